@@ -1,0 +1,111 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A lock is the lock file of a database that is open for writing. The lock is
+// flock's: it ends with the process, however that ends. The file stays, because
+// to remove it would take it from under somebody who is about to lock it.
+type lock struct {
+	file *os.File
+}
+
+func lockPath(path string) string { return path + ".lock" }
+
+// takeLock locks the lock file of the database at path and writes the process
+// id into it, or returns an [*InUseError].
+func takeLock(path string) (*lock, error) {
+	f, err := os.OpenFile(lockPath(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("lock file: %w", err)
+	}
+	if err := flock(f, unix.LOCK_EX); err != nil {
+		return nil, errors.Join(inUse(err, path, f), f.Close())
+	}
+	l := &lock{f}
+	if err := l.sign(); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock file: %w", full(err)), f.Close())
+	}
+	return l, nil
+}
+
+// sign writes who holds the lock.
+func (l *lock) sign() error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", l.file.Name())
+	}
+	if err := l.file.Chmod(fileMode); err != nil {
+		return err
+	}
+	if err := l.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
+}
+
+// release ends the lock.
+func (l *lock) release() error {
+	return errors.Join(l.file.Truncate(0), l.file.Close())
+}
+
+// lockData locks the database file itself, as the engine does: readers share
+// it.
+func lockData(f *os.File, path string, readOnly bool) error {
+	if !readOnly {
+		return inUse(flock(f, unix.LOCK_EX), path, nil)
+	}
+	err := flock(f, unix.LOCK_SH)
+	if err == nil {
+		return nil
+	}
+	l, openErr := os.OpenFile(lockPath(path), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if openErr != nil {
+		return inUse(err, path, nil)
+	}
+	defer l.Close()
+	return inUse(err, path, l)
+}
+
+// flock locks f, or fails at once.
+func flock(f *os.File, how int) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// inUse turns the error of flock into an InUseError, with the pid that stands in
+// the lock file, if there is one.
+func inUse(err error, path string, lockFile *os.File) error {
+	switch {
+	case err == nil:
+		return nil
+	case err != unix.EWOULDBLOCK:
+		return fmt.Errorf("locking %s: %w", path, err)
+	case lockFile == nil:
+		return &InUseError{Path: path}
+	}
+	text, err := io.ReadAll(io.NewSectionReader(lockFile, 0, 32))
+	if err != nil {
+		return &InUseError{Path: path}
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 0 {
+		pid = 0
+	}
+	return &InUseError{PID: pid, Path: path}
+}

@@ -1,0 +1,212 @@
+package store
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	// mapped is how much of the file is mapped from the beginning, in bytes of
+	// address space: until the file is larger, no update has to wait for views.
+	mapped = 1 << 30
+	// growth is by how much the file grows at a time, in bytes.
+	growth = 4 << 20
+)
+
+// Options say how to open a DB.
+type Options struct {
+	// Path is the file, absolute or relative to the working directory. Symbolic
+	// links are followed. It is created with mode 0600 if there is none; its
+	// directory must exist.
+	Path string
+	// ReadOnly opens an existing file for reading alone, and writes nothing,
+	// not even beside it. Several processes may read at the same time, and no
+	// one serves the file meanwhile.
+	ReadOnly bool
+	// Log receives what an operator should know. If nil, nothing is logged.
+	Log *slog.Logger
+	// Fatal is called once, from the goroutine that commits, after a commit
+	// that failed for another reason than a lack of room. From then on
+	// everything returns [ErrFailed], and the process should end: what its file
+	// holds is for the next one to read from the disk. Fatal must not use the
+	// DB nor wait for anyone who does. If nil, the error is logged and the
+	// process exits with status 70.
+	Fatal func(error)
+}
+
+// Open opens or creates a database file, and keeps every other process from it
+// by a lock on the file and on PATH.lock, which holds the process id and stays
+// behind. It returns an [*InUseError] if the file is in use, an error wrapping
+// [fs.ErrNotExist] if it, or its directory, does not exist and is not to be
+// created, [ErrForeign] for a file of another kind, [ErrDamaged] for one that is
+// cut short, and [ErrNewer] for one that a newer version wrote; all of these are
+// left as they are. A file of an older version is migrated, unless it is opened
+// for reading.
+func Open(o Options) (*DB, error) {
+	path, err := resolve(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	db := &DB{
+		path:     path,
+		readOnly: o.ReadOnly,
+		log:      cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
+		fatal:    o.Fatal,
+	}
+	db.sessions.current.Store(&session{})
+	if db.readOnly {
+		err = db.openReading()
+	} else {
+		err = db.openWriting()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	return db, nil
+}
+
+// Close waits for the updates that were queued and for all transactions to end,
+// and closes the file. It must not be called from within a transaction. To
+// close a closed DB does nothing.
+func (db *DB) Close() error { return db.release() }
+
+// openReading opens an existing file without writing anything.
+func (db *DB) openReading() error {
+	if _, err := db.openFile(os.O_RDONLY); err != nil {
+		return err
+	}
+	if err := db.startEngine(0); err != nil {
+		return err
+	}
+	if err := checkSchema(db.engine); err != nil {
+		return errors.Join(err, db.engine.Close())
+	}
+	db.release = sync.OnceValue(db.engine.Close)
+	return nil
+}
+
+// openWriting takes the lock, creates the file if there is none, and opens it.
+func (db *DB) openWriting() error {
+	l, err := takeLock(db.path)
+	if err != nil {
+		return err
+	}
+	unlimit := outliveFileSizeLimit()
+	settled, err := db.openLocked()
+	if err != nil {
+		unlimit()
+		return errors.Join(err, l.release())
+	}
+	db.commits = newCommitter(db)
+	db.release = sync.OnceValue(func() error {
+		defer unlimit()
+		db.commits.close()
+		return errors.Join(db.settle(settled), db.engine.Close(), l.release())
+	})
+	return nil
+}
+
+// openLocked is openWriting under the lock. It reports whether the list of free
+// pages is in the file.
+func (db *DB) openLocked() (settled bool, err error) {
+	if db.created, err = create(db.path); err != nil {
+		return false, err
+	}
+	h, err := db.openFile(os.O_RDWR)
+	if err != nil {
+		return false, err
+	}
+	if err := db.startEngine(mapped); err != nil {
+		return false, err
+	}
+	if err := db.ready(); err != nil {
+		return false, errors.Join(err, db.engine.Close())
+	}
+	return h.settled, nil
+}
+
+// ready does what is to be done to a file before it is used.
+func (db *DB) ready() error {
+	if err := migrate(db.engine, migrations); err != nil {
+		return err
+	}
+	info, err := db.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm() == fileMode {
+		return nil
+	}
+	db.log.Warn("database file was open to others", "path", db.path, "mode", info.Mode().Perm().String())
+	return db.file.Chmod(fileMode)
+}
+
+// startEngine gives the opened file to the engine, which closes it, and maps
+// mmap bytes of it, or what there is.
+func (db *DB) startEngine(mmap int) error {
+	var err error
+	db.engine, err = bolt.Open(db.path, fileMode, &bolt.Options{
+		ReadOnly:        db.readOnly,
+		Timeout:         time.Millisecond, // the lock is ours already
+		NoFreelistSync:  true,
+		FreelistType:    bolt.FreelistMapType,
+		InitialMmapSize: mmap,
+		NoStatistics:    true,
+		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return db.file, nil },
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", db.path, err)
+	}
+	db.engine.AllocSize = growth
+	return nil
+}
+
+// settle writes the list of free pages, so that the next start need not read
+// the whole file to find them. Commits leave it out, to be faster.
+func (db *DB) settle(settled bool) error {
+	if db.failure() != nil || settled && db.commits.commits.Load() == 0 {
+		return nil
+	}
+	db.engine.NoFreelistSync = false
+	tx, err := db.engine.Begin(true)
+	if err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil && !noRoom(err) {
+		return fmt.Errorf("closing database: %w", err)
+	}
+	return nil
+}
+
+// resolve makes path absolute and follows its symbolic links. The last part
+// need not exist, but must not be a link to nowhere.
+func resolve(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("no path")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	if _, err := os.Lstat(abs); err == nil {
+		return "", fmt.Errorf("%s is a symbolic link to nothing", abs)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", fmt.Errorf("directory of %s: %w", abs, err)
+	}
+	return filepath.Join(dir, filepath.Base(abs)), nil
+}

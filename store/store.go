@@ -1,0 +1,155 @@
+// Package store keeps typed rows in one file.
+//
+// A [Bucket] is declared beside the record it holds, with the indexes it is
+// found by; a [Log] holds values in sequence. Neither holds data: a [DB] is the
+// file, and everything happens in a [Tx], in a function passed to [DB.View] or
+// [DB.Update]:
+//
+//	var agents = store.Rows[agentRow]("agent")
+//
+//	err := db.Update(ctx, func(tx *store.Tx) error {
+//		return agents.Insert(tx, agentRow{Name: "a"})
+//	})
+//
+// When Update returns nil, what it wrote is on the disk. Updates that come at
+// the same time share one write to the disk.
+//
+// The store knows bytes, not secrets: whoever keeps secrets in it encrypts them
+// first. But it notices when rows are edited, copied or moved in the file by
+// somebody who lacks the key of its [MAC]. It does not notice when a row is
+// deleted in the file, or an older one that lay in the same place put back.
+//
+// The engine below is bbolt, and nothing above this package knows it.
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A DB is an open database file. Its methods may be called concurrently.
+type DB struct {
+	path     string
+	created  bool
+	readOnly bool
+	log      *slog.Logger
+	fatal    func(error)
+
+	engine   *bolt.DB
+	file     *os.File // the engine's own
+	sessions sessions
+	marks    marks
+	tables   sync.Map // name → *table, of those used so far
+	commits  *committer
+	broken   atomic.Pointer[failure]
+	release  func() error // undoes what Open did
+}
+
+// Stats counts since the DB was opened.
+type Stats struct {
+	// Commits is how often the file was committed.
+	Commits uint64
+	// Updates is how many updates succeeded in those commits. An update that
+	// wrote nothing needs no commit of its own.
+	Updates uint64
+}
+
+// Created reports whether Open made the file.
+func (db *DB) Created() bool { return db.created }
+
+// Path returns the absolute path of the file, symbolic links resolved.
+func (db *DB) Path() string { return db.path }
+
+// Stats returns what was counted so far.
+func (db *DB) Stats() Stats {
+	if db.commits == nil {
+		return Stats{}
+	}
+	// In this order there is never a commit without its updates.
+	commits := db.commits.commits.Load()
+	return Stats{Commits: commits, Updates: db.commits.updates.Load()}
+}
+
+// SetMAC sets what tags are made and checked with; nil seals the DB. A
+// transaction that has begun keeps the MAC it began with: SetMAC returns when
+// none is left, and the previous MAC can be destroyed. It must not be called
+// from within a transaction.
+func (db *DB) SetMAC(m MAC) { db.sessions.change(m) }
+
+// View calls fn with a transaction that reads. It returns what fn returns, or
+// the context's error if that ended before, ErrClosed, or ErrDamaged if the
+// file cannot be read. Views wait for nobody and nobody waits for them; but a
+// View that lasts keeps the space that is freed meanwhile from being used
+// again, and when the file outgrows its mapping (1 GiB at first) an update
+// waits for all views to end. So fn should be short, and must not call Update,
+// SetMAC or Close.
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.failure(); err != nil {
+		return err
+	}
+	s := db.sessions.enter()
+	defer s.leave()
+	engine, err := db.engine.Begin(false)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	if err != nil {
+		return err
+	}
+	defer engine.Rollback()
+	return newCore(db, engine, s.mac).run(fn)
+}
+
+// Update calls fn with a transaction that reads and writes. When it returns nil
+// what fn wrote is on the disk; when it returns an error, which is fn's or one
+// of those below, nothing of it is.
+//
+// Updates run one after the other, as if each were alone; several are committed
+// together. For that, fn may run more than once: it must set what it captures
+// rather than add to it, and do nothing that a repetition would spoil. It must
+// not call View, Update, SetMAC or Close of the same DB. If fn panics, or calls
+// [runtime.Goexit], that comes out of Update, and nothing is written.
+//
+// If ctx ends before fn was run, Update returns ctx.Err; after that it waits
+// for the outcome. ErrFull says that there was no room on the disk. Any other
+// failure to commit makes the DB fail: see [Options.Fatal].
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if db.readOnly {
+		return ErrReadOnly
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	u := newUpdate(fn, ctx.Err)
+	if err := db.commits.add(u); err != nil {
+		return err
+	}
+	select {
+	case <-u.done:
+	case <-ctx.Done():
+		if u.state.CompareAndSwap(waiting, left) {
+			return ctx.Err()
+		}
+		<-u.done
+	}
+	db.commits.returned()
+	return u.result()
+}
+
+// declare notes that t is used. Two tables of one name would overwrite each
+// other.
+func (db *DB) declare(t *table) {
+	if now, _ := db.tables.LoadOrStore(t.name, t); now != t {
+		panic("store: bucket " + t.name + " is declared twice")
+	}
+}

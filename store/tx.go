@@ -1,0 +1,84 @@
+package store
+
+import (
+	bolt "go.etcd.io/bbolt"
+)
+
+// A Tx is the store as one function passed to View or Update sees it: nobody
+// else's writes appear while it runs. It must not be used by two goroutines at
+// a time, nor after the function has returned.
+type Tx struct {
+	core *core // nil once the function has returned
+}
+
+// A core is a transaction of the engine. Updates that are committed together
+// share one, and have a Tx each.
+type core struct {
+	db      *DB
+	engine  *bolt.Tx
+	mac     MAC // nil while sealed
+	open    map[string]*bolt.Bucket
+	written map[string]struct{}
+	writes  int // grows with every write
+	bytes   int // of keys and values put
+}
+
+func newCore(db *DB, engine *bolt.Tx, mac MAC) *core {
+	return &core{db: db, engine: engine, mac: mac, open: map[string]*bolt.Bucket{}}
+}
+
+// run calls fn with a Tx of its own. It turns a fault in the mapped file into
+// ErrDamaged and lets every other panic through.
+func (c *core) run(fn func(*Tx) error) error {
+	tx := &Tx{core: c}
+	defer func() { tx.core = nil }()
+	return guard(c.engine, func() error { return fn(tx) })
+}
+
+// wrote notes that the named table changes.
+func (c *core) wrote(name string) {
+	if c.written == nil {
+		c.written = map[string]struct{}{}
+	}
+	c.written[name] = struct{}{}
+	c.writes++
+}
+
+// A Snapshot says what a transaction saw, for [Tx.Changed]. The zero Snapshot
+// saw nothing.
+type Snapshot struct {
+	db *DB
+	id uint64 // of the last commit seen
+}
+
+// Snapshot returns what tx sees. Taken in an Update, it does not count what the
+// update writes, nor what others wrote that are committed together with it.
+func (tx *Tx) Snapshot() Snapshot {
+	id := uint64(tx.core.engine.ID())
+	if tx.core.engine.Writable() {
+		id-- // the engine counts a write transaction before it commits
+	}
+	return Snapshot{tx.core.db, id}
+}
+
+// Changed reports whether any of the buckets may have been written since the
+// snapshot was taken: by an update that committed since, by one that ran before
+// tx and is to be committed with it, or by tx itself. It errs on the side of
+// true. If it returns false, whatever was read from the buckets then is what
+// would be read from them in tx now.
+//
+// An index is written only when a row's index key changes, so an answer found
+// through it may be asked for by its bucket alone only if the bucket's rows
+// were looked at.
+func (tx *Tx) Changed(s Snapshot, buckets ...Named) bool {
+	c := tx.core
+	if s.db != c.db {
+		return true
+	}
+	for _, b := range buckets {
+		if _, ok := c.written[b.Name()]; ok || c.db.marks.get(b.Name()) > s.id {
+			return true
+		}
+	}
+	return false
+}
