@@ -1,0 +1,100 @@
+// Package harden makes a process hard to look into.
+//
+// [Process] is called once, first thing in main, by every program that holds
+// secrets. It takes what measures the system offers and reports each of them,
+// because none is worth refusing to start over, and every missing one is worth
+// knowing. It also reports two conditions that it cannot change: swap space
+// that is not encrypted, and variables by which the environment could have
+// loaded foreign code.
+//
+// It never calls mlockall: beside a memory-mapped database that would lock the
+// whole file. Keys are locked one by one, by package locked.
+package harden
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Options are the exceptions from hardening. The zero value makes none.
+type Options struct {
+	// NewPrivileges keeps set-uid programs working in child processes.
+	NewPrivileges bool
+}
+
+// A Report says what Process achieved.
+type Report struct {
+	// Measures are what was tried or looked at, in order.
+	Measures []Measure
+}
+
+// A Measure is one thing tried or looked at.
+type Measure struct {
+	// Name is a constant short name, such as "core dumps".
+	Name string
+	// OK tells whether all is as it should be.
+	OK bool
+	// Detail is what was achieved or why it was not, for people.
+	Detail string
+}
+
+// Process hardens the calling process, for good and for its children: they
+// inherit the core dump limit, the umask and the renunciation of privileges.
+func Process(opts Options) Report {
+	return Report{Measures: append(measures(opts), environment(os.Environ()))}
+}
+
+// Missing returns the measures that are not OK.
+func (r Report) Missing() []Measure {
+	var missing []Measure
+	for _, m := range r.Measures {
+		if !m.OK {
+			missing = append(missing, m)
+		}
+	}
+	return missing
+}
+
+// LogValue returns a group with one attribute for each measure: "ok", or the
+// detail of what is missing.
+func (r Report) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, len(r.Measures))
+	for _, m := range r.Measures {
+		text := "ok"
+		if !m.OK {
+			text = m.Detail
+		}
+		attrs = append(attrs, slog.String(m.Name, text))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// took returns the measure called name, which is OK if err is nil.
+func took(name, detail string, err error) Measure {
+	if err != nil {
+		return Measure{Name: name, Detail: err.Error()}
+	}
+	return Measure{Name: name, OK: true, Detail: detail}
+}
+
+// environment looks for variables that make a dynamic linker load code into
+// programs. This one is linked statically; those it starts may not be. Only
+// names are reported.
+func environment(environ []string) Measure {
+	var found []string
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		switch name {
+		case "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH",
+			"DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH":
+			if value != "" {
+				found = append(found, name)
+			}
+		}
+	}
+	if len(found) > 0 {
+		return Measure{Name: "environment", Detail: "can load foreign code: " + strings.Join(found, ", ")}
+	}
+	return Measure{Name: "environment", OK: true, Detail: "loads no foreign code"}
+}
