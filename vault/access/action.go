@@ -1,0 +1,92 @@
+package access
+
+// An Action names an operation in the audit record. Published names keep
+// their spelling: people search for them.
+type Action string
+
+// The actions of the vault.
+const (
+	CreateSecret Action = "create_secret"
+	ListSecrets  Action = "list_secrets"
+	ReadSecret   Action = "read_secret"
+	UpdateSecret Action = "update_secret"
+	DeleteSecret Action = "delete_secret"
+
+	CreateAgent Action = "create_agent"
+	ListAgents  Action = "list_agents"
+	DeleteAgent Action = "delete_agent"
+
+	CreateNamespace Action = "create_namespace"
+	ListNamespaces  Action = "list_namespaces"
+	DeleteNamespace Action = "delete_namespace"
+
+	CreatePolicy Action = "create_policy"
+	ListPolicies Action = "list_policies"
+	DeletePolicy Action = "delete_policy"
+
+	ListProjects       Action = "list_projects"
+	RevokeProjectToken Action = "revoke_project_token"
+
+	CreateProjectGrant Action = "create_project_grant"
+	ListProjectGrants  Action = "list_project_grants"
+	DeleteProjectGrant Action = "delete_project_grant"
+
+	ListPendingGrants   Action = "list_pending_grants"
+	ApprovePendingGrant Action = "pending_grant_approve"
+	DenyPendingGrant    Action = "pending_grant_deny"
+	DeletePendingGrant  Action = "pending_grant_delete"
+
+	DeviceAuthorize  Action = "device_authorize"
+	DeviceApprove    Action = "device_approve"
+	DeviceTokenIssue Action = "device_token_issue"
+	ListDevices      Action = "list_devices"
+	DeleteDevice     Action = "device_delete"
+
+	DaemonAttest         Action = "daemon_attest"
+	DaemonAttestRejected Action = "daemon_attest_rejected"
+	AgentOnTwoHosts      Action = "agent_on_two_hosts"
+	ListSessions         Action = "list_daemon_sessions"
+	RevokeSession        Action = "daemon_session_revoke"
+	ListAllowedDaemons   Action = "list_allowed_daemon_versions"
+	AllowDaemon          Action = "allowed_daemon_version_add"
+	DisallowDaemon       Action = "allowed_daemon_version_remove"
+
+	Discover                Action = "discover"
+	DiscoverPendingNew      Action = "discover_pending_new"
+	DiscoverPendingExisting Action = "discover_pending_existing"
+	DiscoverDenied          Action = "discover_denied"
+	DiscoverLimit           Action = "discover_limit"
+	RotateToken             Action = "rotate_token"
+	AutoRotateToken         Action = "auto_rotate_token"
+
+	GetSecrets       Action = "get_secrets"
+	TokenValidation  Action = "token_validation"
+	HoneyTokenAccess Action = "honey_token_access"
+
+	Initialize    Action = "vault_initialize"
+	SetAdminToken Action = "admin_token_set"
+	Start         Action = "vault_start"
+	Stop          Action = "vault_stop"
+	Insecure      Action = "insecure_setting"
+	ReadAudit     Action = "read_audit_log"
+	AdminLogin    Action = "admin_login"
+	AgentProof    Action = "agent_proof"
+	Attestation   Action = "attestation"
+	DeviceLogin   Action = "device_login"
+)
+
+// agentActions are what an agent may do with its own credentials.
+var agentActions = map[Action]bool{
+	DeviceTokenIssue:        true,
+	DaemonAttest:            true,
+	DaemonAttestRejected:    true,
+	Discover:                true,
+	DiscoverPendingNew:      true,
+	DiscoverPendingExisting: true,
+	DiscoverDenied:          true,
+	DiscoverLimit:           true,
+	RotateToken:             true,
+	AutoRotateToken:         true,
+	GetSecrets:              true,
+	HoneyTokenAccess:        true,
+}

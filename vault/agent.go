@@ -1,0 +1,197 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// agents are the parties that may ask for secrets.
+var (
+	agents       = store.Rows[agentRow]("agent")
+	agentsByName = store.Unique(agents, "agent_by_name", func(r agentRow) (store.Key, bool) {
+		return store.Join(r.Namespace, r.AgentID), true
+	})
+	agentsByID = store.NewMulti(agents, "agent_by_id", func(r agentRow) (store.Key, bool) {
+		return store.Key(r.AgentID), true
+	})
+	agentsOf = store.NewMulti(agents, "agent_by_namespace", func(r agentRow) (store.Key, bool) {
+		return store.Key(r.Namespace), true
+	})
+)
+
+type agentRow struct {
+	ID          string  `cbor:"1,keyasint"`
+	AgentID     string  `cbor:"2,keyasint"`
+	Namespace   string  `cbor:"3,keyasint"`
+	Public      []byte  `cbor:"4,keyasint"`
+	Description *string `cbor:"5,keyasint,omitempty"`
+	Created     int64   `cbor:"6,keyasint"`
+	Frozen      bool    `cbor:"7,keyasint,omitempty"`
+}
+
+// Key returns the row id: an agent that is made anew under an old name is
+// another agent.
+func (r agentRow) Key() store.Key { return store.Key(r.ID) }
+
+// caller returns the agent as an authenticated party.
+func (r agentRow) caller(auth, credential string, from access.Origin) access.Caller {
+	return access.Caller{
+		Kind: access.Agent, ID: r.ID, Name: r.AgentID, Namespace: r.Namespace,
+		Auth: auth, Credential: credential, Origin: from,
+	}
+}
+
+// An Agent is a registered identity.
+type Agent struct {
+	// ID is the row's id; AgentID the name people use.
+	ID, AgentID string
+	Namespace   string
+	Description *string
+	Created     time.Time
+	Key         ed25519.PublicKey
+	// Frozen agents get nothing.
+	Frozen bool
+}
+
+func (r agentRow) agent() Agent {
+	return Agent{
+		ID: r.ID, AgentID: r.AgentID, Namespace: r.Namespace, Description: r.Description,
+		Created: nanos(r.Created), Key: r.Public, Frozen: r.Frozen,
+	}
+}
+
+// NewAgent is what [Vault.CreateAgent] needs.
+type NewAgent struct {
+	AgentID string
+	// Namespace is made if need be. If empty, the default one.
+	Namespace string
+	// Key is the agent's public key in base64, as [proof.DecodeKey] reads it.
+	Key         string
+	Description *string
+}
+
+// CreateAgent registers an agent. An id that is taken in its namespace, or
+// that has the same key in another one, is [ErrExists]: a signature must pick
+// one agent.
+func (v *Vault) CreateAgent(ctx context.Context, by access.Caller, n NewAgent) (a Agent, err error) {
+	pub, err := n.validate()
+	if err != nil {
+		return Agent{}, err
+	}
+	err = v.do(ctx, by, record{action: access.CreateAgent, agent: n.AgentID}, func(o *op) error {
+		row := agentRow{
+			ID: uuid.NewString(), AgentID: n.AgentID, Namespace: namespaceOr(n.Namespace),
+			Public: pub, Description: n.Description, Created: o.now.UnixNano(),
+		}
+		a = row.agent()
+		for other, err := range agentsByID.All(o.Tx, store.Key(n.AgentID)) {
+			if err != nil {
+				return err
+			}
+			if slices.Equal(other.Public, row.Public) {
+				return ErrExists
+			}
+		}
+		if err := o.ensureNamespace(row.Namespace); err != nil {
+			return err
+		}
+		return agents.Insert(o.Tx, row)
+	})
+	return a, err
+}
+
+func (n NewAgent) validate() (ed25519.PublicKey, error) {
+	if err := checkAgentID("agent_id", n.AgentID); err != nil {
+		return nil, err
+	}
+	if err := checkName("namespace", namespaceOr(n.Namespace)); err != nil {
+		return nil, err
+	}
+	if err := checkText("description", n.Description, maxDescription); err != nil {
+		return nil, err
+	}
+	pub, err := proof.DecodeKey(n.Key)
+	if err != nil {
+		return nil, invalid("agent_pub", "must be an Ed25519 public key in base64, as `cortex gen-key` prints it")
+	}
+	return pub, nil
+}
+
+// Agents returns the agents of a namespace, of all if it is empty, oldest
+// first.
+func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) (all []Agent, err error) {
+	err = v.look(ctx, by, access.ListAgents, func(o *op) error {
+		rows := agents.All(o.Tx, "")
+		if namespace != "" {
+			rows = agentsOf.All(o.Tx, store.Key(namespace))
+		}
+		return collect(&all, rows, agentRow.agent)
+	})
+	slices.SortFunc(all, func(a, b Agent) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.AgentID, b.AgentID))
+	})
+	return all, err
+}
+
+// DeleteAgent deletes an agent with all that hangs on it: devices, sessions,
+// tokens, approvals, and the ownership of its projects. It takes effect at
+// once. Without a namespace, an id that stands in several is [ErrAmbiguous].
+func (v *Vault) DeleteAgent(ctx context.Context, by access.Caller, namespace, agentID string) error {
+	return v.do(ctx, by, record{action: access.DeleteAgent, agent: agentID}, func(o *op) error {
+		row, err := o.agent(namespace, agentID)
+		if err != nil {
+			return err
+		}
+		if err := o.dropAgent(row); err != nil {
+			return err
+		}
+		return agents.Delete(o.Tx, row.Key())
+	})
+}
+
+// agent finds an agent by its name.
+func (o *op) agent(namespace, agentID string) (agentRow, error) {
+	if namespace != "" {
+		if !proof.ValidName(namespace) || !proof.ValidAgentID(agentID) {
+			return agentRow{}, ErrNotFound
+		}
+		return agentsByName.Get(o.Tx, store.Join(namespace, agentID))
+	}
+	found, err := gather(agentsByID.All(o.Tx, store.Key(agentID)))
+	switch {
+	case err != nil:
+		return agentRow{}, err
+	case len(found) == 0:
+		return agentRow{}, ErrNotFound
+	case len(found) > 1:
+		return agentRow{}, ErrAmbiguous
+	}
+	return found[0], nil
+}
+
+// dropAgent deletes what hangs on an agent.
+func (o *op) dropAgent(a agentRow) error {
+	id := store.Key(a.ID)
+	if err := dropAll(o, devices, devicesByAgent.All(o.Tx, id)); err != nil {
+		return err
+	}
+	if err := dropAll(o, sessions, sessionsByAgent.All(o.Tx, id)); err != nil {
+		return err
+	}
+	if err := dropAll(o, tokens, tokensByAgent.All(o.Tx, id)); err != nil {
+		return err
+	}
+	if err := dropAll(o, pendings, pendingsByAgent.All(o.Tx, id)); err != nil {
+		return err
+	}
+	return dropAll(o, projects, projectsByOwner.All(o.Tx, id))
+}

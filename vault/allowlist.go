@@ -1,0 +1,87 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+)
+
+// allowedDaemons lists the daemon binaries that may attest. While it is empty,
+// all may.
+var allowedDaemons = store.Rows[allowedDaemonRow]("allowed_daemon")
+
+type allowedDaemonRow struct {
+	SHA256      string  `cbor:"1,keyasint"`
+	Version     *string `cbor:"2,keyasint,omitempty"`
+	Description *string `cbor:"3,keyasint,omitempty"`
+	Enabled     bool    `cbor:"4,keyasint,omitempty"`
+	Created     int64   `cbor:"5,keyasint"`
+}
+
+// Key returns the hash.
+func (r allowedDaemonRow) Key() store.Key { return store.Key(r.SHA256) }
+
+// An AllowedDaemon is a daemon binary on the allowlist.
+type AllowedDaemon struct {
+	// SHA256 is the hash of the program, in lower-case hex.
+	SHA256               string
+	Version, Description *string
+	// Enabled is false for a binary that is known and refused.
+	Enabled bool
+	Created time.Time
+}
+
+func (r allowedDaemonRow) daemon() AllowedDaemon {
+	return AllowedDaemon{
+		SHA256: r.SHA256, Version: r.Version, Description: r.Description, Enabled: r.Enabled, Created: nanos(r.Created),
+	}
+}
+
+// AllowedDaemons returns the allowlist, newest first.
+func (v *Vault) AllowedDaemons(ctx context.Context, by access.Caller) (all []AllowedDaemon, err error) {
+	err = v.look(ctx, by, access.ListAllowedDaemons, func(o *op) error {
+		return collect(&all, allowedDaemons.All(o.Tx, ""), allowedDaemonRow.daemon)
+	})
+	slices.SortFunc(all, func(a, b AllowedDaemon) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.SHA256, b.SHA256))
+	})
+	return all, err
+}
+
+// AllowDaemon puts a binary on the allowlist, enabled or not, which is in force
+// from the first one on. d.Created is not used. A hash that is listed is
+// [ErrExists].
+func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaemon) (AllowedDaemon, error) {
+	sha := strings.ToLower(strings.TrimSpace(d.SHA256))
+	if b, err := hex.DecodeString(sha); err != nil || len(b) != 32 {
+		return AllowedDaemon{}, invalid("binary_sha256", "must be 64 hex digits")
+	}
+	if err := checkText("version", d.Version, maxVersion); err != nil {
+		return AllowedDaemon{}, err
+	}
+	if err := checkText("description", d.Description, maxDescription); err != nil {
+		return AllowedDaemon{}, err
+	}
+	var out AllowedDaemon
+	err := v.do(ctx, by, record{action: access.AllowDaemon, resource: sha}, func(o *op) error {
+		row := allowedDaemonRow{
+			SHA256: sha, Version: d.Version, Description: d.Description, Enabled: d.Enabled, Created: o.now.UnixNano(),
+		}
+		out = row.daemon()
+		return allowedDaemons.Insert(o.Tx, row)
+	})
+	return out, err
+}
+
+// DisallowDaemon takes a binary off the allowlist.
+func (v *Vault) DisallowDaemon(ctx context.Context, by access.Caller, sha string) error {
+	return v.do(ctx, by, record{action: access.DisallowDaemon, resource: sha}, func(o *op) error {
+		return allowedDaemons.Delete(o.Tx, store.Key(sha))
+	})
+}

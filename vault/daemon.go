@@ -1,0 +1,316 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/token"
+)
+
+const (
+	// sessionAnswer is what an attesting daemon is told its session lasts.
+	// Daemons that never renew are let in for as long as their access token
+	// lasts; those that renew do so by this.
+	sessionAnswer = 24 * time.Hour
+	// attestWindow is the time in which an agent may attest a few times only.
+	attestWindow = 30 * time.Second
+	// sessionsKept bounds the ended sessions of an agent.
+	sessionsKept = 50
+)
+
+// sessions are attested daemons.
+var (
+	sessions        = store.Rows[sessionRow]("session")
+	sessionsByAgent = store.NewMulti(sessions, "session_by_agent", func(r sessionRow) (store.Key, bool) {
+		return store.Key(r.Agent), true
+	})
+)
+
+type sessionRow struct {
+	ID        string  `cbor:"1,keyasint"`
+	Agent     string  `cbor:"2,keyasint"` // row id
+	AgentID   string  `cbor:"3,keyasint"`
+	Namespace string  `cbor:"4,keyasint"`
+	Public    []byte  `cbor:"5,keyasint"`
+	Binary    string  `cbor:"6,keyasint"`
+	Version   *string `cbor:"7,keyasint,omitempty"`
+	PID       *int64  `cbor:"8,keyasint,omitempty"`
+	UID       *int64  `cbor:"9,keyasint,omitempty"`
+	Hostname  *string `cbor:"10,keyasint,omitempty"`
+	Created   int64   `cbor:"11,keyasint"`
+	Expires   int64   `cbor:"12,keyasint"`
+	Revoked   int64   `cbor:"13,keyasint,omitempty"` // 0: not
+}
+
+// Key returns the session id.
+func (r sessionRow) Key() store.Key { return store.Key(r.ID) }
+
+// live reports whether the session is good.
+func (r sessionRow) live(now time.Time) bool { return r.Revoked == 0 && r.Expires > now.UnixNano() }
+
+// AuthenticateDevice returns the agent whose device access token this is, else
+// [ErrUnauthorized]: the token must be signed by this vault, of its time and
+// for daemons, its device must stand, and its agent must exist.
+func (v *Vault) AuthenticateDevice(ctx context.Context, accessToken opaque.Bytes, from access.Origin) (access.Caller, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return access.Caller{}, err
+	}
+	defer release()
+	by, err := v.device(ctx, k, accessToken, from)
+	if errors.Is(err, ErrUnauthorized) {
+		err = v.fail(ctx, k, from, record{action: access.DeviceLogin}, ErrUnauthorized)
+	}
+	return by, err
+}
+
+func (v *Vault) device(ctx context.Context, k *keys, accessToken opaque.Bytes, from access.Origin) (by access.Caller, err error) {
+	c, err := token.Parse(string(accessToken.Reveal()), k.publicKey)
+	if err != nil {
+		return by, ErrUnauthorized
+	}
+	if c.Check(time.Now(), token.AudienceDaemon) != nil {
+		return by, ErrUnauthorized
+	}
+	err = v.db.View(ctx, func(tx *store.Tx) error {
+		d, err := devicesByJTI.Get(tx, store.Key(c.ID))
+		if err != nil {
+			return err
+		}
+		a, err := agents.Get(tx, store.Key(d.Agent))
+		if err != nil {
+			return err
+		}
+		if d.Status != deviceIssued || a.ID != c.RowID || a.AgentID != c.Subject || a.Frozen {
+			return store.ErrNotFound
+		}
+		by = a.caller("device-token", c.ID, from)
+		return nil
+	})
+	if isNotFound(err) {
+		err = ErrUnauthorized
+	}
+	return by, err
+}
+
+// AttestRequest is what a daemon says of itself. All but the key is its own
+// word: good against mistakes, not against the holder of the agent's key.
+type AttestRequest struct {
+	// Key is the public half of the key born with the daemon's process, in
+	// URL-safe base64 without padding.
+	Key string
+	// BinarySHA256 is the hash of its program.
+	BinarySHA256 string
+	Version      *string
+	PID, UID     *int64
+	Hostname     *string
+}
+
+func (r AttestRequest) validate() (ed25519.PublicKey, error) {
+	pub, err := proof.DecodeKeyURL(r.Key)
+	if err != nil {
+		return nil, invalid("attestation_pub", "must be an Ed25519 public key in URL-safe base64 without padding")
+	}
+	if r.BinarySHA256 == "" || len(r.BinarySHA256) > maxVersion {
+		return nil, invalid("binary_sha256", "must be 1 to %d bytes long", maxVersion)
+	}
+	return pub, errors.Join(
+		checkText("binary_sha256", &r.BinarySHA256, maxVersion),
+		checkText("daemon_version", r.Version, maxVersion),
+		checkText("hostname", r.Hostname, maxHostname),
+	)
+}
+
+// AttestResult is a new session.
+type AttestResult struct {
+	SessionID string
+	// ExpiresIn is when the daemon should have renewed it.
+	ExpiresIn time.Duration
+	// AllowlistEnforced tells whether only listed binaries are let in.
+	AllowlistEnforced bool
+}
+
+// Attest opens a session for the daemon of an agent, and ends the agent's
+// older ones. It returns [ErrBinaryNotAllowed] or [ErrBinaryDisabled] where
+// there is an allowlist, and [ErrTooMany] for one that comes too often.
+func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (res AttestResult, err error) {
+	pub, err := r.validate()
+	if err != nil {
+		return AttestResult{}, err
+	}
+	rec := record{action: access.DaemonAttest, agent: by.Name, resource: r.BinarySHA256}
+	err = v.do(ctx, by, rec, func(o *op) error {
+		d, err := devicesByJTI.Get(o.Tx, store.Key(by.Credential))
+		if isNotFound(err) {
+			return ErrUnauthorized // deleted since it was authenticated
+		}
+		if err != nil {
+			return err
+		}
+		res = AttestResult{SessionID: uuid.NewString(), ExpiresIn: sessionAnswer}
+		if res.AllowlistEnforced, err = o.admit(r.BinarySHA256); err != nil || o.verdict != nil {
+			return err
+		}
+		if err := o.paced(by.ID, v.cfg.attestLimit()); err != nil || o.verdict != nil {
+			return err
+		}
+		return o.newSession(by, sessionRow{
+			ID: res.SessionID, Agent: by.ID, AgentID: by.Name, Namespace: by.Namespace, Public: pub,
+			Binary: r.BinarySHA256, Version: r.Version, PID: r.PID, UID: r.UID, Hostname: r.Hostname,
+			Created: o.now.UnixNano(), Expires: d.Expires,
+		})
+	})
+	if err != nil {
+		return AttestResult{}, err
+	}
+	return res, nil
+}
+
+// admit asks the allowlist. Its refusals are verdicts, with a record of their
+// own.
+func (o *op) admit(sha string) (enforced bool, err error) {
+	row, err := allowedDaemons.Get(o.Tx, store.Key(sha))
+	switch {
+	case err == nil && row.Enabled:
+		return true, nil
+	case err == nil:
+		o.verdict = ErrBinaryDisabled
+	case !isNotFound(err):
+		return false, err
+	default:
+		for _, err := range allowedDaemons.All(o.Tx, "") {
+			if err != nil {
+				return false, err
+			}
+			o.verdict = ErrBinaryNotAllowed
+			break
+		}
+		if o.verdict == nil {
+			return false, nil
+		}
+	}
+	o.record.action, o.record.status = access.DaemonAttestRejected, statusDenied
+	return true, nil
+}
+
+// paced refuses, with an alarm, an agent that opened limit sessions just now.
+func (o *op) paced(agent string, limit int) error {
+	if limit < 0 {
+		return nil
+	}
+	recent := 0
+	for s, err := range sessionsByAgent.All(o.Tx, store.Key(agent)) {
+		if err != nil {
+			return err
+		}
+		if age := o.now.UnixNano() - s.Created; age >= 0 && age < int64(attestWindow) {
+			recent++
+		}
+	}
+	if recent >= limit {
+		o.verdict = ErrTooMany
+		o.record.action, o.record.status = access.DaemonAttestRejected, statusAlarm
+	}
+	return nil
+}
+
+// newSession ends the agent's other sessions and opens s. An agent that lives
+// on two hosts at once is an alarm.
+func (o *op) newSession(by access.Caller, s sessionRow) error {
+	ended, err := o.endSessions(by.ID)
+	if err != nil {
+		return err
+	}
+	for _, old := range ended {
+		if old.Hostname != nil && s.Hostname != nil && *old.Hostname != *s.Hostname {
+			o.alarm(record{action: access.AgentOnTwoHosts, agent: by.Name, resource: *s.Hostname})
+			break
+		}
+	}
+	return sessions.Insert(o.Tx, s)
+}
+
+// endSessions revokes an agent's live sessions, which it returns, and deletes
+// the oldest of the ended ones.
+func (o *op) endSessions(agent string) (ended []sessionRow, err error) {
+	all, err := gather(sessionsByAgent.All(o.Tx, store.Key(agent)))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b sessionRow) int { return cmp.Compare(b.Created, a.Created) })
+	for i, s := range all {
+		switch {
+		case s.live(o.now):
+			ended = append(ended, s)
+			s.Revoked = o.now.UnixNano()
+			err = sessions.Put(o.Tx, s)
+		case i >= sessionsKept:
+			err = sessions.Delete(o.Tx, s.Key())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// A Session is an attested daemon.
+type Session struct {
+	ID, AgentID, Namespace string
+	// BinarySHA256, Version, PID, UID and Hostname are the daemon's word.
+	BinarySHA256 string
+	Version      *string
+	PID, UID     *int64
+	Hostname     *string
+	Created      time.Time
+	Expires      time.Time
+	Revoked      *time.Time
+}
+
+func (r sessionRow) session() Session {
+	s := Session{
+		ID: r.ID, AgentID: r.AgentID, Namespace: r.Namespace, BinarySHA256: r.Binary, Version: r.Version,
+		PID: r.PID, UID: r.UID, Hostname: r.Hostname, Created: nanos(r.Created), Expires: nanos(r.Expires),
+	}
+	if r.Revoked != 0 {
+		s.Revoked = new(nanos(r.Revoked))
+	}
+	return s
+}
+
+// Sessions returns every session, newest first.
+func (v *Vault) Sessions(ctx context.Context, by access.Caller) (all []Session, err error) {
+	err = v.look(ctx, by, access.ListSessions, func(o *op) error {
+		return collect(&all, sessions.All(o.Tx, ""), sessionRow.session)
+	})
+	slices.SortFunc(all, func(a, b Session) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return all, err
+}
+
+// RevokeSession ends a session at once. Ending one that has ended does nothing.
+func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) error {
+	return v.do(ctx, by, record{action: access.RevokeSession, resource: id}, func(o *op) error {
+		s, err := sessions.Get(o.Tx, store.Key(id))
+		if err != nil {
+			return err
+		}
+		o.record.agent = s.AgentID
+		if s.Revoked != 0 {
+			return nil
+		}
+		s.Revoked = o.now.UnixNano()
+		return sessions.Put(o.Tx, s)
+	})
+}

@@ -1,0 +1,86 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What an operation can refuse with. Callers branch on these with errors.Is;
+// their texts are written for whoever sent the request, and name no row, no
+// file and no other party. [store.ErrFull] is passed through as it is.
+var (
+	// ErrSealed: the vault has no key in memory.
+	ErrSealed = errors.New("the vault is sealed")
+	// ErrWrongPassword: no key slot opens with that password.
+	ErrWrongPassword = errors.New("wrong operator password")
+	// ErrInitialized: the vault has a key slot already.
+	ErrInitialized = errors.New("the vault is initialised already")
+	// ErrNotInitialized: the vault has no key slot yet.
+	ErrNotInitialized = errors.New("the vault has no keys yet")
+	// ErrUnauthorized: a credential is missing, wrong, or no longer good.
+	ErrUnauthorized = errors.New("authentication failed")
+	// ErrReplay: this signed message was used before.
+	ErrReplay = errors.New("replay: this nonce was used before")
+	// ErrClockSkew: a signed time is too far from the vault's clock.
+	ErrClockSkew = errors.New("timestamp outside the accepted window; check the clock of the agent's host")
+	// ErrTokenExpired: the project token ran out.
+	ErrTokenExpired = errors.New("project token expired")
+	// ErrTokenRevoked: the project token was revoked.
+	ErrTokenRevoked = errors.New("project token revoked")
+	// ErrAuthorizationPending: nobody has approved the device yet.
+	ErrAuthorizationPending = errors.New("authorization pending")
+	// ErrGrantDenied: an administrator denied this agent these names.
+	ErrGrantDenied = errors.New("access to this project was denied by an administrator")
+	// ErrProjectMismatch: the project belongs to another agent.
+	ErrProjectMismatch = errors.New("the project belongs to another agent")
+	// ErrBinaryNotAllowed: the daemon's hash is not on the allowlist.
+	ErrBinaryNotAllowed = errors.New("daemon binary is not on the allowlist")
+	// ErrBinaryDisabled: the daemon's hash is on the allowlist, disabled.
+	ErrBinaryDisabled = errors.New("daemon binary is disabled on the allowlist")
+	// ErrDenied: the caller's kind may not do this.
+	ErrDenied = errors.New("not allowed")
+	// ErrNotFound: there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: the name is taken.
+	ErrExists = errors.New("already exists")
+	// ErrAmbiguous: the name stands in several namespaces.
+	ErrAmbiguous = errors.New("the name exists in several namespaces; add ?namespace=")
+	// ErrInUse: something still refers to the row.
+	ErrInUse = errors.New("still in use")
+	// ErrDecided: the pending grant was decided already.
+	ErrDecided = errors.New("already decided")
+	// ErrTokenActive: the project has a live token and none was asked for anew.
+	ErrTokenActive = errors.New("the project has an active token; send regenerate_token to replace it")
+	// ErrTooMany: a limit on how often or how many was reached.
+	ErrTooMany = errors.New("too many requests")
+	// ErrAuditBroken: the audit trail's end is not what its head record says.
+	ErrAuditBroken = errors.New("the audit trail does not end where its head record says: run `cortex verify-audit` and restore a backup")
+)
+
+// An InvalidError says what is wrong with a request. It is written for the
+// caller and carries nothing secret.
+type InvalidError struct {
+	// Field is the offending member as the caller wrote it.
+	Field string
+	// Reason completes the sentence "<Field> …".
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return e.Field + " " + e.Reason }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// A PendingError says that an administrator has to approve the named
+// variables first.
+type PendingError struct {
+	// GrantID is the pending grant an administrator decides.
+	GrantID string
+	// RequestedKeys are the variable names that wait, sorted.
+	RequestedKeys []string
+	// AgentID and Project say for whom and for what.
+	AgentID, Project string
+}
+
+func (e *PendingError) Error() string { return "access is waiting for an administrator's approval" }

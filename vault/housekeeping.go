@@ -1,0 +1,139 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+)
+
+// How often the house is kept, and how much of it in one transaction, so that
+// nobody waits long behind it.
+const (
+	keepEvery  = time.Minute
+	keepAtOnce = 500
+)
+
+// Run keeps house until ctx ends: it writes the counts of failures, forgets
+// old messages, and deletes log-ins and projects that came to nothing. It
+// returns nil when ctx ends; other errors are logged, and it goes on.
+func (v *Vault) Run(ctx context.Context) error {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := v.keepHouse(ctx); err != nil && ctx.Err() == nil {
+				v.cfg.log().Error("keeping house", "err", err)
+			}
+		}
+	}
+}
+
+func (v *Vault) keepHouse(ctx context.Context) error {
+	err := v.flushFailures(ctx)
+	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects} {
+		err = errors.Join(err, v.purge(ctx, purge))
+	}
+	return errors.Join(err, v.checkWraps(ctx))
+}
+
+// purge runs a purge in small transactions until it finds nothing more. It is
+// not recorded: what it deletes had ended before.
+func (v *Vault) purge(ctx context.Context, fn func(*op, int) (int, error)) error {
+	k, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	for n := keepAtOnce; n == keepAtOnce; {
+		err := v.db.Update(ctx, func(tx *store.Tx) (err error) {
+			n, err = fn(v.newOp(tx, k, access.TheSystem(), record{}), keepAtOnce)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purgeDevices deletes log-ins whose code or token ran out a while ago.
+func (o *op) purgeDevices(n int) (int, error) {
+	before := o.now.Add(-deviceKept).UnixNano()
+	var old []deviceRow
+	for r, err := range devices.All(o.Tx, "") {
+		if err != nil {
+			return 0, err
+		}
+		if r.Expires < before {
+			if old = append(old, r); len(old) == n {
+				break
+			}
+		}
+	}
+	for _, r := range old {
+		if err := devices.Delete(o.Tx, r.Key()); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
+}
+
+// purgeProjects deletes tokens that opened nothing and ran out, and with the
+// last of them the project that nobody owns.
+func (o *op) purgeProjects(n int) (int, error) {
+	var old []tokenRow
+	for t, err := range tokens.All(o.Tx, "") {
+		if err != nil {
+			return 0, err
+		}
+		if len(t.Mappings) == 0 && t.Expires < o.now.UnixNano() {
+			if old = append(old, t); len(old) == n {
+				break
+			}
+		}
+	}
+	for _, t := range old {
+		if err := o.dropToken(t); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
+}
+
+func (o *op) dropToken(t tokenRow) error {
+	if err := tokens.Delete(o.Tx, t.Key()); err != nil {
+		return err
+	}
+	p, err := projects.Get(o.Tx, store.Join(t.Namespace, t.Project))
+	if isNotFound(err) || err == nil && p.Owner != "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	left, err := gather(tokens.All(o.Tx, store.Join(t.Namespace, t.Project)))
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	return projects.Delete(o.Tx, p.Key())
+}
+
+// checkWraps warns in time of a KEK that is used up.
+func (v *Vault) checkWraps(ctx context.Context) error {
+	return v.db.View(ctx, func(tx *store.Tx) error {
+		w, err := wraps.Get(tx, wrapKey)
+		if err != nil {
+			return err
+		}
+		if left, soon := w.left(); soon {
+			v.cfg.log().Warn("the key-encryption key should be rotated", "wraps_left", left)
+		}
+		return nil
+	})
+}

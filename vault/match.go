@@ -1,0 +1,234 @@
+package vault
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/audit"
+)
+
+// maxOpen bounds the requests of one agent that wait.
+const maxOpen = 256
+
+// A wish is one name of a discover request and the secret it would get, if any.
+type wish struct {
+	name string // as written
+	item *item  // nil: unmatched
+}
+
+// match finds the secret for each name.
+func (o *op) match(a agentRow, r DiscoverRequest) ([]wish, error) {
+	rs, err := o.rulesFor(a)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]*item{}
+	wishes := make([]wish, 0, len(r.Names))
+	for _, name := range r.Names {
+		key := strings.ToUpper(name)
+		i, done := found[key]
+		if !done {
+			if i, err = o.find(a, r.Project, key, rs); err != nil {
+				return nil, err
+			}
+			found[key] = i
+		}
+		wishes = append(wishes, wish{name, i})
+	}
+	return wishes, nil
+}
+
+// find returns the secret for one variable: the granted one, else one whose
+// path reads like the variable; nil if there is none that the agent may have.
+func (o *op) find(a agentRow, project, variable string, rs rules) (*item, error) {
+	if checkVariable("", variable) != nil {
+		return nil, nil
+	}
+	g, err := grantByVariable.Get(o.Tx, store.Join(a.Namespace, project, variable))
+	if isNotFound(err) {
+		return o.propose(a, project, variable, rs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := secrets.Get(o.Tx, store.Key(g.SecretID))
+	if err != nil {
+		return nil, err
+	}
+	if !o.allowed(rs, s) {
+		return nil, nil
+	}
+	return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindMapped}, nil
+}
+
+// allowed asks the policies, and records a denial.
+func (o *op) allowed(rs rules, s secretRow) bool {
+	ok, policy := rs.allow(s.Path)
+	if !ok {
+		o.record.resources = append(o.record.resources, audit.Resource{Path: s.Path, Decision: "denied:policy=" + policy})
+	}
+	return ok
+}
+
+// propose looks for a secret by the form of its path. Names alone authorise
+// nothing: what is found waits for approval.
+func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, error) {
+	candidates, err := gather(secretsByForm.All(o.Tx, store.Join(a.Namespace, strings.ToLower(variable))))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(candidates, func(a, b secretRow) int { return cmp.Compare(a.Path, b.Path) })
+	for _, s := range candidates {
+		if s.Honey {
+			o.alarm(record{action: access.HoneyTokenAccess, agent: a.AgentID, project: project, resource: s.Path})
+			continue
+		}
+		granted, err := grantBySecret.Get(o.Tx, store.Join(a.Namespace, project, s.ID))
+		if err != nil && !isNotFound(err) {
+			return nil, err
+		}
+		if granted.ID == "" && s.Type != TemplateConfig && o.allowed(rs, s) {
+			return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindProposed}, nil
+		}
+	}
+	return nil, nil
+}
+
+// decisions is what was decided for one agent and project.
+type decisions struct {
+	approved map[string]string // secret id by variable
+	leftOut  map[string]bool
+	denied   map[string]bool
+	open     *pendingRow // what waits
+}
+
+func (o *op) decisions(a agentRow, project string) (d decisions, err error) {
+	d = decisions{approved: map[string]string{}, leftOut: map[string]bool{}, denied: map[string]bool{}}
+	rows, err := gather(pendingsByPair.All(o.Tx, store.Join(a.ID, project)))
+	if err != nil {
+		return d, err
+	}
+	for _, r := range rows {
+		switch {
+		case r.open():
+			d.open = &r
+		case r.Status == grantDenied:
+			for _, i := range r.Items {
+				d.denied[i.Variable] = true
+			}
+		case r.holds(o.now):
+			for _, i := range r.Items {
+				if i.Approved {
+					d.approved[i.Variable] = i.SecretID
+				} else {
+					d.leftOut[i.Variable] = true
+				}
+			}
+		}
+	}
+	return d, nil
+}
+
+// gate lets through what was approved and unmatches what was left out. What
+// was denied is [ErrGrantDenied]; for what nobody decided yet it keeps a
+// request, with a [PendingError] as verdict.
+func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
+	d, err := o.decisions(a, project)
+	if err != nil {
+		return nil, err
+	}
+	var undecided []item
+	for n, w := range wishes {
+		switch {
+		case w.item == nil:
+		case d.denied[w.item.Variable]:
+			o.record.action = access.DiscoverDenied
+			return nil, ErrGrantDenied
+		case d.approved[w.item.Variable] == w.item.SecretID:
+		case d.leftOut[w.item.Variable]:
+			wishes[n].item = nil
+		default:
+			undecided = append(undecided, *w.item)
+		}
+	}
+	if len(undecided) == 0 {
+		return wishes, nil
+	}
+	return o.ask(a, project, wishes, undecided, d.open)
+}
+
+// ask adds undecided items to what waits. Beyond the limit they are unmatched.
+func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, open *pendingRow) ([]wish, error) {
+	isNew := open == nil
+	if isNew {
+		if err := o.mayOpen(a); err != nil {
+			return nil, err
+		}
+		open = &pendingRow{
+			ID: uuid.NewString(), Agent: a.ID, AgentID: a.AgentID, Namespace: a.Namespace, Project: project,
+			Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source,
+		}
+	}
+	waiting, over := open.add(undecided)
+	if len(over) > 0 {
+		o.alarm(record{action: access.DiscoverLimit, agent: a.AgentID, project: project, resource: project})
+		for n, w := range wishes {
+			if w.item != nil && slices.Contains(over, w.item.Variable) {
+				wishes[n].item = nil
+			}
+		}
+	}
+	if waiting == 0 {
+		return wishes, nil
+	}
+	o.record.action, o.record.status = access.DiscoverPendingExisting, statusPending
+	if isNew {
+		o.record.action = access.DiscoverPendingNew
+	}
+	o.verdict = &PendingError{
+		GrantID: open.ID, RequestedKeys: open.variables(everyItem), AgentID: a.AgentID, Project: project,
+	}
+	return nil, pendings.Put(o.Tx, *open)
+}
+
+// mayOpen bounds how many requests of one agent wait.
+func (o *op) mayOpen(a agentRow) error {
+	n := 0
+	for p, err := range pendingsByAgent.All(o.Tx, store.Key(a.ID)) {
+		if err != nil {
+			return err
+		}
+		if p.open() {
+			n++
+		}
+	}
+	if n >= maxOpen {
+		return ErrTooMany
+	}
+	return nil
+}
+
+// add puts items among those that wait, and returns how many of them do and
+// the variables that found no room.
+func (r *pendingRow) add(items []item) (waiting int, over []string) {
+	r.Items = slices.Clone(r.Items)
+	for _, i := range items {
+		at := slices.IndexFunc(r.Items, func(have item) bool { return have.Variable == i.Variable })
+		switch {
+		case at >= 0:
+			r.Items[at] = i
+		case len(r.Items) < maxUndecided:
+			r.Items = append(r.Items, i)
+		default:
+			over = append(over, i.Variable)
+			continue
+		}
+		waiting++
+	}
+	return waiting, over
+}

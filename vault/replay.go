@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+)
+
+// A signed message is good for skew on either side of its time, and is
+// remembered for as long as it could be good on any clock this vault has had.
+const (
+	skew       = 300 * time.Second
+	remembered = 600 * time.Second
+)
+
+// seen holds every signed message of the recent past, in the order of their
+// times, so that the old ones lie together at the beginning.
+var seen = store.Rows[seenRow]("seen")
+
+// forgotten says up to which time seen was purged.
+var forgotten = store.Rows[forgottenRow]("seen_purged")
+
+const forgottenKey = store.Key("through")
+
+// A seenRow is one signed message that was used.
+type seenRow struct {
+	TS   int64  `cbor:"1,keyasint"` // Unix seconds, as signed
+	By   string `cbor:"2,keyasint"` // kind and row id of the signer
+	Once string `cbor:"3,keyasint"` // its nonce or jti
+}
+
+// Key orders by time.
+func (r seenRow) Key() store.Key { return store.Join(seconds(r.TS), r.By, r.Once) }
+
+// seconds writes a time from 0 on in fixed width.
+func seconds(ts int64) string { return fmt.Sprintf("%019d", ts) }
+
+// A forgottenRow bounds what can be told from seen.
+type forgottenRow struct {
+	Through int64 `cbor:"1,keyasint"` // Unix seconds
+}
+
+// Key returns the key of the one row there is.
+func (forgottenRow) Key() store.Key { return forgottenKey }
+
+// fresh returns [ErrClockSkew] for a message whose time is too far from now,
+// and [ErrReplay] for one that was used, or that is so old that nobody can
+// say: after the clock was set back, a purged message could look new.
+func (o *op) fresh(r seenRow) error {
+	if r.TS < 0 {
+		return ErrClockSkew
+	}
+	if d := o.now.Sub(time.Unix(r.TS, 0)).Abs(); d > skew {
+		return ErrClockSkew
+	}
+	f, err := forgotten.Get(o.Tx, forgottenKey)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	if r.TS <= f.Through {
+		return ErrReplay
+	}
+	used, err := seen.Has(o.Tx, r.Key())
+	if err != nil {
+		return err
+	}
+	if used {
+		return ErrReplay
+	}
+	return nil
+}
+
+// use remembers a message, after checking that it is fresh.
+func (o *op) use(r seenRow) error {
+	if err := o.fresh(r); err != nil {
+		return err
+	}
+	return seen.Insert(o.Tx, r)
+}
+
+// purgeSeen forgets at most n messages that no clock will accept again, and
+// returns how many it forgot.
+func (o *op) purgeSeen(n int) (int, error) {
+	before := o.now.Add(-remembered).Unix()
+	var old []seenRow
+	for r, err := range seen.All(o.Tx, "") {
+		if err != nil {
+			return 0, err
+		}
+		if r.TS >= before || len(old) == n {
+			break
+		}
+		old = append(old, r)
+	}
+	if len(old) == 0 {
+		return 0, nil
+	}
+	for _, r := range old {
+		if err := seen.Delete(o.Tx, r.Key()); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), forgotten.Put(o.Tx, forgottenRow{Through: old[len(old)-1].TS})
+}
+
+// pad writes n in fixed width, for keys in numeric order.
+func pad(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	return strings.Repeat("0", 20-len(s)) + s
+}

@@ -1,0 +1,293 @@
+package vault
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/locked"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// Initialized reports whether the vault has keys at all. A new one has none.
+func (v *Vault) Initialized(ctx context.Context) (bool, error) {
+	var found bool
+	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
+		found, err = metas.Has(tx, metaKey)
+		return err
+	})
+	return found, err
+}
+
+// Init makes the keys of a new vault, with password as its first root of
+// trust, and leaves it unsealed. It returns [ErrInitialized] for a vault that
+// has keys.
+func (v *Vault) Init(ctx context.Context, password opaque.Bytes) error {
+	if password.Len() == 0 {
+		return invalid("password", "must not be empty")
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if found, err := v.Initialized(ctx); err != nil || found {
+		return errors.Join(err, ErrInitialized)
+	}
+	k := &keys{vaultID: uuid.NewString()}
+	if err := v.initialize(ctx, k, password); err != nil {
+		v.db.SetMAC(nil)
+		k.destroy()
+		return fmt.Errorf("initialising vault: %w", err)
+	}
+	v.keys = k
+	return nil
+}
+
+// initialize fills k and writes everything a vault begins with.
+func (v *Vault) initialize(ctx context.Context, k *keys, password opaque.Bytes) (err error) {
+	if k.kek, err = keyring.NewKEK(1); err != nil {
+		return err
+	}
+	slot, err := k.kek.SealSlot(k.vaultID, password, v.cfg.params())
+	if err != nil {
+		return err
+	}
+	var rows []sealedKeyRow
+	for _, use := range []string{useAudit, usePepper, useIndex, useRow} {
+		r, err := k.sealKey(use, uuid.NewString())
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r)
+	}
+	sentinel := sealedKeyRow{Use: useSentinel, KEKVersion: k.kek.Version()}
+	if sentinel.Sealed, err = k.kek.SealBytes(useSentinel, sentinel.label(k.vaultID), []byte(sentinelText)); err != nil {
+		return err
+	}
+	first, err := newSigner(k)
+	if err != nil {
+		return err
+	}
+	k.signers = []signer{first.signer}
+	v.db.SetMAC(k.row)
+	return v.db.Update(ctx, func(tx *store.Tx) error {
+		return v.writeFirst(tx, k, slot, append(rows, sentinel), first.row)
+	})
+}
+
+// writeFirst writes the rows of a new vault and the first audit entry.
+func (v *Vault) writeFirst(tx *store.Tx, k *keys, slot keyring.Slot, sealed []sealedKeyRow, first signingKeyRow) error {
+	now := time.Now()
+	if err := metas.Insert(tx, metaRow{VaultID: k.vaultID, Created: now.UnixNano()}); err != nil {
+		return err
+	}
+	if err := slots.Insert(tx, slotRow{slot}); err != nil {
+		return err
+	}
+	for _, r := range sealed {
+		if err := sealedKeys.Insert(tx, r); err != nil {
+			return err
+		}
+	}
+	if err := heads.Insert(tx, headRow{Head: audit.Begin(k.audit, k.vaultID).Marshal()}); err != nil {
+		return err
+	}
+	if err := wraps.Insert(tx, wrapRow{KEKVersion: k.kek.Version(), Count: wrapsAtInit}); err != nil {
+		return err
+	}
+	if err := signingKeys.Insert(tx, first); err != nil {
+		return err
+	}
+	if err := namespaces.Insert(tx, namespaceRow{Name: DefaultNamespace, Created: now.UnixNano()}); err != nil {
+		return err
+	}
+	o := &op{Tx: tx, keys: k, by: access.TheSystem(), now: now, record: record{action: access.Initialize}}
+	return o.write()
+}
+
+// Unseal opens the vault with a password: it returns [ErrWrongPassword] if no
+// slot opens with it, [ErrNotInitialized] for a new vault, and
+// [ErrAuditBroken] if the audit trail lost its end.
+func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys != nil {
+		return nil
+	}
+	k, err := v.openSlots(ctx, password)
+	if err != nil {
+		return err
+	}
+	if err := v.open(ctx, k); err != nil {
+		v.db.SetMAC(nil)
+		k.destroy()
+		return fmt.Errorf("unsealing: %w", err)
+	}
+	v.keys = k
+	return nil
+}
+
+// openSlots tries every slot with password.
+func (v *Vault) openSlots(ctx context.Context, password opaque.Bytes) (*keys, error) {
+	var meta metaRow
+	var found []keyring.Slot
+	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
+		if meta, err = metas.Get(tx, metaKey); err != nil {
+			return err
+		}
+		for r, err := range slots.All(tx, "") {
+			if err != nil {
+				return err
+			}
+			found = append(found, r.Slot)
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNotInitialized
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found {
+		// A slot of another vault in this file would open, but not its keys.
+		s.VaultID = meta.VaultID
+		kek, err := keyring.OpenSlot(s, password)
+		if errors.Is(err, keyring.ErrWrongPassword) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("opening key slot %s: %w", s.ID, err)
+		}
+		return &keys{vaultID: meta.VaultID, kek: kek}, nil
+	}
+	return nil, ErrWrongPassword
+}
+
+// open fills k from the store with what its KEK opens, and makes the store's
+// rows readable.
+func (v *Vault) open(ctx context.Context, k *keys) error {
+	err := v.db.View(ctx, func(tx *store.Tx) error {
+		if err := k.checkSentinel(tx); err != nil {
+			return err
+		}
+		for _, use := range []string{useAudit, usePepper, useIndex, useRow} {
+			if err := k.openKey(tx, use); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.db.SetMAC(k.row)
+	return v.db.View(ctx, func(tx *store.Tx) (err error) {
+		if k.signers, err = openSigners(tx, k); err != nil {
+			return err
+		}
+		_, err = checkHead(tx, k)
+		return err
+	})
+}
+
+// checkSentinel has the last word on whether a KEK is the vault's.
+func (k *keys) checkSentinel(tx *store.Tx) error {
+	r, err := sealedKeys.Get(tx, useSentinel)
+	if err != nil {
+		return fmt.Errorf("reading sentinel: %w", err)
+	}
+	plain, err := k.kek.OpenBytes(useSentinel, r.label(k.vaultID), r.Sealed)
+	if err != nil || subtle.ConstantTimeCompare(plain, []byte(sentinelText)) != 1 {
+		return ErrWrongPassword
+	}
+	return nil
+}
+
+// Start records that the vault began to serve. In mixed order with [Close] it
+// tells a crash from a stop.
+func (v *Vault) Start(ctx context.Context) error {
+	return v.do(ctx, access.TheSystem(), record{action: access.Start}, func(*op) error { return nil })
+}
+
+// RecordInsecure records that the vault serves with a protection switched off.
+// The setting is its name, such as "CORTEX_RATE_LIMITS=off".
+func (v *Vault) RecordInsecure(ctx context.Context, setting string) error {
+	return v.do(ctx, access.TheSystem(), record{action: access.Insecure, resource: setting}, func(*op) error { return nil })
+}
+
+// Close records what is still to be recorded, waits for the operations under
+// way, and destroys the keys. The DB stays open. Closing a sealed vault does
+// nothing.
+func (v *Vault) Close() error {
+	if v.Sealed() {
+		return nil
+	}
+	ctx := context.Background()
+	err := errors.Join(
+		v.flushFailures(ctx),
+		v.do(ctx, access.TheSystem(), record{action: access.Stop}, func(*op) error { return nil }),
+	)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys != nil {
+		v.db.SetMAC(nil)
+		v.keys.destroy()
+		v.keys = nil
+	}
+	return err
+}
+
+// Sealed reports whether the keys are out of memory.
+func (v *Vault) Sealed() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.keys == nil
+}
+
+// KEKVersion returns the version of the KEK, 0 while sealed.
+func (v *Vault) KEKVersion() uint32 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return 0
+	}
+	return v.keys.kek.Version()
+}
+
+// ID returns the vault's id, "" while sealed.
+func (v *Vault) ID() string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return ""
+	}
+	return v.keys.vaultID
+}
+
+// Health returns nil if the vault is unsealed and its file can be read,
+// [ErrSealed] if it is sealed, else what is wrong.
+func (v *Vault) Health(ctx context.Context) error {
+	k, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return v.db.View(ctx, func(tx *store.Tx) error {
+		_, err := readHead(tx, k)
+		return err
+	})
+}
+
+// lockedSeed returns the plaintext of a sealed 32-byte seed in locked memory
+// and wipes the copy on the heap.
+func lockedSeed(plain []byte) (*locked.Buffer, error) {
+	defer locked.Wipe(plain)
+	return lockedCopy(plain)
+}

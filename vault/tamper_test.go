@@ -1,0 +1,300 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/store/storetest"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+var (
+	testAdmin  = access.Caller{Kind: access.Admin, Name: "admin", Auth: "admin-token"}
+	testParams = keyring.Params{Memory: 8 << 10, Time: 1, Threads: 1}
+)
+
+func testPassword() opaque.Bytes { return opaque.New([]byte("password")) }
+
+// newTestVault returns an unsealed vault with the secrets a and b.
+func newTestVault(t *testing.T) (*Vault, *store.DB, [2]Secret) {
+	t.Helper()
+	db := storetest.New(t)
+	v := New(Config{DB: db, Params: testParams})
+	if err := v.Init(t.Context(), testPassword()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	var made [2]Secret
+	for i, path := range []string{"a", "b"} {
+		s, err := v.CreateSecret(t.Context(), testAdmin, NewSecret{Path: path, Type: KeyValue, Value: opaque.New([]byte("value of " + path))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[i] = s
+	}
+	return v, db, made
+}
+
+// edit changes the store behind the vault's back, as somebody could who has
+// the row key but not the KEK.
+func edit(t *testing.T, db *store.DB, fn func(*store.Tx) error) {
+	t.Helper()
+	if err := db.Update(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A ciphertext opens where it was sealed and nowhere else.
+func TestCiphertextsDoNotMove(t *testing.T) {
+	for name, move := range map[string]func(tx *store.Tx, a, b secretValueRow) error{
+		"another row": func(tx *store.Tx, a, b secretValueRow) error {
+			a.Envelope = b.Envelope
+			return secretValues.Put(tx, a)
+		},
+		"another version": func(tx *store.Tx, a, _ secretValueRow) error {
+			row, err := secrets.Get(tx, store.Key(a.ID))
+			if err != nil {
+				return err
+			}
+			row.Version, a.Version = 2, 2
+			return errors.Join(secrets.Put(tx, row), secretValues.Put(tx, a))
+		},
+		"another bucket": func(tx *store.Tx, a, _ secretValueRow) error {
+			for k, err := range signingKeys.All(tx, "") {
+				if err != nil {
+					return err
+				}
+				a.Envelope = k.Seed
+			}
+			return secretValues.Put(tx, a)
+		},
+		"another body": func(tx *store.Tx, a, b secretValueRow) error {
+			a.Envelope.Body = b.Envelope.Body
+			return secretValues.Put(tx, a)
+		},
+		"another DEK": func(tx *store.Tx, a, b secretValueRow) error {
+			a.Envelope.DEKNonce, a.Envelope.WrappedDEK = b.Envelope.DEKNonce, b.Envelope.WrappedDEK
+			return secretValues.Put(tx, a)
+		},
+		"another KEK version": func(tx *store.Tx, a, _ secretValueRow) error {
+			a.Envelope.KEKVersion++
+			return secretValues.Put(tx, a)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, db, made := newTestVault(t)
+			edit(t, db, func(tx *store.Tx) error {
+				a, err := secretValues.Get(tx, valueKey(made[0].ID, 1))
+				if err != nil {
+					return err
+				}
+				b, err := secretValues.Get(tx, valueKey(made[1].ID, 1))
+				if err != nil {
+					return err
+				}
+				return move(tx, a, b)
+			})
+			_, value, err := v.ReadSecret(t.Context(), testAdmin, made[0].ID)
+			if !errors.Is(err, keyring.ErrOpen) || !value.IsZero() {
+				t.Errorf("got %v", err)
+			}
+			if _, ok := refusal(err); ok {
+				t.Errorf("told the caller %v", err)
+			}
+		})
+	}
+}
+
+// The end of the audit trail is checked before the vault opens, and before
+// every entry.
+func TestAuditEndIsGuarded(t *testing.T) {
+	for name, c := range map[string]struct {
+		tamper func(tx *store.Tx, older headRow) error
+	}{
+		"head gone":        {func(tx *store.Tx, _ headRow) error { return heads.Delete(tx, headKey) }},
+		"head made up":     {func(tx *store.Tx, h headRow) error { h.Head[20] ^= 1; return heads.Put(tx, h) }},
+		"older head":       {func(tx *store.Tx, h headRow) error { return heads.Put(tx, h) }},
+		"trail and no end": {func(tx *store.Tx, _ headRow) error { _, err := entries.DeleteThrough(tx, 1<<62, 1<<30); return err }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, db, made := newTestVault(t)
+			var older headRow
+			edit(t, db, func(tx *store.Tx) (err error) { older, err = heads.Get(tx, headKey); return err })
+			if err := v.DeleteSecret(t.Context(), testAdmin, made[1].ID); err != nil {
+				t.Fatal(err)
+			}
+			edit(t, db, func(tx *store.Tx) error { return c.tamper(tx, older) })
+			if _, _, err := v.ReadSecret(t.Context(), testAdmin, made[0].ID); err == nil {
+				t.Error("a value left without a record")
+			}
+			again := New(Config{DB: db, Params: testParams})
+			if err := again.Unseal(t.Context(), testPassword()); !errors.Is(err, ErrAuditBroken) {
+				t.Errorf("unsealing: %v", err)
+			}
+			report, err := again.VerifyAuditWith(t.Context(), testPassword())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Broken == nil {
+				t.Error("the verification finds nothing")
+			}
+		})
+	}
+}
+
+// Each way to change the trail is found, and named.
+func TestVerifyAuditNamesTheRow(t *testing.T) {
+	v, db, _ := newTestVault(t)
+	var all []store.Record
+	edit(t, db, func(tx *store.Tx) (err error) { all, err = gather(entries.All(tx, 0)); return err })
+	if len(all) < 3 {
+		t.Fatalf("%d entries", len(all))
+	}
+	rewrite := func(records []store.Record) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error {
+			if _, err := entries.DeleteThrough(tx, 1<<62, 1<<30); err != nil {
+				return err
+			}
+			for _, r := range records {
+				if err := entries.Append(tx, r.Seq, r.Value); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	flipped := append([]byte{}, all[1].Value...)
+	flipped[30] ^= 1
+	for name, c := range map[string]struct {
+		records []store.Record
+		seq     uint64
+	}{
+		"flipped":     {[]store.Record{all[0], {Seq: 2, Value: flipped}, all[2]}, 2},
+		"dropped":     {[]store.Record{all[0], all[2]}, 2},
+		"swapped":     {[]store.Record{all[0], {Seq: 2, Value: all[2].Value}, {Seq: 3, Value: all[1].Value}}, 2},
+		"cut off":     {all[:2], 3},
+		"beheaded":    {all[1:], 1},
+		"wiped":       {nil, 1},
+		"unparseable": {[]store.Record{all[0], {Seq: 2, Value: []byte("x")}, all[2]}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edit(t, db, rewrite(c.records))
+			for kind, verify := range map[string]func(context.Context) (audit.Report, error){"keyed": v.VerifyAudit, "unkeyed": v.VerifyAuditUnkeyed} {
+				report, err := verify(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report.Broken == nil || report.Broken.Seq != c.seq {
+					t.Errorf("%s: got %+v, want record %d", kind, report.Broken, c.seq)
+				}
+			}
+		})
+	}
+	edit(t, db, rewrite(all))
+	if report, err := v.VerifyAudit(t.Context()); err != nil || report.Broken != nil {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
+// A slot or sealed key of another vault does not open here.
+func TestKeysOfAnotherVault(t *testing.T) {
+	v, db, _ := newTestVault(t)
+	_, other, _ := newTestVault(t)
+	var slot slotRow
+	var key sealedKeyRow
+	edit(t, other, func(tx *store.Tx) (err error) {
+		for r, err := range slots.All(tx, "") {
+			if err != nil {
+				return err
+			}
+			slot = r
+		}
+		key, err = sealedKeys.Get(tx, useAudit)
+		return err
+	})
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, db, func(tx *store.Tx) error { return sealedKeys.Put(tx, key) })
+	if err := New(Config{DB: db}).Unseal(t.Context(), testPassword()); !errors.Is(err, keyring.ErrOpen) {
+		t.Errorf("another vault's audit key: %v", err)
+	}
+	edit(t, db, func(tx *store.Tx) error {
+		for r, err := range slots.All(tx, "") {
+			if err != nil {
+				return err
+			}
+			if err := slots.Delete(tx, r.Key()); err != nil {
+				return err
+			}
+		}
+		return slots.Insert(tx, slot)
+	})
+	if err := New(Config{DB: db}).Unseal(t.Context(), testPassword()); !errors.Is(err, ErrWrongPassword) {
+		t.Errorf("another vault's slot: %v", err)
+	}
+}
+
+func TestExhaustedKEKRefuses(t *testing.T) {
+	v, db, made := newTestVault(t)
+	edit(t, db, func(tx *store.Tx) error { return wraps.Put(tx, wrapRow{KEKVersion: 1, Count: wrapsMax}) })
+	value := opaque.New([]byte("x"))
+	_, err := v.UpdateSecret(t.Context(), testAdmin, made[0].ID, SecretChange{Value: &value})
+	if !errors.Is(err, ErrKEKExhausted) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := v.ReadSecret(t.Context(), testAdmin, made[0].ID); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+}
+
+// Many at once: one wins each name, the count of wraps is right, the trail
+// stays whole.
+func TestConcurrentWrites(t *testing.T) {
+	v, db, _ := newTestVault(t)
+	const writers, names = 32, 8
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := map[string]int{}
+	for range writers {
+		wg.Go(func() {
+			for i := range names {
+				path := fmt.Sprintf("shared/%d", i)
+				_, err := v.CreateSecret(context.Background(), testAdmin, NewSecret{Path: path, Type: KeyValue, Value: opaque.New([]byte("x"))})
+				if err == nil {
+					mu.Lock()
+					won[path]++
+					mu.Unlock()
+				} else if !errors.Is(err, ErrExists) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for path, n := range won {
+		if n != 1 {
+			t.Errorf("%s was created %d times", path, n)
+		}
+	}
+	if len(won) != names {
+		t.Errorf("%d names", len(won))
+	}
+	edit(t, db, func(tx *store.Tx) error {
+		w, err := wraps.Get(tx, wrapKey)
+		if want := uint64(wrapsAtInit + 2 + names); err == nil && w.Count != want {
+			t.Errorf("%d wraps counted, want %d", w.Count, want)
+		}
+		return err
+	})
+	if report, err := v.VerifyAudit(context.Background()); err != nil || report.Broken != nil {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}

@@ -1,0 +1,190 @@
+// Package vault holds the rules of the house: what is kept, who may have it,
+// and what is written down about every use.
+//
+// A [Vault] stands on a [store.DB] and starts sealed. [Vault.Init] makes its
+// keys, [Vault.Unseal] brings them back; until then every operation returns
+// [ErrSealed]. Operations come one file per noun: a secret, an agent, a
+// project, a grant. Each takes the [access.Caller] who asks, so none can be
+// reached without having authenticated somebody, and each passes one of two
+// gates: do, for what changes the vault or lets a value out, writes the audit
+// record in the same transaction; look, for lists of names, writes none.
+//
+// Nothing in here knows HTTP. Errors that callers branch on are the sentinels
+// of errors.go; any other error is the operator's business and not the
+// caller's.
+package vault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/keyring"
+)
+
+// Config is what a Vault needs to know.
+type Config struct {
+	// DB is where everything is kept. It stays the caller's, who closes it
+	// after the Vault.
+	DB *store.DB
+	// Log receives what operators should know. If nil, nothing is logged.
+	Log *slog.Logger
+	// Params is the cost of key slots made from now on. If zero,
+	// [keyring.High].
+	Params keyring.Params
+	// RequireAttestation makes discovery and fetches need the signature of an
+	// attested daemon. It is false only where an operator said so.
+	RequireAttestation bool
+	// AttestLimit is how many sessions an agent may open within 30 seconds. If
+	// zero, 2; if negative, any number.
+	AttestLimit int
+}
+
+func (c Config) log() *slog.Logger      { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
+func (c Config) params() keyring.Params { return cmp.Or(c.Params, keyring.High) }
+func (c Config) attestLimit() int       { return cmp.Or(c.AttestLimit, 2) }
+
+// A Vault is one vault. Its methods may be called concurrently.
+type Vault struct {
+	cfg      Config
+	db       *store.DB
+	failures failures
+
+	// mu guards keys. Every operation holds it for reading, so that sealing
+	// waits for what is under way.
+	mu   sync.RWMutex
+	keys *keys // nil while sealed
+}
+
+// New returns the vault kept in c.DB, sealed.
+func New(c Config) *Vault {
+	return &Vault{cfg: c, db: c.DB}
+}
+
+// An op is one operation inside its transaction. The function that gets it may
+// run more than once, so it sets what it captures and never adds to it.
+type op struct {
+	*store.Tx
+	keys *keys
+	by   access.Caller
+	now  time.Time
+	// record is the entry to be written; the operation completes it.
+	record record
+	// also are further entries, written after it.
+	also []record
+	// verdict is returned to the caller although the transaction commits: an
+	// operation may refuse and still have something to keep.
+	verdict error
+}
+
+func (v *Vault) newOp(tx *store.Tx, k *keys, by access.Caller, r record) *op {
+	return &op{Tx: tx, keys: k, by: by, now: time.Now(), record: r}
+}
+
+// alarm adds an entry that somebody should look at.
+func (o *op) alarm(r record) {
+	r.status = statusAlarm
+	o.also = append(o.also, r)
+}
+
+// do is the gate of everything that changes the vault or lets a value out: it
+// checks that by may do what r says, runs fn, and writes the audit entry in
+// the same transaction. What fn refuses is rolled back and recorded by itself.
+func (v *Vault) do(ctx context.Context, by access.Caller, r record, fn func(*op) error) error {
+	k, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return v.doWith(ctx, k, by, r, fn)
+}
+
+// doWith is do for a caller that holds the keys.
+func (v *Vault) doWith(ctx context.Context, k *keys, by access.Caller, r record, fn func(*op) error) error {
+	if !by.May(r.action) {
+		return v.refused(ctx, k, by, r, ErrDenied)
+	}
+	var done *op
+	err := v.db.Update(ctx, func(tx *store.Tx) error {
+		done = v.newOp(tx, k, by, r)
+		if err := fn(done); err != nil {
+			return err
+		}
+		return done.write()
+	})
+	if err != nil {
+		return v.refused(ctx, k, by, r, translate(err))
+	}
+	v.announce(done)
+	return done.verdict
+}
+
+// refused records that an operation was refused, where err is a refusal, and
+// returns err.
+func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record, err error) error {
+	status, ok := refusal(err)
+	if !ok {
+		return err
+	}
+	r.status = status
+	if werr := v.append(ctx, k, by, r); werr != nil {
+		return errors.Join(err, werr)
+	}
+	return err
+}
+
+// announce logs the alarms of an operation.
+func (v *Vault) announce(o *op) {
+	for _, r := range append([]record{o.record}, o.also...) {
+		if r.status == statusAlarm {
+			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
+		}
+	}
+}
+
+// look is the gate of everything that only reads names. It checks that by may
+// do a and runs fn.
+func (v *Vault) look(ctx context.Context, by access.Caller, a access.Action, fn func(*op) error) error {
+	k, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if !by.May(a) {
+		return ErrDenied
+	}
+	return translate(v.db.View(ctx, func(tx *store.Tx) error {
+		return fn(v.newOp(tx, k, by, record{}))
+	}))
+}
+
+// use returns the keys and a function that gives them back; ErrSealed if
+// there are none. A caller that holds them must not ask again.
+func (v *Vault) use() (*keys, func(), error) {
+	v.mu.RLock()
+	if v.keys == nil {
+		v.mu.RUnlock()
+		return nil, nil, ErrSealed
+	}
+	return v.keys, v.mu.RUnlock, nil
+}
+
+// translate gives the store's errors the vault's names.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return ErrNotFound
+	case errors.Is(err, store.ErrExists):
+		return ErrExists
+	case errors.Is(err, store.ErrSealed):
+		return ErrSealed
+	}
+	return err
+}
