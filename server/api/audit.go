@@ -1,0 +1,23 @@
+package api
+
+// An AuditRow is one row of GET /admin/audit-logs, newest first. PrevHash and
+// EntryMAC are lower-case hex; PrevHash is empty in the first row.
+type AuditRow struct {
+	ID                 string  `json:"id"`
+	AgentID            *string `json:"agent_id"`
+	ProjectName        *string `json:"project_name"`
+	Action             string  `json:"action"`
+	ResourcePath       *string `json:"resource_path"`
+	Status             string  `json:"status"`
+	Timestamp          Time    `json:"timestamp"`
+	CallerPID          *int64  `json:"caller_pid"`
+	CallerBinarySHA256 *string `json:"caller_binary_sha256"`
+	CallerArgvHash     *string `json:"caller_argv_hash"`
+	CallerCWD          *string `json:"caller_cwd"`
+	CallerGitCommit    *string `json:"caller_git_commit"`
+	SourceIP           *string `json:"source_ip"`
+	Hostname           *string `json:"hostname"`
+	OS                 *string `json:"os"`
+	PrevHash           string  `json:"prev_hash"`
+	EntryMAC           string  `json:"entry_mac"`
+}

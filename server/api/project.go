@@ -1,0 +1,37 @@
+package api
+
+// The states of a project's token. A revoked token stays revoked when it
+// expires.
+const (
+	TokenStatusActive  = "active"
+	TokenStatusExpired = "expired"
+	TokenStatusRevoked = "revoked"
+)
+
+// A Project is one row of GET /admin/projects.
+type Project struct {
+	ID             string            `json:"id"`
+	ProjectName    string            `json:"project_name"`
+	EnvMappings    map[string]string `json:"env_mappings"`
+	Namespace      string            `json:"namespace"`
+	Scope          []string          `json:"scope"`
+	CreatedAt      Time              `json:"created_at"`
+	TokenExpiresAt *Time             `json:"token_expires_at"`
+	TokenRevokedAt *Time             `json:"token_revoked_at"`
+	TokenStatus    string            `json:"token_status"`
+}
+
+// RevokedProject answers POST /admin/projects/{project_name}/revoke.
+type RevokedProject struct {
+	Revoked        bool   `json:"revoked"`
+	ProjectName    string `json:"project_name"`
+	AlreadyRevoked bool   `json:"already_revoked,omitempty"`
+}
+
+// ProjectSecrets answers GET /project/secrets/{project_name}. Withheld are the
+// variables the token was issued for and no longer opens, because a grant, a
+// secret or a policy changed; older servers leave them out in silence.
+type ProjectSecrets struct {
+	EnvVars  map[string]Value `json:"env_vars"`
+	Withheld []string         `json:"withheld,omitempty"`
+}

@@ -1,0 +1,152 @@
+// Package auth finds out who sent a request. It reads credentials out of
+// headers, [access.Origin] out of the connection, and has the vault say whom
+// they belong to. It reads no bodies.
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// A Guard authenticates requests and counts those that fail.
+//
+// Agents and daemons hold keys and random tokens, which nobody guesses: good
+// ones always pass, however often the same source failed, so that a stranger
+// behind the same address locks nobody out. Over the limit a failure is merely
+// answered with an *[limit.Exceeded]. The administrator's token may have been
+// chosen by a person: over the limit it is not even looked at.
+type Guard struct {
+	vault  *vault.Vault
+	admins *limit.Limiter[netip.Prefix]
+	others *limit.Limiter[netip.Prefix]
+}
+
+// NewGuard returns a Guard that allows each source that many failures.
+func NewGuard(v *vault.Vault, failures limit.Rate) *Guard {
+	return &Guard{
+		vault:  v,
+		admins: limit.New[netip.Prefix](failures),
+		others: limit.New[netip.Prefix](failures),
+	}
+}
+
+// A Client is the far end of a request: where it came from, and the key its
+// failures are counted under.
+type Client struct {
+	// Origin is what the vault is told.
+	Origin access.Origin
+	// Source is the client's address as limits see it.
+	Source netip.Prefix
+}
+
+// Admin returns the administrator for the header X-Admin-Token.
+func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Caller, error) {
+	token, err := AdminToken(h)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	defer token.Wipe()
+	if err := g.admins.Check(c.Source); err != nil {
+		return access.Caller{}, err
+	}
+	by, err := g.vault.AuthenticateAdmin(ctx, token, c.Origin)
+	if failed(err) {
+		// Exactly the failure that goes over the limit may find it exceeded
+		// by others that ran beside it; both answers say no.
+		if over := g.admins.Take(c.Source); over != nil {
+			return access.Caller{}, over
+		}
+	}
+	return by, err
+}
+
+// Device returns the agent for a device access token.
+func (g *Guard) Device(ctx context.Context, h http.Header, c Client) (access.Caller, error) {
+	token, err := Bearer(h)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	defer token.Wipe()
+	by, err := g.vault.AuthenticateDevice(ctx, token, c.Origin)
+	return by, g.Failed(c, err)
+}
+
+// Attested verifies a daemon's signature over a request whose body has that
+// hash. The result is nil where the vault asks for no signature.
+func (g *Guard) Attested(ctx context.Context, c Client, method, path string, a *proof.Attestation, bodySHA256 string) (*vault.Attested, error) {
+	att, err := g.vault.CheckAttestation(ctx, c.Origin, method, path, a, bodySHA256)
+	return att, g.Failed(c, err)
+}
+
+// Failed counts a failure of a client that is not the administrator, if err is
+// one, and returns err, or in its place an *[limit.Exceeded].
+func (g *Guard) Failed(c Client, err error) error {
+	if !failed(err) {
+		return err
+	}
+	if over := g.others.Take(c.Source); over != nil {
+		return over
+	}
+	return err
+}
+
+// failed reports whether err says that a credential was not good. A token that
+// was good once does not count: its holder is no stranger.
+func failed(err error) bool {
+	return errors.Is(err, vault.ErrUnauthorized) || errors.Is(err, vault.ErrReplay) || errors.Is(err, vault.ErrClockSkew)
+}
+
+// AdminToken returns the header X-Admin-Token.
+func AdminToken(h http.Header) (opaque.Bytes, error) {
+	v := h.Values("X-Admin-Token")
+	if len(v) != 1 || v[0] == "" {
+		return opaque.Bytes{}, ErrNoAdminToken
+	}
+	return opaque.New([]byte(v[0])), nil
+}
+
+// Bearer returns the token of an Authorization header, which must read
+// "Bearer <token>" exactly.
+func Bearer(h http.Header) (opaque.Bytes, error) {
+	const scheme = "Bearer "
+	v := h.Values("Authorization")
+	if len(v) != 1 || len(v[0]) <= len(scheme) || v[0][:len(scheme)] != scheme {
+		return opaque.Bytes{}, ErrNoBearer
+	}
+	return opaque.New([]byte(v[0][len(scheme):])), nil
+}
+
+// Attestation returns the header X-Daemon-Attestation, nil if there is none.
+func Attestation(h http.Header) (*proof.Attestation, error) {
+	v := h.Values("X-Daemon-Attestation")
+	switch {
+	case len(v) == 0:
+		return nil, nil
+	case len(v) > 1:
+		return nil, ErrAttestation
+	}
+	a, err := proof.ParseAttestation(v[0])
+	if err != nil {
+		return nil, ErrAttestation
+	}
+	return &a, nil
+}
+
+// What can be wrong with a request that shows no credential at all. There is
+// nothing to keep from its sender, who is told what to send.
+var (
+	// ErrNoAdminToken: the header is missing, empty, or there twice.
+	ErrNoAdminToken = errors.New("authentication failed: send the admin token in the header X-Admin-Token")
+	// ErrNoBearer: the header is missing or has another form.
+	ErrNoBearer = errors.New("authentication failed: send the token in the header Authorization as Bearer <token>")
+	// ErrAttestation: the header cannot be parsed.
+	ErrAttestation = errors.New("authentication failed: the header X-Daemon-Attestation is malformed")
+)

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Command returns the verb that serves a vault. It returns at SIGTERM or SIGINT,
+// after the requests under way were answered, or with an error if it could not
+// begin or go on. The end of its context does not stop it.
+func Command() *cli.Command {
+	var s settings
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "serve a vault over HTTP",
+		Description: `Opens the vault file, unseals it with the operator password, and listens only then.
+
+The password comes from CORTEX_KEK_PASSWORD, a file (CORTEX_KEK_PASSWORD_FILE), the
+systemd credential "kek-password", the terminal, or a line of standard input. The admin
+token comes from ADMIN_TOKEN, a file (ADMIN_TOKEN_FILE) or the credential "admin-token";
+without any, one is made on the first start and shown once.
+
+SIGTERM and SIGINT stop the server after the requests under way; SIGHUP reads the
+certificate again.`,
+		Flags: s.flags(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
+			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
+			// A server means other things by signals than a command does: at
+			// SIGHUP, which ends those, it goes on with a new certificate.
+			ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			p := program{
+				log:    slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil)),
+				stdin:  os.Stdin,
+				stdout: cmd.Root().Writer,
+			}
+			return p.run(ctx, s)
+		},
+	}
+}
+
+func (s *settings) flags() []cli.Flag {
+	text := func(dst *string, name, variable, usage string) *cli.StringFlag {
+		return &cli.StringFlag{Name: name, Usage: usage, Sources: cli.EnvVars(variable), Destination: dst}
+	}
+	file := func(dst *string, name, variable, usage string) *cli.StringFlag {
+		f := text(dst, name, variable, usage)
+		f.TakesFile = true
+		return f
+	}
+	db := text(&s.database, "db", "DATABASE_URL", "vault `FILE`, or bolt://FILE")
+	db.DefaultText = "cortex-auth.db in the working directory"
+	listen := text(&s.listen, "listen", "CORTEX_LISTEN", "`ADDRESS` to listen on, with or without a port")
+	listen.DefaultText = "all addresses; without TLS 127.0.0.1"
+	port := text(&s.port, "port", "PORT", "`PORT` to listen on, where the address names none")
+	port.Value = "3000"
+	profile := text(&s.kdfProfile, "kdf-profile", "CORTEX_KDF_PROFILE", "`PROFILE` for the password of a new vault, what a guess costs: high (1 GiB) or low (64 MiB)")
+	profile.DefaultText = "high, or low with less than 3 GiB of free memory"
+	return []cli.Flag{
+		db, listen, port,
+		file(&s.certFile, "tls-cert", "TLS_CERT_FILE", "certificate chain in a PEM `FILE`"),
+		file(&s.keyFile, "tls-key", "TLS_KEY_FILE", "its key in a PEM `FILE`"),
+		&cli.BoolFlag{Name: "insecure-http", Usage: "serve plain HTTP, on 127.0.0.1 unless an address is named (INSECURE_HTTP=1)", Destination: &s.insecureHTTP},
+		file(&s.passwordFile, "kek-password-file", "CORTEX_KEK_PASSWORD_FILE", "`FILE` with the operator password"),
+		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
+		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
+		profile,
+		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,poll=30/1m,failures=60/1m), or off"),
+		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
+		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
+		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},
+	}
+}

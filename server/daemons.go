@@ -1,0 +1,63 @@
+package server
+
+import (
+	"context"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault"
+)
+
+func (s *Server) attest(ctx context.Context, c call[api.AttestRequest]) (api.AttestResponse, error) {
+	r, err := s.vault.Attest(ctx, c.By, vault.AttestRequest{
+		Key: c.In.AttestationPub, BinarySHA256: c.In.BinarySHA256, Version: c.In.DaemonVersion,
+		PID: c.In.DaemonPID, UID: c.In.DaemonUID, Hostname: c.In.Hostname,
+	})
+	return api.AttestResponse{
+		SessionID: r.SessionID, ExpiresIn: int64(r.ExpiresIn.Seconds()), AllowlistEnforced: r.AllowlistEnforced,
+	}, err
+}
+
+func (s *Server) listSessions(ctx context.Context, q *request) ([]api.DaemonSession, error) {
+	rows, err := s.vault.Sessions(ctx, q.By)
+	return wireAll(newest(rows, maxSessions), wireSession), err
+}
+
+func (s *Server) revokeSession(ctx context.Context, q *request) (api.DeletedID, error) {
+	id := q.PathValue("id")
+	return api.DeletedID{Deleted: true, ID: id}, s.vault.RevokeSession(ctx, q.By, id)
+}
+
+func (s *Server) listAllowed(ctx context.Context, q *request) ([]api.AllowedDaemon, error) {
+	rows, err := s.vault.AllowedDaemons(ctx, q.By)
+	return wireAll(rows, wireAllowed), err
+}
+
+func (s *Server) allowDaemon(ctx context.Context, c call[api.AllowDaemon]) (api.AllowedDaemonAdded, error) {
+	d, err := s.vault.AllowDaemon(ctx, c.By, vault.AllowedDaemon{
+		SHA256: c.In.BinarySHA256, Version: c.In.Version, Description: c.In.Description,
+		Enabled: c.In.Enabled == nil || *c.In.Enabled,
+	})
+	return api.AllowedDaemonAdded{BinarySHA256: d.SHA256, Enabled: d.Enabled}, err
+}
+
+func (s *Server) disallowDaemon(ctx context.Context, q *request) (api.Deleted, error) {
+	return api.Deleted{Deleted: true}, s.vault.DisallowDaemon(ctx, q.By, q.PathValue("sha"))
+}
+
+func wireSession(s vault.Session) api.DaemonSession {
+	return api.DaemonSession{
+		SessionID: s.ID, AgentID: s.AgentID, BinarySHA256: s.BinarySHA256, DaemonVersion: s.Version,
+		DaemonPID: s.PID, DaemonUID: s.UID, Hostname: s.Hostname,
+		CreatedAt: api.NewTime(s.Created), ExpiresAt: api.NewTime(s.Expires), RevokedAt: wireTime(s.Revoked),
+	}
+}
+
+func wireAllowed(d vault.AllowedDaemon) api.AllowedDaemon {
+	row := api.AllowedDaemon{
+		BinarySHA256: d.SHA256, Version: d.Version, Description: d.Description, CreatedAt: api.NewTime(d.Created),
+	}
+	if d.Enabled {
+		row.Enabled = 1
+	}
+	return row
+}

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// A discloser is an answer with secrets in it.
+type discloser interface {
+	// disclosed returns the JSON form, which the caller wipes, and wipes the
+	// secrets. It can be called once.
+	disclosed() ([]byte, error)
+}
+
+// A disclosure is an answer of any type, and the secrets in it.
+type disclosure struct {
+	answer  any
+	secrets []api.Value
+}
+
+func disclose(answer any, secrets ...api.Value) disclosure { return disclosure{answer, secrets} }
+
+func (d disclosure) disclosed() ([]byte, error) {
+	defer func() {
+		for _, s := range d.secrets {
+			s.Wipe()
+		}
+	}()
+	return encode(d.answer)
+}
+
+// fetched are the values of a project: what api.ProjectSecrets is for clients.
+// This is what the server does most, and package json keeps copies of what it
+// encoded, so it is written by hand.
+type fetched vault.FetchResult
+
+func (f fetched) disclosed() ([]byte, error) {
+	defer func() {
+		for _, v := range f.Values {
+			v.Wipe()
+		}
+	}()
+	tail := []byte("}}\n")
+	if len(f.Withheld) > 0 {
+		names, err := json.Marshal(f.Withheld)
+		if err != nil {
+			return nil, err
+		}
+		tail = fmt.Appendf(nil, "},\"withheld\":%s}\n", names)
+	}
+	const head = `{"env_vars":{`
+	size := len(head) + len(tail)
+	for name, v := range f.Values {
+		size += 6*len(name) + 6*v.Len() + len(`"":"",`)
+	}
+	b := append(make([]byte, 0, size), head...)
+	for i, name := range slices.Sorted(maps.Keys(f.Values)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = appendVariable(b, name, f.Values[name]); err != nil {
+			clear(b)
+			return nil, err
+		}
+	}
+	return append(b, tail...), nil
+}
+
+// appendVariable adds one member. The result never outgrows b, which would
+// leave a copy behind: six bytes are the longest escape of one.
+func appendVariable(b []byte, name string, value opaque.Bytes) ([]byte, error) {
+	key, err := json.Marshal(name)
+	if err != nil {
+		return b, err
+	}
+	text, err := api.NewValue(value.Reveal()).MarshalJSON()
+	if err != nil {
+		return b, err
+	}
+	defer clear(text)
+	b = append(b, key...)
+	b = append(b, ':')
+	return append(b, text...), nil
+}

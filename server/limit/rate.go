@@ -1,0 +1,106 @@
+package limit
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxEvents bounds what a window can hold.
+const maxEvents = 10_000
+
+// A Rate is a number of events in a window of time. The zero Rate is no limit.
+type Rate struct {
+	// N is how many events are allowed in any window.
+	N int
+	// Per is the window's length.
+	Per time.Duration
+}
+
+// IsZero reports whether r is no limit.
+func (r Rate) IsZero() bool { return r == Rate{} }
+
+// String returns the form [ParseRate] reads.
+func (r Rate) String() string { return fmt.Sprintf("%d/%s", r.N, r.Per) }
+
+// ParseRate reads "20/1m": a number of events, 1 to 10000, and a duration, one
+// second to one day.
+func ParseRate(s string) (Rate, error) {
+	count, per, ok := strings.Cut(s, "/")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 || n > maxEvents {
+		return Rate{}, fmt.Errorf("rate %q: want a number from 1 to %d and a duration, as in 20/1m", s, maxEvents)
+	}
+	d, err := time.ParseDuration(per)
+	if err != nil || d < time.Second || d > 24*time.Hour {
+		return Rate{}, fmt.Errorf("rate %q: want a duration from 1s to 24h behind the slash", s)
+	}
+	return Rate{N: n, Per: d}, nil
+}
+
+// Rates are the limits of a server.
+type Rates struct {
+	// Discover is for each agent.
+	Discover Rate
+	// Authorize is for each source that starts a device login.
+	Authorize Rate
+	// Poll is for each device code.
+	Poll Rate
+	// Failures is for each source that shows bad credentials.
+	Failures Rate
+}
+
+// Defaults returns the limits of a server that was told nothing else. Polling
+// at the announced pace of one in five seconds stays far below its limit.
+func Defaults() Rates {
+	return Rates{
+		Discover:  Rate{5, time.Minute},
+		Authorize: Rate{1, time.Minute},
+		Poll:      Rate{30, time.Minute},
+		Failures:  Rate{60, time.Minute},
+	}
+}
+
+// Off reports whether nothing is limited.
+func (r Rates) Off() bool { return r == Rates{} }
+
+// ParseRates reads "off" as no limits at all, and "discover=20/1m,poll=60/1m"
+// as [Defaults] with changes. The names are discover, authorize, poll and
+// failures. The empty text is Defaults.
+func ParseRates(s string) (Rates, error) {
+	if s == "off" {
+		return Rates{}, nil
+	}
+	rates := Defaults()
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(item, "=")
+		dst := rates.named(strings.TrimSpace(name))
+		if dst == nil {
+			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, poll or failures, as in discover=20/1m, or off alone", name)
+		}
+		rate, err := ParseRate(strings.TrimSpace(value))
+		if err != nil {
+			return Rates{}, fmt.Errorf("%s: %w", name, err)
+		}
+		*dst = rate
+	}
+	return rates, nil
+}
+
+func (r *Rates) named(name string) *Rate {
+	switch name {
+	case "discover":
+		return &r.Discover
+	case "authorize":
+		return &r.Authorize
+	case "poll":
+		return &r.Poll
+	case "failures":
+		return &r.Failures
+	}
+	return nil
+}

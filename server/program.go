@@ -1,0 +1,215 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/harden"
+	"github.com/cortex-auth/cortex/vault/locked"
+)
+
+// drainTimeout is how long requests under way may take once the server was
+// told to stop.
+const drainTimeout = 20 * time.Second
+
+// A program is the server as a process.
+type program struct {
+	log    *slog.Logger
+	stdin  *os.File
+	stdout io.Writer
+}
+
+// run serves until ctx ends. Nothing listens before the vault is unsealed.
+func (p program) run(ctx context.Context, s settings) error {
+	p.hardened(harden.Process(harden.Options{}))
+	plan, err := s.plan()
+	if err != nil {
+		return err
+	}
+	p.announce(plan)
+	db, err := p.open(plan)
+	if err != nil {
+		return err
+	}
+	v := vault.New(vault.Config{
+		DB: db, Log: p.log, Params: plan.params, RequireAttestation: plan.attest, AttestLimit: plan.attestLimit(),
+	})
+	err = p.unseal(ctx, v, plan)
+	if err == nil {
+		err = p.serve(ctx, v, plan)
+	}
+	return errors.Join(err, v.Close(), db.Close())
+}
+
+// hardened says what protects the process, and what could not be had.
+func (p program) hardened(report harden.Report) {
+	p.log.Info("hardened the process", "measures", report)
+	for _, m := range report.Missing() {
+		p.log.Warn("a protection is missing", "measure", m.Name, "detail", m.Detail)
+	}
+}
+
+// announce says what a careful operator should know before anything happens.
+func (p program) announce(plan plan) {
+	for _, setting := range plan.insecure {
+		p.log.Warn("insecure setting", "setting", setting)
+	}
+	if plan.cert != nil {
+		left := time.Until(plan.cert.expires())
+		if left < 14*24*time.Hour {
+			p.log.Warn("the certificate expires soon or has expired", "file", plan.cert.certFile, "in", left.Round(time.Hour))
+		}
+	}
+}
+
+func (p program) open(plan plan) (*store.DB, error) {
+	db, err := store.Open(store.Options{Path: plan.path, Log: p.log})
+	if err != nil {
+		return nil, fmt.Errorf("opening vault: %w", err)
+	}
+	p.log.Info("opened the vault file", "path", db.Path())
+	return db, nil
+}
+
+// unseal opens the vault with the operator's password, or makes a new one.
+func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
+	old, err := v.Initialized(ctx)
+	if err != nil {
+		return fmt.Errorf("reading vault: %w", err)
+	}
+	if !old {
+		p.log.Warn("this is a NEW vault: if you expected one with secrets in it, stop, and check DATABASE_URL and the working directory")
+	}
+	p.log.Info("SEALED", "new", !old)
+	password, from, err := plan.password.read()
+	if err != nil {
+		return fmt.Errorf("reading operator password: %w", err)
+	}
+	if password.IsZero() {
+		from = "the terminal or standard input"
+		if password, err = askPassword(ctx, p.stdin, !old); err != nil {
+			return err
+		}
+	}
+	defer password.Wipe()
+	p.log.Info("deriving the key from the operator password", "from", from)
+	if old {
+		err = v.Unseal(ctx, password)
+	} else {
+		err = v.Init(ctx, password)
+	}
+	if err != nil {
+		return err
+	}
+	memory := locked.Status()
+	p.log.Info("UNSEALED", "kek_version", v.KEKVersion(), "vault", v.ID(), "memory", memory)
+	if !memory.OK() {
+		p.log.Warn("a protection is missing", "measure", "locked memory", "detail", memory)
+	}
+	return nil
+}
+
+// serve prepares what needs the keys, listens, and serves until ctx ends.
+func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
+	if err := p.settle(ctx, v, plan); err != nil {
+		return err
+	}
+	handler, err := New(Config{
+		Vault: v, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.ListenTCP("tcp", plan.addr)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	var background sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer background.Wait()
+	defer cancel()
+	background.Go(func() { _ = v.Run(ctx) }) // returns nil, always
+	background.Go(func() { p.reload(ctx, plan.cert) })
+	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, plan.proxies), plan)
+}
+
+// settle records what the audit trail should know, and sees to it that there
+// is an admin token.
+func (p program) settle(ctx context.Context, v *vault.Vault, plan plan) error {
+	if err := v.Start(ctx); err != nil {
+		return fmt.Errorf("recording the start: %w", err)
+	}
+	for _, setting := range plan.insecure {
+		if err := v.RecordInsecure(ctx, setting); err != nil {
+			return fmt.Errorf("recording an insecure setting: %w", err)
+		}
+	}
+	return p.adminToken(ctx, v, plan)
+}
+
+// accept serves connections until ctx ends, and then drains them.
+func (p program) accept(ctx context.Context, srv *http.Server, l net.Listener, plan plan) error {
+	stopped := make(chan error, 1)
+	go func() {
+		if plan.cert == nil {
+			stopped <- srv.Serve(l)
+			return
+		}
+		srv.TLSConfig = plan.cert.config()
+		stopped <- srv.ServeTLS(l, "", "")
+	}()
+	url := baseURL(l.Addr(), plan.cert != nil)
+	p.log.Info("listening", "url", url)
+	p.notify("READY=1\nX_CORTEX_URL=" + url)
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	p.notify("STOPPING=1")
+	p.log.Info("stopping: answering the requests under way")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := srv.Shutdown(drain)
+	if err != nil {
+		p.log.Warn("requests were cut off", "err", err)
+		err = srv.Close()
+	}
+	<-stopped
+	return err
+}
+
+// reload reads the certificate again at every SIGHUP.
+func (p program) reload(ctx context.Context, cert *certificate) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		}
+		if cert == nil {
+			p.log.Info("SIGHUP: there is no certificate to read again")
+			continue
+		}
+		if err := cert.reload(); err != nil {
+			p.log.Error("the old certificate stays", "err", err)
+			continue
+		}
+		p.log.Info("read the certificate again", "expires", cert.expires())
+	}
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cortex-auth/cortex/server/auth"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// maxBody is the longest body accepted, in bytes.
+const maxBody = 2 << 20
+
+// A request is one request on its way through the server.
+type request struct {
+	*http.Request
+	// By is who sent it, once that is known.
+	By access.Caller
+
+	conn   http.ResponseWriter // the one of package net/http, for its limit on bodies
+	client auth.Client
+
+	// What routes that leave the last word to the vault hand over.
+	bearer      opaque.Bytes
+	attestation *proof.Attestation
+	attested    *vault.Attested // the attestation, once verified
+
+	raw []byte // the body, once it was read
+}
+
+// wipe forgets the secrets that came with the request.
+func (q *request) wipe() {
+	q.bearer.Wipe()
+	clear(q.raw)
+}
+
+var (
+	errMediaType = errors.New("the body must be JSON: send Content-Type: application/json")
+	errPath      = errors.New("the path is not valid text")
+)
+
+// json returns the body of a route that takes JSON, and says so to whoever
+// sends something else. A body that was read before was looked at then.
+func (q *request) json() ([]byte, error) {
+	if q.raw != nil {
+		return q.raw, nil
+	}
+	media, _, err := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" && !(strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")) {
+		return nil, errMediaType
+	}
+	return q.body()
+}
+
+// body reads the body, whatever it says it is.
+func (q *request) body() ([]byte, error) {
+	if q.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	}
+	var err error
+	q.raw, err = readAll(http.MaxBytesReader(q.conn, q.Body, maxBody))
+	return q.raw, err
+}
+
+// readAll is io.ReadAll for secrets: it wipes what it leaves behind as it
+// grows. It trusts no announced length, which would let anybody reserve
+// memory with a header.
+func readAll(r io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 1024)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			clear(b)
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			grown := append(make([]byte, 0, 4*cap(b)), b...)
+			clear(b)
+			b = grown
+		}
+	}
+}
+
+// namespace returns the query parameter of that name, which every route about
+// names takes; empty if there is none.
+func (q *request) namespace() (string, error) { return q.query("namespace") }
+
+func (q *request) query(name string) (string, error) {
+	values, err := url.ParseQuery(q.URL.RawQuery)
+	if err != nil {
+		return "", &vault.InvalidError{Field: "the query", Reason: "cannot be decoded"}
+	}
+	if len(values[name]) > 1 {
+		return "", &vault.InvalidError{Field: name, Reason: "is there more than once"}
+	}
+	return values.Get(name), nil
+}
+
+// validPath reports whether a path, percent-decoded, is text that can be
+// stored and shown.
+func validPath(r *http.Request) bool {
+	return utf8.ValidString(r.URL.Path) && !strings.ContainsFunc(r.URL.Path, unicode.IsControl)
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cortex-auth/cortex/server/auth"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// A route is one line of the contract.
+type route struct {
+	// pattern is a method and a path for [http.ServeMux]. GET means HEAD too.
+	pattern string
+	// auth finds out who sent the request, before its body is decoded.
+	auth authenticator
+	endpoint
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{"GET /health", s.anyone, s.health},
+		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
+
+		{"POST /device/authorize", s.anyone, handle(s.authorizeDevice)},
+		{"POST /device/token", s.anyone, handle(s.deviceToken)},
+		{"POST /daemon/attest", s.device, handle(s.attest)},
+		{"POST /agent/discover", s.agent, handle(s.discover)},
+		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
+
+		{"GET /admin/secrets", s.admin, bare(s.listSecrets)},
+		{"POST /admin/secrets", s.admin, created(handle(s.createSecret))},
+		{"GET /admin/secrets/{id}", s.admin, bare(s.readSecret)},
+		{"PUT /admin/secrets/{id}", s.admin, handle(s.updateSecret)},
+		{"DELETE /admin/secrets/{id}", s.admin, bare(s.deleteSecret)},
+
+		{"GET /admin/agents", s.admin, bare(s.listAgents)},
+		{"POST /admin/agents", s.admin, created(handle(s.createAgent))},
+		{"DELETE /admin/agents/{agent_id}", s.admin, bare(s.deleteAgent)},
+
+		{"GET /admin/policies", s.admin, bare(s.listPolicies)},
+		{"POST /admin/policies", s.admin, created(handle(s.createPolicy))},
+		{"DELETE /admin/policies/{id}", s.admin, bare(s.deletePolicy)},
+
+		{"GET /admin/namespaces", s.admin, bare(s.listNamespaces)},
+		{"POST /admin/namespaces", s.admin, created(handle(s.createNamespace))},
+		{"DELETE /admin/namespaces/{name}", s.admin, bare(s.deleteNamespace)},
+
+		{"GET /admin/projects", s.admin, bare(s.listProjects)},
+		{"POST /admin/projects/{project}/revoke", s.admin, bare(s.revokeProject)},
+		{"GET /admin/projects/{project}/grants", s.admin, bare(s.listGrants)},
+		{"POST /admin/projects/{project}/grants", s.admin, created(handle(s.createGrant))},
+		{"DELETE /admin/projects/{project}/grants/{id}", s.admin, bare(s.deleteGrant)},
+
+		{"GET /admin/pending-grants", s.admin, bare(s.listPending)},
+		{"POST /admin/pending-grants/{id}/approve", s.admin, handle(s.approvePending)},
+		{"POST /admin/pending-grants/{id}/deny", s.admin, bare(s.denyPending)},
+		{"DELETE /admin/pending-grants/{id}", s.admin, bare(s.deletePending)},
+
+		{"GET /admin/devices", s.admin, bare(s.listDevices)},
+		{"POST /admin/web/device/approve", s.admin, handle(s.approveDevice)},
+		{"DELETE /admin/devices/{agent_id}", s.admin, bare(s.deleteDevices)},
+
+		{"GET /admin/daemon-sessions", s.admin, bare(s.listSessions)},
+		{"DELETE /admin/daemon-sessions/{id}", s.admin, bare(s.revokeSession)},
+		{"GET /admin/allowed-daemon-versions", s.admin, bare(s.listAllowed)},
+		{"POST /admin/allowed-daemon-versions", s.admin, created(handle(s.allowDaemon))},
+		{"DELETE /admin/allowed-daemon-versions/{sha}", s.admin, bare(s.disallowDaemon)},
+
+		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
+	}
+}
+
+// An authenticator finds out who sent a request and writes it into the
+// request, or returns an error.
+type authenticator func(ctx context.Context, q *request) error
+
+// anyone lets everybody in.
+func (s *Server) anyone(context.Context, *request) error { return nil }
+
+// admin asks for the admin token.
+func (s *Server) admin(ctx context.Context, q *request) (err error) {
+	q.By, err = s.guard.Admin(ctx, q.Header, q.client)
+	return err
+}
+
+// device asks for a device access token.
+func (s *Server) device(ctx context.Context, q *request) (err error) {
+	q.By, err = s.guard.Device(ctx, q.Header, q.client)
+	return err
+}
+
+// agent asks for the signature of an attested daemon over the body, unless the
+// vault can do without. The agent's own proof is in the body, for the vault.
+func (s *Server) agent(ctx context.Context, q *request) (err error) {
+	if q.attestation, err = auth.Attestation(q.Header); err != nil {
+		return err
+	}
+	if q.attestation == nil {
+		// Answers those that need one before they send megabytes.
+		if err := s.attested(ctx, q, ""); err != nil {
+			return err
+		}
+	}
+	body, err := q.body()
+	if err != nil || q.attestation == nil {
+		return err
+	}
+	return s.attested(ctx, q, proof.BodyHash(body))
+}
+
+func (s *Server) attested(ctx context.Context, q *request, bodySHA256 string) (err error) {
+	q.attested, err = s.guard.Attested(ctx, q.client, http.MethodPost, "/agent/discover", q.attestation, bodySHA256)
+	return err
+}
+
+// project asks for a project token. Whether it and the attestation are good,
+// the vault decides together with everything else.
+func (s *Server) project(_ context.Context, q *request) (err error) {
+	if q.bearer, err = auth.Bearer(q.Header); err != nil {
+		return err
+	}
+	q.attestation, err = auth.Attestation(q.Header)
+	return err
+}

@@ -1,0 +1,125 @@
+// Package server is the HTTP face of a vault: it turns requests into calls of
+// package vault, and what comes back into answers. The rules are not here.
+//
+// [New] makes the handler. Its routes stand in routes.go, one line each: a
+// pattern, who may use it, and a method that knows no HTTP. Around all of them
+// lie the same few layers: a request id and a log record, headers, CORS,
+// limits. [Command] is the program around the handler: it reads settings and
+// secrets, opens and unseals the vault, and only then listens.
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"github.com/cortex-auth/cortex/server/auth"
+	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/vault"
+)
+
+// Config is what a Server needs to know.
+type Config struct {
+	// Vault answers the requests. It stays the caller's.
+	Vault *vault.Vault
+	// Log receives one record for each request. If nil, nothing is logged.
+	Log *slog.Logger
+	// Limits is how often clients may do things. If zero, [limit.Defaults].
+	Limits limit.Rates
+	// Unlimited lets clients do everything as often as they like.
+	Unlimited bool
+	// Proxies are those whose X-Forwarded-For is believed.
+	Proxies auth.Proxies
+	// Origins are the web origins whose pages may call the server, such as
+	// "https://dashboard.example.com".
+	Origins []string
+}
+
+func (c Config) log() *slog.Logger { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
+
+func (c Config) rates() limit.Rates {
+	if c.Unlimited {
+		return limit.Rates{}
+	}
+	return cmp.Or(c.Limits, limit.Defaults())
+}
+
+// A Server answers requests. It is an [http.Handler].
+type Server struct {
+	vault   *vault.Vault
+	log     *slog.Logger
+	proxies auth.Proxies
+	guard   *auth.Guard
+	limits  limits
+	handler http.Handler
+}
+
+// limits are those that single routes apply.
+type limits struct {
+	discover  *limit.Limiter[[32]byte]     // by hash of the agent
+	authorize *limit.Limiter[netip.Prefix] // by source
+	poll      *limit.Limiter[[32]byte]     // by hash of the device code
+}
+
+// New returns a Server. An origin that is none is an error.
+func New(c Config) (*Server, error) {
+	cross, err := newCrossOrigin(c.Origins)
+	if err != nil {
+		return nil, err
+	}
+	rates := c.rates()
+	s := &Server{
+		vault:   c.Vault,
+		log:     c.log(),
+		proxies: c.Proxies,
+		guard:   auth.NewGuard(c.Vault, rates.Failures),
+		limits: limits{
+			discover:  limit.New[[32]byte](rates.Discover),
+			authorize: limit.New[netip.Prefix](rates.Authorize),
+			poll:      limit.New[[32]byte](rates.Poll),
+		},
+	}
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.Handle(r.pattern, s.serve(r))
+	}
+	s.handler = s.observe(headers(cross.wrap(unrouted(mux))))
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// serve makes a route's handler: authenticate, then decode, then call, then
+// answer.
+func (s *Server) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w = routed(w)
+		t := tracerOf(w)
+		t.route = rt.pattern
+		q := &request{Request: r, conn: t.ResponseWriter, client: t.client}
+		defer q.wipe()
+		status, answer, err := rt.answer(r.Context(), q)
+		t.by = q.By
+		if err != nil {
+			t.err = err
+			writeProblem(w, problem(err))
+			return
+		}
+		if err := write(w, status, answer); err != nil {
+			t.err = err
+		}
+	})
+}
+
+func (rt route) answer(ctx context.Context, q *request) (status int, answer any, err error) {
+	if !validPath(q.Request) {
+		return 0, nil, errPath
+	}
+	if err := rt.auth(ctx, q); err != nil {
+		return 0, nil, err
+	}
+	return rt.endpoint(ctx, q)
+}

@@ -1,0 +1,160 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/cortex-auth/cortex/server/auth"
+	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/keyring"
+)
+
+// settings are what flags and environment say, as they say it.
+type settings struct {
+	listen, port          string
+	database              string
+	certFile, keyFile     string
+	insecureHTTP          bool
+	passwordFile          string
+	adminTokenFile        string
+	resetAdminToken       bool
+	kdfProfile            string
+	rateLimits            string
+	trustedProxies        string
+	dashboardOrigins      string
+	disableRequestSigning bool
+}
+
+// A plan is what settings come to.
+type plan struct {
+	addr       *net.TCPAddr
+	path       string // of the database
+	cert       *certificate
+	params     keyring.Params
+	limits     limit.Rates
+	proxies    auth.Proxies
+	origins    []string
+	attest     bool // require attestation
+	password   secretInput
+	adminToken secretInput
+	resetToken bool
+	// insecure names the protections that are switched off.
+	insecure []string
+}
+
+// attestLimit is how often an agent may attest: as often as it likes where
+// nothing is limited.
+func (p plan) attestLimit() int {
+	if p.limits.Off() {
+		return -1
+	}
+	return 0
+}
+
+// errNoTLS names the ways out.
+var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and TLS_KEY_FILE, or INSECURE_HTTP=1 for plain HTTP on this machine alone")
+
+// plan checks settings, and reports everything that is wrong at once. It opens
+// nothing but the certificate.
+func (s settings) plan() (plan, error) {
+	p := plan{
+		attest:     !s.disableRequestSigning,
+		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
+		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
+		resetToken: s.resetAdminToken,
+		origins:    items(s.dashboardOrigins),
+	}
+	var errs [8]error
+	p.path, errs[0] = store.ParseURL(s.database)
+	p.cert, errs[1] = s.certificate()
+	p.params, errs[2] = keyring.Profile(s.kdfProfile)
+	p.limits, errs[3] = limit.ParseRates(s.rateLimits)
+	p.proxies, errs[4] = auth.ParseProxies(s.trustedProxies)
+	_, errs[5] = newCrossOrigin(p.origins)
+	p.addr, errs[6] = s.address(p.cert != nil)
+	if errs[6] == nil {
+		p.insecure, errs[7] = s.insecure(p)
+	}
+	return p, errors.Join(errs[:]...)
+}
+
+func (s settings) certificate() (*certificate, error) {
+	switch {
+	case s.certFile != "" && s.keyFile != "":
+		return loadCertificate(s.certFile, s.keyFile)
+	case s.certFile != "" || s.keyFile != "":
+		return nil, errors.New("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both")
+	case !s.insecureHTTP:
+		return nil, errNoTLS
+	}
+	return nil, nil
+}
+
+// address returns where to listen: everywhere with TLS, on this machine
+// without, unless an address is named. Names are resolved once, so that what
+// is checked is what is opened.
+func (s settings) address(secure bool) (*net.TCPAddr, error) {
+	if _, err := strconv.ParseUint(s.port, 10, 16); err != nil {
+		return nil, fmt.Errorf("port %q: want a number from 0 to 65535", s.port)
+	}
+	host, port := s.listen, s.port
+	if h, p, err := net.SplitHostPort(s.listen); err == nil {
+		host, port = h, p
+	} else if addr, err := netip.ParseAddr(strings.Trim(s.listen, "[]")); err == nil {
+		host = addr.String()
+	}
+	if host == "" && !secure {
+		host = "127.0.0.1"
+	}
+	addr, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: %w", s.listen, err)
+	}
+	return addr, nil
+}
+
+// insecure lists the protections that are switched off. Those that make a
+// server useless as a vault are for one machine only.
+func (s settings) insecure(p plan) (off []string, err error) {
+	if p.cert == nil {
+		off = append(off, "INSECURE_HTTP")
+	}
+	var local []string
+	if s.disableRequestSigning {
+		local = append(local, "CORTEX_DISABLE_REQUEST_SIGNING")
+	}
+	if p.limits.Off() {
+		local = append(local, "CORTEX_RATE_LIMITS=off")
+	}
+	if len(local) > 0 && !p.addr.IP.IsLoopback() {
+		return nil, fmt.Errorf("refusing %s on an address that others can reach: listen on a loopback address (CORTEX_LISTEN=127.0.0.1)", strings.Join(local, " and "))
+	}
+	return append(off, local...), nil
+}
+
+// items splits a list with commas.
+func items(s string) []string {
+	var list []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+// switchedOn reports whether a variable has one of the few values that mean
+// yes.
+func switchedOn(variable string) bool {
+	switch os.Getenv(variable) {
+	case "1", "true", "TRUE", "yes":
+		return true
+	}
+	return false
+}
