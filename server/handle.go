@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/cortex-auth/cortex/server/strict"
+	"github.com/cortex-auth/cortex/server/web"
 )
 
 // An endpoint answers an authenticated request with a status and something to
@@ -57,6 +58,9 @@ func created(e endpoint) endpoint {
 
 // write sends an answer.
 func write(w http.ResponseWriter, status int, answer any) error {
+	if f, ok := answer.(web.File); ok {
+		return sendPage(w, status, f)
+	}
 	body, err := encode(answer)
 	if err != nil {
 		writeProblem(w, problem(err))

@@ -21,7 +21,9 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET /health", s.anyone, s.health},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
+		{"GET /static/{file}", s.anyone, bare(s.static)},
 
+		{"GET /device", s.anyone, bare(s.devicePage)},
 		{"POST /device/authorize", s.anyone, handle(s.authorizeDevice)},
 		{"POST /device/token", s.anyone, handle(s.deviceToken)},
 		{"POST /daemon/attest", s.device, handle(s.attest)},

@@ -116,7 +116,13 @@ func verify(ctx context.Context, db *store.DB, keys map[string]audit.MACKey) (re
 		case !isNotFound(err):
 			return err
 		}
-		report, err = audit.Verify(records(entries.All(tx, 0)), head, keys)
+		if report, err = audit.Verify(records(entries.All(tx, 0)), head, keys); err != nil || report.Broken != nil {
+			return err
+		}
+		meta, err := metas.Get(tx, metaKey)
+		if err == nil && head.VaultID != meta.VaultID {
+			report.Broken = &audit.Break{Seq: head.Seq, Why: "the head is of another vault"}
+		}
 		return err
 	})
 	if err != nil {
