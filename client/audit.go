@@ -1,0 +1,37 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+// AuditLogs returns the newest audit rows, newest first.
+func (c *Client) AuditLogs(ctx context.Context) ([]api.AuditRow, error) {
+	return admin[[]api.AuditRow](ctx, c, http.MethodGet, at("/admin/audit-logs"), nil, nil)
+}
+
+// JWKS returns the public halves of the server's signing keys.
+func (c *Client) JWKS(ctx context.Context) (api.JWKS, error) {
+	return call[api.JWKS](ctx, c, request{method: http.MethodGet, path: at("/.well-known/jwks.json")})
+}
+
+// Health asks whether the server can work. A server that answers that it
+// cannot is no error.
+func (c *Client) Health(ctx context.Context) (api.Health, error) {
+	a, err := c.send(ctx, request{method: http.MethodGet, path: at("/health")})
+	if err != nil {
+		return api.Health{}, err
+	}
+	if a.status != http.StatusOK && a.status != http.StatusServiceUnavailable {
+		return api.Health{}, a.problem(c.base)
+	}
+	var h api.Health
+	if json.Unmarshal(a.body, &h) != nil || h.Status == "" {
+		return api.Health{}, fmt.Errorf("%w: no health in it", ErrAnswer)
+	}
+	return h, nil
+}

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// A login is one run of daemon login.
+type login struct {
+	agentID, url, device, namespace string
+	noBrowser, json                 bool
+}
+
+func daemonLogin() *cli.Command {
+	var l login
+	cmd := &cli.Command{
+		Name:  "login",
+		Usage: "connect this host to a server as an agent",
+		Description: `Makes the agent's key if there is none, shows a code that an administrator
+approves, and waits for that. The session is kept for the daemon, sealed under
+the agent's key.
+
+Example:
+   cortex daemon login --agent-id build-bot --url https://vault.example.com`,
+		Flags: []cli.Flag{
+			agentIDFlag(&l.agentID), urlFlag(&l.url),
+			&cli.BoolFlag{Name: "no-browser", Usage: "do not open the approval page here", Destination: &l.noBrowser},
+			&cli.StringFlag{Name: "device-name", Usage: "what to call this host when registering the agent's key", DefaultText: "the host name", Destination: &l.device},
+			&cli.StringFlag{Name: "namespace", Usage: "the `NAME` of the agent's namespace when registering its key", Destination: &l.namespace},
+			jsonFlag(&l.json),
+		},
+	}
+	cmd.Action = func(ctx context.Context, cmd *cli.Command) error { return l.run(ctx, cmd) }
+	return cmd
+}
+
+func (l login) run(ctx context.Context, cmd *cli.Command) error {
+	if !proof.ValidAgentID(l.agentID) {
+		return usage(cmd, identity.ErrAgentID)
+	}
+	if l.namespace != "" && !proof.ValidName(l.namespace) {
+		return usage(cmd, errors.New("bad namespace: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+	}
+	c, err := client.New(client.Config{URL: l.url})
+	if err != nil {
+		return err
+	}
+	key, err := l.key(cmd, c)
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
+	auth, err := c.DeviceAuthorize(ctx)
+	if err != nil {
+		return explainAuthorize(err)
+	}
+	if err := l.show(ctx, cmd, c, key, auth); err != nil {
+		return err
+	}
+	token, err := poll{client: c, say: func(text string) { say(cmd, "%s", text) }}.wait(ctx, auth)
+	if err != nil {
+		return err
+	}
+	defer token.AccessToken.Wipe()
+	return l.finish(cmd, c, key, token)
+}
+
+// key loads the agent's key or makes one, and says then how to register it.
+func (l login) key(cmd *cli.Command, c *client.Client) (identity.Key, error) {
+	path := identity.Path(identity.Dir(), l.agentID)
+	key, err := identity.Load(path, l.agentID)
+	if err == nil {
+		return key, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return identity.Key{}, explainKey(err, l.agentID)
+	}
+	key, err = identity.Generate(path, l.agentID)
+	if err != nil {
+		return identity.Key{}, fmt.Errorf("making the key of agent %s: %w", l.agentID, err)
+	}
+	pub := proof.EncodeKey(key.Public())
+	say(cmd, "made a key for agent %s in %s", l.agentID, path)
+	say(cmd, "its public key: %s", pub)
+	say(cmd, "an administrator registers it with:")
+	say(cmd, "  %s", registerCommand(c.URL(), l.agentID, pub, l.namespace, l.deviceName()))
+	return key, nil
+}
+
+func (l login) deviceName() string {
+	if l.device != "" {
+		return l.device
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// show tells the person what to approve, and where.
+func (l login) show(ctx context.Context, cmd *cli.Command, c *client.Client, key identity.Key, auth api.DeviceAuthorization) error {
+	page, err := c.ApprovalURL(auth)
+	if err != nil {
+		return err
+	}
+	code := printableNames([]string{auth.UserCode})
+	say(cmd, "open %s and approve the code %s for agent %s", page, code, l.agentID)
+	if l.json {
+		err := writeJSON(cmd.Root().Writer, struct {
+			VerificationURI string `json:"verification_uri"`
+			UserCode        string `json:"user_code"`
+			ExpiresIn       int64  `json:"expires_in"`
+			AgentID         string `json:"agent_id"`
+			AgentPub        string `json:"agent_pub"`
+		}{page, auth.UserCode, auth.ExpiresIn, l.agentID, proof.EncodeKey(key.Public())})
+		if err != nil {
+			return err
+		}
+	}
+	if !l.noBrowser && !l.json {
+		openBrowser(ctx, page)
+	}
+	say(cmd, "waiting for the approval (Ctrl-C stops)")
+	return nil
+}
+
+func (l login) finish(cmd *cli.Command, c *client.Client, key identity.Key, token api.DeviceToken) error {
+	dir := identity.Dir()
+	s, err := saveLogin(dir, key, c, token)
+	if err != nil {
+		return err
+	}
+	say(cmd, "logged in as agent %s at %s until %s", l.agentID, c.URL(), s.ExpiresAt().Format(time.DateTime+" MST"))
+	say(cmd, "session: %s", identity.SessionPath(dir))
+	say(cmd, "next: start the daemon, or restart it: cortex daemon")
+	if l.json {
+		return writeJSON(cmd.Root().Writer, struct {
+			ServerURL   string    `json:"server_url"`
+			AgentID     string    `json:"agent_id"`
+			ExpiresAt   time.Time `json:"expires_at"`
+			SessionFile string    `json:"session_file"`
+		}{c.URL(), l.agentID, s.ExpiresAt(), identity.SessionPath(dir)})
+	}
+	return nil
+}
+
+// saveLogin keeps what a login brought, after checking whom it was approved
+// for.
+func saveLogin(dir string, key identity.Key, c *client.Client, token api.DeviceToken) (identity.Session, error) {
+	access := opaque.New(token.AccessToken.Reveal())
+	approved, issued, err := identity.Claims(access)
+	if err != nil {
+		return identity.Session{}, fmt.Errorf("%w: the access token: %w", client.ErrAnswer, err)
+	}
+	if approved != key.AgentID {
+		return identity.Session{}, client.WithHint(fmt.Errorf("the code was approved for agent %s, not for %s", approved, key.AgentID),
+			"log in again, and have the code approved for agent "+key.AgentID)
+	}
+	s := identity.Session{ServerURL: c.URL(), AgentID: key.AgentID, IssuedAt: issued, ExpiresIn: time.Duration(token.ExpiresIn) * time.Second}
+	if err := identity.SaveSession(dir, key, s, access); err != nil {
+		return identity.Session{}, fmt.Errorf("saving the session: %w", err)
+	}
+	return s, nil
+}
+
+func explainAuthorize(err error) error {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Status != 429 {
+		return fmt.Errorf("beginning the login: %w", err)
+	}
+	wait := "a minute"
+	if e.RetryAfter > 0 {
+		wait = e.RetryAfter.String()
+	}
+	return client.WithHint(fmt.Errorf("beginning the login: %w", err), "wait "+wait+" and type the same command again")
+}

@@ -1,0 +1,210 @@
+package command
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+const authorized = `{"device_code":"dc-hush","user_code":"BCDF-GHJK","verification_uri":"/device","expires_in":600,"interval":5}`
+
+// accessToken returns a token for an agent. Nobody verifies it here.
+func accessToken(agentID string) string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	return b64([]byte(`{"alg":"EdDSA"}`)) + "." + b64(fmt.Appendf(nil, `{"sub":%q,"iat":1714248000}`, agentID)) + ".c2ln"
+}
+
+func approved(agentID string) string {
+	return `{"access_token":"` + accessToken(agentID) + `","token_type":"Bearer","expires_in":2592000,"kid":"k"}`
+}
+
+func TestLogin(t *testing.T) {
+	h := newHost(t)
+	url := serve(t, map[string]http.HandlerFunc{
+		"POST /device/authorize": answers(200, authorized),
+		"POST /device/token":     answers(200, approved("bot")),
+	})
+	r := h.run("daemon", "login", "--agent-id", "bot", "--url", url+"/", "--device-name", "bob's box", "--namespace", "prod").
+		want(t, 0, "made a key for agent bot", "/admin/agents", url+"/device", "BCDF-GHJK", "Ctrl-C", "logged in as agent bot", "cortex daemon", `"namespace":"prod"`, `bob'\''s box`)
+	key, err := identity.Load(identity.Path(identity.Dir(), "bot"), "bot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer key.Destroy()
+	if !strings.Contains(r.stderr, proof.EncodeKey(key.Public())) || r.stdout != "" {
+		t.Errorf("stdout %q, stderr %s", r.stdout, r.stderr)
+	}
+	s, token, err := identity.OpenSession(identity.Dir(), key)
+	if err != nil || s.ServerURL != url || s.AgentID != "bot" || string(token.Reveal()) != accessToken("bot") || s.ExpiresAt().Unix() != 1714248000+2592000 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	text, _ := os.ReadFile(identity.SessionPath(identity.Dir()))
+	if strings.Contains(string(text)+r.stderr, accessToken("bot")) || strings.Contains(r.stderr, "dc-hush") {
+		t.Error("a token was shown or kept in clear")
+	}
+
+	r = h.run("daemon", "login", "--agent-id", "bot", "--url", url, "--json", "--no-browser").want(t, 0)
+	if strings.Contains(r.stderr, "made a key") {
+		t.Error("a second key was made")
+	}
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	var first, last map[string]any
+	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &first) != nil || json.Unmarshal([]byte(lines[1]), &last) != nil {
+		t.Fatalf("stdout %q", r.stdout)
+	}
+	if first["user_code"] != "BCDF-GHJK" || first["verification_uri"] != url+"/device" || first["agent_pub"] != proof.EncodeKey(key.Public()) || last["server_url"] != url || last["session_file"] == "" {
+		t.Errorf("%v\n%v", first, last)
+	}
+}
+
+func TestLoginFails(t *testing.T) {
+	h := newHost(t)
+	for name, row := range map[string]struct {
+		authorize, token http.HandlerFunc
+		texts            []string
+	}{
+		"too fast":      {answers(429, `{"error":"slow"}`), nil, []string{"slow", "hint: wait a minute"}},
+		"no such route": {answers(404, ``), nil, []string{"404"}},
+		"wrong agent":   {answers(200, authorized), answers(200, approved("other")), []string{"approved for agent other, not for bot", "hint: "}},
+		"no JWT":        {answers(200, authorized), answers(200, `{"access_token":"x"}`), []string{"access token"}},
+		"denied":        {answers(200, authorized), answers(400, `{"error":"access_denied","error_code":"access_denied"}`), []string{"the approver said no"}},
+		"expired":       {answers(200, authorized), answers(400, `{"error":"expired_token","error_code":"expired_token"}`), []string{"nobody approved", "type the same command again"}},
+		"unknown code":  {answers(200, authorized), answers(401, `{"error":"unknown device code"}`), []string{"unknown device code", "hint: "}},
+		"bad page":      {answers(200, `{"device_code":"d","user_code":"c","verification_uri":"javascript:x"}`), nil, []string{"verification_uri"}},
+	} {
+		routes := map[string]http.HandlerFunc{"POST /device/authorize": row.authorize}
+		if row.token != nil {
+			routes["POST /device/token"] = row.token
+		}
+		h.run("daemon", "login", "--agent-id", "bot", "--url", serve(t, routes)).want(t, 1, row.texts...)
+		if _, err := os.Stat(identity.SessionPath(identity.Dir())); err == nil {
+			t.Errorf("%s: a session was written", name)
+		}
+	}
+	h.run("daemon", "login", "--agent-id", "bot", "--url", "http://v.example").want(t, 1, "plain http")
+	os.Chmod(identity.Path(identity.Dir(), "bot"), 0o644)
+	h.run("daemon", "login", "--agent-id", "bot", "--url", "https://v.example").want(t, 1, "chmod 600")
+}
+
+func TestLoginInterrupted(t *testing.T) {
+	h := newHost(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	url := serve(t, map[string]http.HandlerFunc{
+		"POST /device/authorize": answers(200, authorized),
+		"POST /device/token": func(w http.ResponseWriter, r *http.Request) {
+			cancel()
+			answers(401, `{"error":"x","error_code":"authorization_pending"}`)(w, r)
+		},
+	})
+	r := h.runContext(ctx, "daemon", "login", "--agent-id", "bot", "--url", url).want(t, 130, "cortex: interrupted\n")
+	if strings.Contains(r.stderr, "hint") {
+		t.Errorf("stderr %s", r.stderr)
+	}
+	if _, err := os.Stat(identity.SessionPath(identity.Dir())); err == nil {
+		t.Error("a session was written")
+	}
+}
+
+func TestStatusOfAFile(t *testing.T) {
+	h := newHost(t)
+	if r := h.run("daemon", "status").want(t, 0); !strings.Contains(r.stdout, "not running") || !strings.Contains(r.stdout, "none (cortex daemon login") {
+		t.Errorf("stdout %s", r.stdout)
+	}
+	h.write(identity.SessionPath(identity.Dir()), `{"access_token":"`+accessToken("bot")+`","expires_in":3600,"server_url":"https://v.example"}`)
+	r := h.run("daemon", "status").want(t, 0)
+	if !strings.Contains(r.stdout, "agent bot at https://v.example, until 2024-04-27 21:00:00 UTC (over") {
+		t.Errorf("stdout %s", r.stdout)
+	}
+	j := h.run("daemon", "status", "--json").want(t, 0)
+	var s status
+	if err := json.Unmarshal([]byte(j.stdout), &s); err != nil || s.Running || !s.LoggedIn || s.AgentID != "bot" || s.ExpiresAt == nil {
+		t.Errorf("%s, %v", j.stdout, err)
+	}
+	if strings.Contains(r.stdout+j.stdout, accessToken("bot")) {
+		t.Error("the token was shown")
+	}
+	os.Chmod(identity.SessionPath(identity.Dir()), 0o644)
+	h.run("daemon", "status").want(t, 1, "chmod 600")
+}
+
+// daemonSays answers one status request on a socket with a line.
+func daemonSays(t *testing.T, sock, line string) {
+	t.Helper()
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			buf := make([]byte, 100)
+			n, _ := conn.Read(buf)
+			if string(buf[:n]) != `{"cmd":"status"}`+"\n" {
+				t.Errorf("asked %q", buf[:n])
+			}
+			conn.Write([]byte(line + "\n"))
+			conn.Close()
+		}
+	}()
+}
+
+func TestStatusOfADaemon(t *testing.T) {
+	h := newHost(t)
+	sock := filepath.Join(h.home, "s")
+	// As a daemon of the older kind answers: with its whole session.
+	daemonSays(t, sock, `{"ok":true,"session":{"access_token":"`+accessToken("bot")+`"},"attest_session_id":"sess-1","agent_id":"bot","server_url":"https://v.example"}`)
+	r := h.run("daemon", "status", "--sock", sock).want(t, 0)
+	if !strings.Contains(r.stdout, "running, session sess-1") || !strings.Contains(r.stdout, "agent bot at https://v.example") {
+		t.Errorf("stdout %s", r.stdout)
+	}
+	t.Setenv("CORTEX_DAEMON_SOCK", sock)
+	j := h.run("daemon", "status", "--json").want(t, 0)
+	var s status
+	if err := json.Unmarshal([]byte(j.stdout), &s); err != nil || !s.Running || s.LoggedIn || s.AttestSessionID != "sess-1" || s.Sock != sock {
+		t.Errorf("%s, %v", j.stdout, err)
+	}
+	if strings.Contains(r.stdout+j.stdout, accessToken("bot")) {
+		t.Error("the token was shown")
+	}
+}
+
+func TestStatusOfABrokenDaemon(t *testing.T) {
+	h := newHost(t)
+	for i, line := range []string{`{"ok":false,"error":"x"}`, "nonsense", strings.Repeat("a", maxStatus)} {
+		sock := filepath.Join(h.home, fmt.Sprint(i))
+		daemonSays(t, sock, line)
+		if r := h.run("daemon", "status", "--sock", sock).want(t, 0); !strings.Contains(r.stdout, "not running") {
+			t.Errorf("%.20s: %s", line, r.stdout)
+		}
+	}
+}
+
+func TestLogout(t *testing.T) {
+	h := newHost(t)
+	if r := h.run("daemon", "logout").want(t, 0); r.stdout+r.stderr != "" {
+		t.Errorf("%q %q", r.stdout, r.stderr)
+	}
+	path := h.write(identity.SessionPath(identity.Dir()), "{}")
+	if r := h.run("daemon", "logout").want(t, 0, "deleted "+path); r.stdout != "" {
+		t.Errorf("stdout %q", r.stdout)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("still there")
+	}
+}

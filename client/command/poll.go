@@ -1,0 +1,112 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+// A poll waits for a device code to be approved, as RFC 8628, section 3.5
+// has it, except that the first question comes at once.
+type poll struct {
+	client *client.Client
+	say    func(text string)
+}
+
+// The paces of polling. A server that names none, or an odd one, gets these.
+const (
+	usualInterval = 5 * time.Second
+	mostInterval  = time.Minute
+	usualExpiry   = 10 * time.Minute
+	mostExpiry    = time.Hour
+)
+
+var errCodeExpired = errors.New("nobody approved the code in time")
+
+// wait polls until the code is approved, refused or too old, or ctx ends.
+// Being asked to slow down, a server that is away and one that fails are
+// reasons to wait, not to give up.
+func (p poll) wait(ctx context.Context, auth api.DeviceAuthorization) (api.DeviceToken, error) {
+	expiry := inRange(auth.ExpiresIn, usualExpiry, mostExpiry)
+	interval := inRange(auth.Interval, usualInterval, mostInterval)
+	ctx, cancel := context.WithTimeoutCause(ctx, expiry, errCodeExpired)
+	defer cancel()
+	for {
+		token, err := p.client.DeviceToken(ctx, auth.DeviceCode)
+		if err == nil {
+			return token, nil
+		}
+		if ctx.Err() == nil {
+			interval, err = p.patience(err, interval)
+		}
+		if ctx.Err() == nil && err != nil {
+			return api.DeviceToken{}, explainPoll(err)
+		}
+		if !sleep(ctx, interval) {
+			return api.DeviceToken{}, ended(ctx)
+		}
+	}
+}
+
+// patience returns how long to wait from now on, or the error that waiting
+// does not cure.
+func (p poll) patience(err error, interval time.Duration) (time.Duration, error) {
+	e, answered := errors.AsType[*api.Error](err)
+	switch {
+	case errors.Is(err, api.AuthorizationPending):
+		return interval, nil
+	case errors.Is(err, api.SlowDown), answered && e.Status == http.StatusTooManyRequests:
+		return min(max(interval+usualInterval, e.RetryAfter), mostInterval), nil
+	case answered && e.Status/100 == 5, errors.Is(err, client.ErrUnreachable):
+		p.say("still waiting: " + oneLine(err.Error()))
+		return min(2*interval, mostInterval), nil
+	}
+	return 0, err
+}
+
+func explainPoll(err error) error {
+	switch {
+	case errors.Is(err, api.ExpiredToken):
+		return expired()
+	case errors.Is(err, api.AccessDenied):
+		return client.WithHint(fmt.Errorf("the approver said no: %w", err), "ask who administers the server")
+	}
+	return client.WithHint(fmt.Errorf("waiting for the approval: %w", err), againHint)
+}
+
+const againHint = "to get a new code, type the same command again"
+
+// ended returns why waiting ended: the code's age, unless the caller stopped.
+func ended(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), errCodeExpired) {
+		return expired()
+	}
+	return ctx.Err()
+}
+
+func expired() error { return client.WithHint(errCodeExpired, againHint) }
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// inRange turns a server's number of seconds into a duration: usual when it
+// names none, most at most.
+func inRange(seconds int64, usual, most time.Duration) time.Duration {
+	if seconds <= 0 {
+		return usual
+	}
+	return time.Duration(min(seconds, int64(most/time.Second))) * time.Second
+}

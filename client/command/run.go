@@ -1,0 +1,153 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	project, url, envFile, sock string
+}
+
+func runCommand() *cli.Command {
+	var f runFlags
+	cmd := &cli.Command{
+		Name:      "run",
+		Usage:     "run a command with a project's secrets in its environment",
+		ArgsUsage: "-- COMMAND [ARGS...]",
+		Description: `Has the daemon start COMMAND here: in this directory, with this environment,
+these streams and signals, and with the secrets the project may have. The names
+it asks for come from .env, else .env.example, in this directory; values in
+these files are not used, and are not sent anywhere. The secrets do not pass
+through this process.
+
+The exit status is COMMAND's, 128 and the signal's number if a signal ended it,
+127 if there is no such command, 126 if it cannot be executed. When this process
+ends, however it does, so does everything that COMMAND has started.
+
+The first run of a project fails until an administrator has approved it.
+
+Examples:
+   cortex run --project my-app --url https://vault.example.com -- python3 main.py
+   cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", Sources: cli.EnvVars("CORTEX_PROJECT"), Required: true, Destination: &f.project},
+			&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
+			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
+			&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
+		},
+		// Behind the command's name every flag is the command's, with or
+		// without "--" before it.
+		StopOnNthArg: new(1),
+	}
+	cmd.Action = func(ctx context.Context, cmd *cli.Command) error { return f.run(ctx, cmd) }
+	return cmd
+}
+
+func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
+	if !cmd.Args().Present() {
+		return usage(cmd, errors.New("no command to run"))
+	}
+	if !proof.ValidName(f.project) {
+		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+	}
+	names, err := wantedNames(f.envFile)
+	if err != nil {
+		return err
+	}
+	if names == nil && f.envFile == "" {
+		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
+	}
+	if f.sock == "" {
+		f.sock = socketPath()
+	}
+	r, err := newRunRequest(f.sock, f.project, f.url, names, cmd.Args().Slice())
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	return finishRun(cmd, r, ctx)
+}
+
+// finishRun sends a run and turns its end into this command's. What waits for
+// approval is told in four lines, which scripts read.
+func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
+	status, err := r.send(ctx)
+	if p, ok := errors.AsType[*pendingError](err); ok {
+		say(cmd, "cortex: %s", p)
+		say(cmd, "grant_id: %s", oneWord(p.grantID))
+		say(cmd, "requested_keys: %s", jsonNames(p.requestedKeys))
+		say(cmd, "%s", p.next())
+		return &ExitError{Code: 1}
+	}
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return &ExitError{Code: status}
+	}
+	return nil
+}
+
+// A pendingError says that a person must approve a run's secrets first.
+type pendingError struct {
+	project       string
+	url           string // the server's, "" if unknown
+	grantID       string
+	requestedKeys []string
+	hint          string
+}
+
+// Error returns one line.
+func (e *pendingError) Error() string {
+	return fmt.Sprintf("project %s is waiting for approval by an administrator", e.project)
+}
+
+// next says where to approve.
+func (e *pendingError) next() string {
+	switch {
+	case e.url != "":
+		return "approve it at " + strings.TrimSuffix(e.url, "/") + "/ or with: " + approveCommand(strings.TrimSuffix(e.url, "/"), e.grantID)
+	case e.hint != "":
+		return e.hint
+	}
+	return "an administrator approves it on the server's page"
+}
+
+// jsonNames returns names as a JSON array without anything a terminal might
+// obey: they have been at a server.
+func jsonNames(names []string) string {
+	if names == nil {
+		names = []string{}
+	}
+	b, err := json.Marshal(names)
+	if err != nil {
+		return "[]" // unreachable: strings always encode
+	}
+	var out strings.Builder
+	for _, r := range string(b) {
+		if unicode.IsPrint(r) || r > 0xffff {
+			out.WriteRune(r)
+		} else {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
+}
+
+// oneWord is an id as it is, or quoted if it is none.
+func oneWord(id string) string {
+	if proof.ValidName(id) {
+		return id
+	}
+	return fmt.Sprintf("%q", id)
+}

@@ -1,0 +1,25 @@
+package command
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// openDir opens the working directory.
+func openDir() (*os.File, error) { return os.Open(".") }
+
+// limits returns this process's resource limits, except that of open files,
+// which the Go runtime has changed before anybody can ask.
+func limits() []ipc.Limit {
+	var list []ipc.Limit
+	for resource := unix.RLIMIT_CPU; resource < unix.RLIMIT_NOFILE; resource++ {
+		var l unix.Rlimit
+		if unix.Getrlimit(resource, &l) == nil {
+			list = append(list, ipc.Limit{Resource: resource, Soft: l.Cur, Hard: l.Max})
+		}
+	}
+	return list
+}

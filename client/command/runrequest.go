@@ -1,0 +1,66 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// A runRequest is a command that is to run here: with this process's
+// directory, environment, umask, limits and streams.
+type runRequest struct {
+	sock    string
+	request ipc.Request
+	dir     *os.File
+	streams [3]*os.File
+}
+
+// newRunRequest describes a run of a command, which is not empty. Close it.
+func newRunRequest(sock, project, url string, names, command []string) (*runRequest, error) {
+	dir, err := openDir()
+	if err != nil {
+		return nil, fmt.Errorf("opening the working directory: %w", err)
+	}
+	if names == nil {
+		names = []string{} // null would mean that the daemon is to look
+	}
+	r := &runRequest{sock: sock, dir: dir, streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}
+	r.request = ipc.Request{
+		Cmd: ipc.CmdRun, V: ipc.Version, Project: project, Names: &names,
+		Program: ipc.Text(command[0]), Args: ipc.Texts(command[1:]),
+		FDs: []string{ipc.FileCWD, ipc.FileStdin, ipc.FileStdout, ipc.FileStderr},
+		Env: ipc.Texts(variables(os.Environ())), Umask: new(umask()), Limits: limits(),
+	}
+	if url != "" {
+		r.request.URL = &url
+	}
+	return r, nil
+}
+
+func (r *runRequest) close() { r.dir.Close() }
+
+// descriptors returns them in the order of the request's FDs.
+func (r *runRequest) descriptors() []int {
+	fds := []int{int(r.dir.Fd())}
+	for _, f := range r.streams {
+		fds = append(fds, int(f.Fd()))
+	}
+	return fds
+}
+
+// variables leaves out what is no variable, which an environment may hold.
+func variables(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool { return strings.IndexByte(v, '=') < 1 })
+}
+
+// umask returns the mask, which can only be had by changing it.
+func umask() int {
+	mask := unix.Umask(0o077)
+	unix.Umask(mask)
+	return mask
+}

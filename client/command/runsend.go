@@ -1,0 +1,177 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
+)
+
+// forwarded are the signals that are the command's and not this process's.
+var forwarded = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
+	unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT,
+}
+
+// sendTimeout is how long the daemon may take to read the request.
+const sendTimeout = 10 * time.Second
+
+// send runs the command and returns its exit status. Errors are an [ExitError]
+// for a command that could not be started, a [pendingError], or others.
+//
+// The command has a process group of its own, so the terminal's signals come
+// to this process and are forwarded: their end of ctx is not the end of the
+// run. An end before there is anything to forward to is.
+func (r *runRequest) send(ctx context.Context) (status int, err error) {
+	signals := make(chan os.Signal, 16)
+	for _, s := range forwarded {
+		if !signal.Ignored(s) { // nohup and the like
+			signal.Notify(signals, s)
+		}
+	}
+	defer signal.Stop(signals)
+	if ctx.Err() != nil {
+		return 0, context.Canceled
+	}
+	conn, err := r.connect()
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	lines := make(chan ipc.Response)
+	var readErr error
+	go func() {
+		defer close(lines)
+		readErr = responses(conn, lines)
+	}()
+	sendErr := r.write(conn)
+	for {
+		select {
+		case s := <-signals:
+			forward(conn, s)
+		case answer, ok := <-lines:
+			switch {
+			case !ok:
+				return 0, lost(errors.Join(sendErr, readErr))
+			case answer.Stopped != 0:
+				// So that a shell sees a stopped job; SIGCONT is forwarded.
+				unix.Kill(os.Getpid(), unix.SIGSTOP)
+			default:
+				return r.finish(answer)
+			}
+		}
+	}
+}
+
+// connect reaches the daemon and makes sure that it is ours: somebody else's
+// would get this environment, and run the command as itself.
+func (r *runRequest) connect() (*net.UnixConn, error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: r.sock, Net: "unix"})
+	if err != nil {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+			return nil, client.WithHint(fmt.Errorf("the daemon is not running: nobody serves %s", r.sock), "start it: cortex daemon")
+		}
+		return nil, client.WithHint(fmt.Errorf("reaching the daemon: %w", err), "see whether it runs: cortex daemon status")
+	}
+	p, err := peer.Own(conn)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("refusing the daemon at %s: %w", r.sock, err)
+	}
+	p.Close()
+	return conn, nil
+}
+
+// write sends the request. The descriptors go with its first bytes.
+func (r *runRequest) write(conn *net.UnixConn) error {
+	line, err := ipc.Line(r.request)
+	if err != nil {
+		// Nothing was sent: the daemon need not wait.
+		conn.Close()
+		return err
+	}
+	conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	n, _, err := conn.WriteMsgUnix(line, unix.UnixRights(r.descriptors()...), nil)
+	if err == nil && n < len(line) {
+		_, err = conn.Write(line[n:])
+	}
+	return err
+}
+
+// responses reads the daemon's lines until the last one.
+func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
+	in := bufio.NewReader(io.LimitReader(conn, ipc.MaxLine))
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return err
+		}
+		var answer ipc.Response
+		if err := json.Unmarshal(line, &answer); err != nil {
+			return errors.New("its answer makes no sense")
+		}
+		lines <- answer
+		if answer.Stopped == 0 {
+			return nil
+		}
+	}
+}
+
+func forward(conn *net.UnixConn, s os.Signal) {
+	n, ok := s.(syscall.Signal)
+	if !ok {
+		return
+	}
+	line, err := ipc.Line(ipc.Signal{Signal: int(n)})
+	if err != nil {
+		return
+	}
+	conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	conn.Write(line) // if the daemon is gone, reading tells
+}
+
+// lost says that there will be no answer.
+func lost(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		err = errors.New("the daemon has ended, and with it the command")
+	} else {
+		err = fmt.Errorf("talking to the daemon: %w", err)
+	}
+	return client.WithHint(err, "see whether it runs: cortex daemon status")
+}
+
+// finish turns the last line into a status or an error.
+func (r *runRequest) finish(answer ipc.Response) (int, error) {
+	switch {
+	case answer.OK && answer.ExitCode != nil:
+		return *answer.ExitCode, nil
+	case answer.ErrorCode == ipc.PendingApproval:
+		p := &pendingError{project: r.request.Project, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
+		if r.request.URL != nil {
+			p.url = *r.request.URL
+		}
+		return 0, p
+	case answer.OK || answer.Error == "":
+		return 0, lost(errors.New("its answer makes no sense"))
+	case answer.ExitCode != nil:
+		return 0, &ExitError{Code: *answer.ExitCode, Err: errors.New(answer.Error), Hint: answer.Hint}
+	}
+	err := errors.New(answer.Error)
+	if answer.Hint != "" {
+		return 0, client.WithHint(err, answer.Hint)
+	}
+	return 0, err
+}

@@ -1,0 +1,225 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxAnswer is the longest answer read, in bytes.
+const maxAnswer = 4 << 20
+
+// ErrUnreachable is in the chain of every error about a server that could not
+// be asked.
+var ErrUnreachable = errors.New("cannot reach the server")
+
+// ErrAnswer is in the chain of every error about an answer that makes no
+// sense: too long, not JSON, or of another shape.
+var ErrAnswer = errors.New("not an answer of a cortex server")
+
+// ErrNoAdminToken is returned by admin methods of a Client without one.
+var ErrNoAdminToken = errors.New("no admin token")
+
+// A request is one call, before its authentication is added.
+type request struct {
+	method string
+	path   path
+	query  url.Values
+	header http.Header
+	body   []byte // nil for none
+}
+
+// A path is a route's path, with its parameters as they are and escaped.
+type path struct{ plain, escaped string }
+
+// at joins literal parts and parameters, in turn. A parameter with a meaning
+// of its own in a URL is refused later, by valid.
+func at(parts ...string) path {
+	var p path
+	for i, part := range parts {
+		p.plain += part
+		if i%2 == 1 {
+			part = url.PathEscape(part)
+		}
+		p.escaped += part
+	}
+	return p
+}
+
+func (p path) valid() error {
+	for segment := range strings.SplitSeq(strings.TrimPrefix(p.escaped, "/"), "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return fmt.Errorf("%q cannot stand in a path", segment)
+		}
+	}
+	return nil
+}
+
+// An answer is a whole answer. Its body may hold secrets: wipe it.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends r and decodes the JSON answer.
+func call[P any](ctx context.Context, c *Client, r request) (P, error) {
+	var out P
+	a, err := c.send(ctx, r)
+	if err != nil {
+		return out, err
+	}
+	defer clear(a.body)
+	if a.status/100 != 2 {
+		return out, a.problem(c.base)
+	}
+	if err := json.Unmarshal(a.body, &out); err != nil {
+		return out, fmt.Errorf("%w: %s", ErrAnswer, jsonProblem(err))
+	}
+	return out, nil
+}
+
+// admin sends in, unless it is nil, to an admin route.
+func admin[P any](ctx context.Context, c *Client, method string, p path, query url.Values, in any) (P, error) {
+	var none P
+	if c.admin.IsZero() {
+		return none, WithHint(ErrNoAdminToken, "set ADMIN_TOKEN or ADMIN_TOKEN_FILE to the token the server printed on its first start")
+	}
+	r := request{method: method, path: p, query: query, header: http.Header{}}
+	r.header.Set("X-Admin-Token", string(c.admin.Reveal()))
+	if in != nil {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return none, fmt.Errorf("encoding the request: %w", err)
+		}
+		defer clear(body)
+		r.body = body
+	}
+	return call[P](ctx, c, r)
+}
+
+// inNamespace is the query of a route that takes a name; an empty namespace
+// leaves the choice to the server.
+func inNamespace(namespace string) url.Values {
+	if namespace == "" {
+		return nil
+	}
+	return url.Values{"namespace": {namespace}}
+}
+
+func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	if err := r.path.valid(); err != nil {
+		return answer{}, err
+	}
+	req, err := c.build(ctx, r)
+	if err != nil {
+		return answer{}, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := readAnswer(resp)
+	if err != nil {
+		return answer{}, c.unreachable(ctx, err)
+	}
+	return answer{resp.StatusCode, resp.Header, body}, nil
+}
+
+func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
+	u := *c.base
+	u.Path, u.RawPath, u.RawQuery = r.path.plain, r.path.escaped, r.query.Encode()
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("building the request: %w", err)
+	}
+	if r.header != nil {
+		req.Header = r.header
+	}
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	return req, nil
+}
+
+func readAnswer(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxAnswer {
+		return nil, errTooLong
+	}
+	var buf bytes.Buffer
+	if n := resp.ContentLength; n > 0 {
+		buf.Grow(int(n) + bytes.MinRead) // no copies left behind by growing
+	}
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && buf.Len() > maxAnswer {
+		err = errTooLong
+	}
+	if err != nil {
+		clear(buf.Bytes())
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+var errTooLong = fmt.Errorf("%w: longer than %d bytes", ErrAnswer, maxAnswer)
+
+// stopped returns the context's error, and its cause where that says more.
+func stopped(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
+}
+
+// unreachable says what to check. The URL that package net/http puts in front
+// is ours to say, without its path.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	if errors.Is(err, ErrAnswer) {
+		return err
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return WithHint(fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err), whatToCheck(c.base, err))
+}
+
+func whatToCheck(base *url.URL, err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		if _, ok := errors.AsType[x509.HostnameError](err); ok {
+			return "use the host name that the server's certificate was made for"
+		}
+		return "this machine does not trust the server's certificate: set SSL_CERT_FILE to the authority that signed it"
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "that port does not speak TLS: check the URL's scheme"
+	}
+	return "check that the server runs: curl " + base.String() + "/health"
+}
+
+// jsonProblem says what is wrong without quoting the answer.
+func jsonProblem(err error) string {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Sprintf("member %q has the wrong type", t.Field)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return "not JSON"
+	}
+	return err.Error()
+}

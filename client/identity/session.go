@@ -1,0 +1,199 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// A Session is what a login leaves behind, without its access token.
+type Session struct {
+	ServerURL string
+	AgentID   string
+	IssuedAt  time.Time
+	ExpiresIn time.Duration
+}
+
+// ExpiresAt returns when the access token ends.
+func (s Session) ExpiresAt() time.Time { return s.IssuedAt.Add(s.ExpiresIn) }
+
+const (
+	sessionName    = "daemon-session.json"
+	maxSessionFile = 64 << 10
+)
+
+// SessionPath returns the session file in dir.
+func SessionPath(dir string) string { return filepath.Join(dir, sessionName) }
+
+// sessionFile is the file's form. Times are RFC 3339 and seconds.
+type sessionFile struct {
+	ServerURL         string    `json:"server_url"`
+	AgentID           string    `json:"agent_id,omitempty"`
+	ExpiresIn         int64     `json:"expires_in"`
+	IssuedAt          time.Time `json:"issued_at,omitzero"`
+	SealedAccessToken string    `json:"sealed_access_token,omitempty"` // nonce ‖ ciphertext, URL-safe base64
+
+	// AccessToken is in clear in files written by older programs. It is read
+	// and never written.
+	AccessToken api.Value `json:"access_token,omitzero"`
+}
+
+// SaveSession writes the session file of a login, its access token sealed
+// under the agent's key. A file that is there is replaced as a whole.
+func SaveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error {
+	sealed, err := seal(key, s, accessToken.Reveal())
+	if err != nil {
+		return fmt.Errorf("sealing the access token: %w", err)
+	}
+	content, err := json.MarshalIndent(sessionFile{
+		ServerURL: s.ServerURL, AgentID: s.AgentID, ExpiresIn: int64(s.ExpiresIn / time.Second),
+		IssuedAt: s.IssuedAt.UTC().Truncate(time.Second), SealedAccessToken: base64.RawURLEncoding.EncodeToString(sealed),
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the session: %w", err)
+	}
+	return ReplaceFile(SessionPath(dir), append(content, '\n'))
+}
+
+// LoadSession reads the session file without opening the token. It needs no
+// key. Without a login the error is [fs.ErrNotExist].
+func LoadSession(dir string) (Session, error) {
+	f, err := readSession(dir)
+	if err != nil {
+		return Session{}, err
+	}
+	f.AccessToken.Wipe()
+	return f.session(), nil
+}
+
+// OpenSession reads the session file and opens its access token with the key
+// of its agent. A file of an older program is rewritten sealed.
+func OpenSession(dir string, key Key) (Session, opaque.Bytes, error) {
+	f, err := readSession(dir)
+	if err != nil {
+		return Session{}, opaque.Bytes{}, err
+	}
+	s := f.session()
+	if s.AgentID != key.AgentID {
+		return Session{}, opaque.Bytes{}, fmt.Errorf("the session is of agent %s, not of %s", s.AgentID, key.AgentID)
+	}
+	if f.SealedAccessToken == "" {
+		token := opaque.New(f.AccessToken.Reveal())
+		if err := SaveSession(dir, key, s, token); err != nil {
+			return Session{}, opaque.Bytes{}, fmt.Errorf("sealing the session file of an older program: %w", err)
+		}
+		return s, token, nil
+	}
+	sealed, err := decodeSealed(f.SealedAccessToken)
+	if err != nil {
+		return Session{}, opaque.Bytes{}, err
+	}
+	token, err := open(key, s, sealed)
+	if err != nil {
+		return Session{}, opaque.Bytes{}, fmt.Errorf("%s: %w", SessionPath(dir), err)
+	}
+	return s, opaque.New(token), nil
+}
+
+// DeleteSession deletes the session file and reports whether there was one.
+func DeleteSession(dir string) (bool, error) {
+	err := os.Remove(SessionPath(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, syncDir(dir)
+}
+
+func readSession(dir string) (sessionFile, error) {
+	path := SessionPath(dir)
+	b, err := readPrivate(path, maxSessionFile)
+	if err != nil {
+		return sessionFile{}, err
+	}
+	defer clear(b)
+	f, err := parseSession(b)
+	if err != nil {
+		return sessionFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+var errSession = fmt.Errorf("%w: not a session file", ErrFormat)
+
+func parseSession(b []byte) (sessionFile, error) {
+	var f sessionFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return sessionFile{}, errSession
+	}
+	if f.SealedAccessToken == "" {
+		f.fromToken()
+	}
+	if f.ServerURL == "" || !proof.ValidAgentID(f.AgentID) || f.ExpiresIn < 0 || f.ExpiresIn > maxExpiresIn ||
+		f.SealedAccessToken == "" && f.AccessToken.Len() == 0 {
+		f.AccessToken.Wipe()
+		return sessionFile{}, errSession
+	}
+	return f, nil
+}
+
+// maxExpiresIn is ten years in seconds: more is a mistake, and would overflow.
+const maxExpiresIn = 10 * 365 * 24 * 3600
+
+// fromToken fills in what an older file lacks from the token's claims.
+func (f *sessionFile) fromToken() {
+	f.AgentID, f.IssuedAt, _ = Claims(opaque.New(f.AccessToken.Reveal()))
+}
+
+// Claims returns whom an access token is for and when it was issued, as it
+// says itself: nothing is verified, the server does that when the token is
+// used.
+func Claims(accessToken opaque.Bytes) (agentID string, issuedAt time.Time, err error) {
+	_, rest, _ := bytes.Cut(accessToken.Reveal(), []byte{'.'})
+	payload, _, _ := bytes.Cut(rest, []byte{'.'})
+	b, err := base64.RawURLEncoding.AppendDecode(nil, payload)
+	if err != nil {
+		return "", time.Time{}, errClaims
+	}
+	var claims struct {
+		Sub string `json:"sub"`
+		IAT int64  `json:"iat"`
+	}
+	if json.Unmarshal(b, &claims) != nil || !proof.ValidAgentID(claims.Sub) || claims.IAT < 0 || claims.IAT > maxUnix {
+		return "", time.Time{}, errClaims
+	}
+	return claims.Sub, time.Unix(claims.IAT, 0).UTC(), nil
+}
+
+var errClaims = fmt.Errorf("%w: not an access token", ErrFormat)
+
+// maxUnix is the end of the year 9999, the last that has a text form.
+const maxUnix = 253402300799
+
+func (f sessionFile) session() Session {
+	return Session{
+		ServerURL: f.ServerURL, AgentID: f.AgentID,
+		IssuedAt: f.IssuedAt, ExpiresIn: time.Duration(f.ExpiresIn) * time.Second,
+	}
+}
+
+func decodeSealed(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") {
+		return nil, errSession
+	}
+	return b, nil
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// CallerContext says for whom a daemon fetches. It is recorded in the
+// server's audit log. Empty members are not sent.
+type CallerContext struct {
+	PID          int
+	BinarySHA256 string // lower-case hex
+	ArgvHash     string // lower-case hex
+	CWD          string
+	GitCommit    string
+	Hostname     string
+	OS           string // os/arch
+}
+
+func (cc CallerContext) addTo(h http.Header) {
+	if cc.PID > 0 {
+		h.Set("X-Cortex-Caller-Pid", strconv.Itoa(cc.PID))
+	}
+	for name, value := range map[string]string{
+		"X-Cortex-Caller-Binary-Sha256": cc.BinarySHA256,
+		"X-Cortex-Caller-Argv-Hash":     cc.ArgvHash,
+		"X-Cortex-Caller-Cwd":           cc.CWD,
+		"X-Cortex-Caller-Git-Commit":    cc.GitCommit,
+		"X-Cortex-Hostname":             cc.Hostname,
+		"X-Cortex-Os":                   cc.OS,
+	} {
+		if headerText(value) {
+			h.Set(name, value)
+		}
+	}
+}
+
+// headerText reports whether s can travel in a header. A directory may have
+// any name; one that cannot travel is left out rather than stopping the run.
+func headerText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 4096
+}
+
+// ProjectSecrets fetches the values that a project token opens, by variable
+// name. A server leaves out what it cannot deliver.
+func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaque.Bytes, by Attester, caller CallerContext) (map[string]opaque.Bytes, error) {
+	if !proof.ValidName(project) {
+		return nil, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
+	}
+	r := request{method: http.MethodGet, path: at("/project/secrets/", project), header: bearer(token)}
+	caller.addTo(r.header)
+	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
+		return nil, err
+	}
+	out, err := call[api.ProjectSecrets](ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]opaque.Bytes, len(out.EnvVars))
+	for name, v := range out.EnvVars {
+		if v.IsZero() {
+			return nil, fmt.Errorf("%w: a variable without a value", ErrAnswer)
+		}
+		values[name] = opaque.New(v.Reveal())
+	}
+	return values, nil
+}
+
+// Projects returns all projects.
+func (c *Client) Projects(ctx context.Context) ([]api.Project, error) {
+	return admin[[]api.Project](ctx, c, http.MethodGet, at("/admin/projects"), nil, nil)
+}
+
+// RevokeProject ends a project's tokens.
+func (c *Client) RevokeProject(ctx context.Context, namespace, project string) (api.RevokedProject, error) {
+	return admin[api.RevokedProject](ctx, c, http.MethodPost, at("/admin/projects/", project, "/revoke"), inNamespace(namespace), nil)
+}

@@ -1,0 +1,135 @@
+package prompt
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// openPTY returns both ends of a new terminal: the person's and the program's.
+func openPTY(t *testing.T) (person, tty *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { person.Close() })
+	var n int
+	conn, err := person.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Control(func(fd uintptr) {
+		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
+			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	return person, tty
+}
+
+type answer struct {
+	value opaque.Bytes
+	err   error
+}
+
+func ask(ctx context.Context, tty *os.File) <-chan answer {
+	done := make(chan answer, 1)
+	go func() {
+		v, err := secret(ctx, tty, "value of KEY")
+		done <- answer{v, err}
+	}()
+	return done
+}
+
+// waitFor reads what the terminal shows up to and with end.
+func waitFor(t *testing.T, r *bufio.Reader, end string) string {
+	t.Helper()
+	var seen strings.Builder
+	for !strings.HasSuffix(seen.String(), end) {
+		b, err := r.ReadByte()
+		if err != nil {
+			t.Fatalf("after %q: %v", seen.String(), err)
+		}
+		seen.WriteByte(b)
+	}
+	return seen.String()
+}
+
+func echoes(t *testing.T, tty *os.File) bool {
+	t.Helper()
+	conn, err := tty.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mode *unix.Termios
+	conn.Control(func(fd uintptr) { mode, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mode.Lflag&unix.ECHO != 0
+}
+
+func TestSecretOnATerminal(t *testing.T) {
+	person, tty := openPTY(t)
+	screen := bufio.NewReader(person)
+	done := ask(t.Context(), tty)
+	waitFor(t, screen, "value of KEY: ")
+	if echoes(t, tty) {
+		t.Error("the terminal echoes")
+	}
+	person.WriteString("hush\r")
+	a := <-done
+	if a.err != nil || string(a.value.Reveal()) != "hush" {
+		t.Errorf("%q, %v", a.value.Reveal(), a.err)
+	}
+	if shown := waitFor(t, screen, "\r\x1b[K"); strings.Contains(shown, "hush") || shown != "\r\x1b[K" {
+		t.Errorf("shown %q", shown)
+	}
+	if !echoes(t, tty) {
+		t.Error("the terminal was left without echo")
+	}
+}
+
+func TestSecretStops(t *testing.T) {
+	person, tty := openPTY(t)
+	screen := bufio.NewReader(person)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := ask(ctx, tty)
+	waitFor(t, screen, "value of KEY: ")
+	person.WriteString("hu")
+	cancel()
+	if a := <-done; !errors.Is(a.err, context.Canceled) {
+		t.Errorf("%v", a.err)
+	}
+	if !echoes(t, tty) {
+		t.Error("the terminal was left without echo")
+	}
+}
+
+func TestSecretNeedsATerminal(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, err := secret(t.Context(), r, "x"); !errors.Is(err, ErrNoTerminal) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/vault/harden"
+)
+
+// Command returns the verb that runs the daemon. It returns at SIGTERM or
+// SIGINT, when all programs were ended, or with an error if it cannot begin.
+func Command() *cli.Command {
+	var cfg Config
+	return &cli.Command{
+		Name:  "daemon",
+		Usage: "run this host's daemon, which starts programs with their secrets",
+		Description: `Runs until it is stopped, in the foreground. It needs the login that
+"cortex daemon login" leaves behind, and serves cortex run on a socket that
+only its own user can use. While the server is away it keeps trying.
+
+Programs never get more privileges than the daemon: set-user-id programs gain
+nothing inside a run.
+
+Examples:
+   cortex daemon
+   cortex daemon --sock $XDG_RUNTIME_DIR/cortex/agent.sock`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "sock", Usage: "listen on `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &cfg.Sock, TakesFile: true},
+			&cli.IntFlag{Name: "max-connections", Usage: "serve at most `N` clients at a time", Value: 64, Sources: cli.EnvVars("CORTEX_DAEMON_MAX_CONNECTIONS"), Destination: &cfg.MaxConnections},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			cfg.Hardening = harden.Process(harden.Options{})
+			cfg.Log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil))
+			cfg.Log.Info("hardened the process", "measures", cfg.Hardening)
+			cfg.Version = version()
+			return run(ctx, cfg)
+		},
+	}
+}
+
+func run(ctx context.Context, cfg Config) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// A daemon outlives the terminal it was started from: SIGHUP, which ends
+	// other commands, does not end it.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	d, err := New(cfg)
+	if err != nil {
+		return fmt.Errorf("starting the daemon: %w", err)
+	}
+	defer d.Close()
+	return d.Run(ctx)
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

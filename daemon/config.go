@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/vault/harden"
+)
+
+// Config is what a Daemon needs to know. Zero values are good defaults.
+type Config struct {
+	// Dir holds the agent's key and the login. If empty, [identity.Dir].
+	Dir string
+	// Sock is the socket's path. If empty, agent.sock in Dir.
+	Sock string
+	// MaxConnections is the most clients at a time. If 0, 64.
+	MaxConnections int
+	// Version is what the daemon calls itself.
+	Version string
+	// Hardening is what was achieved for this process, for status.
+	Hardening harden.Report
+	// HTTP sends the requests to the server. If nil, the one of package client.
+	HTTP *http.Client
+	// Log receives what operators want to know. If nil, nothing is logged.
+	Log *slog.Logger
+}
+
+func (c Config) dir() string         { return cmp.Or(c.Dir, identity.Dir()) }
+func (c Config) sock() string        { return cmp.Or(c.Sock, filepath.Join(c.dir(), "agent.sock")) }
+func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, 64) }
+func (c Config) log() *slog.Logger   { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
+
+// Validate reports everything wrong with c at once.
+func (c Config) Validate() error {
+	var errs []error
+	if c.MaxConnections < 0 {
+		errs = append(errs, errors.New("the number of connections must not be negative"))
+	}
+	// Of the 108 bytes of sun_path, or 104 on macOS, one ends the path.
+	if len(c.sock()) > 103 {
+		errs = append(errs, errors.New("the socket's path is longer than the 103 bytes systems allow: "+c.sock()))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,172 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
+)
+
+// The time limits of a connection.
+const (
+	requestTimeout = 10 * time.Second // for the whole request line
+	answerTimeout  = 10 * time.Second
+)
+
+// A connection is a client of our own user.
+type connection struct {
+	*net.UnixConn
+	peer  *peer.Peer
+	rest  []byte              // came behind the request line
+	files map[string]*os.File // by their names in the request
+}
+
+func (c *connection) close() {
+	c.UnixConn.Close()
+	c.closeFiles()
+	c.peer.Close()
+}
+
+func (c *connection) closeFiles() {
+	for _, f := range c.files {
+		f.Close()
+	}
+	c.files = nil
+}
+
+// answer sends the last line, or one of a program that was stopped. A client
+// that is gone does not hear it.
+func (c *connection) answer(v any) error {
+	line, err := ipc.Line(v)
+	if err != nil {
+		return err
+	}
+	c.SetWriteDeadline(time.Now().Add(answerTimeout))
+	_, err = c.Write(line)
+	return err
+}
+
+// readRequest reads the request line and the descriptors that come with it.
+func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
+	c.SetReadDeadline(time.Now().Add(requestTimeout))
+	defer c.SetReadDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	line, err := c.readLine(&files)
+	if err != nil {
+		return ipc.Request{}, fmt.Errorf("reading the request: %w", err)
+	}
+	req, err := ipc.ParseRequest(line)
+	if err != nil {
+		return ipc.Request{}, err
+	}
+	if len(files) != len(req.FDs) {
+		return ipc.Request{}, fmt.Errorf("%w: %d descriptors came, %d are named", ipc.ErrMalformed, len(files), len(req.FDs))
+	}
+	c.files = make(map[string]*os.File, len(files))
+	for i, name := range req.FDs {
+		c.files[name] = files[i]
+	}
+	files = nil
+	return req, nil
+}
+
+// readLine reads up to the first LF. Whatever descriptors come are put into
+// files, also when it fails.
+func (c *connection) readLine(files *[]*os.File) ([]byte, error) {
+	buf := make([]byte, 0, 16<<10)
+	oob := make([]byte, unix.CmsgSpace(4*ipc.MaxFiles))
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, min(2*cap(buf), ipc.MaxLine)), buf...)
+		}
+		n, oobn, flags, _, err := c.ReadMsgUnix(buf[len(buf):cap(buf)], oob)
+		if err != nil {
+			return nil, err
+		}
+		if err := takeFiles(files, oob[:oobn], flags); err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		from := len(buf)
+		buf = buf[:from+n]
+		if i := bytes.IndexByte(buf[from:], '\n'); i >= 0 {
+			c.rest = buf[from+i+1:]
+			return buf[:from+i], nil
+		}
+		if len(buf) == ipc.MaxLine {
+			return nil, ipc.ErrTooLong
+		}
+	}
+}
+
+var errFiles = fmt.Errorf("%w: too many descriptors", ipc.ErrMalformed)
+
+func takeFiles(files *[]*os.File, oob []byte, flags int) error {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return fmt.Errorf("%w: descriptors: %w", ipc.ErrMalformed, err)
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue // not descriptors
+		}
+		for _, fd := range fds {
+			*files = append(*files, os.NewFile(uintptr(fd), "passed"))
+		}
+	}
+	if flags&unix.MSG_CTRUNC != 0 || len(*files) > ipc.MaxFiles {
+		return errFiles
+	}
+	return nil
+}
+
+// errGone is the cause of a run's end when its client goes away.
+var errGone = errors.New("the client is gone")
+
+// maxSignalLine is the longest line a launcher sends while its program runs.
+const maxSignalLine = 4096
+
+// follow delivers the signals a launcher of version 1 sends, and tells by gone
+// when the client has ended. It returns when the connection is closed.
+func (c *connection) follow(version int, signals chan<- syscall.Signal, gone func()) {
+	defer gone()
+	if version == 0 {
+		c.waitHangup()
+		return
+	}
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.rest), c.UnixConn), maxSignalLine)
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		s, err := ipc.ParseSignal(line)
+		if err != nil {
+			return
+		}
+		select {
+		case signals <- syscall.Signal(s.Signal):
+		default: // a flood; nobody sends that many in earnest
+		}
+	}
+}

@@ -1,0 +1,160 @@
+// Package ipc is what travels over the daemon's socket: JSON, one object a
+// line.
+//
+// A client sends one [Request] and gets one [Response], or one [Status], and
+// the connection ends. A launcher of version 1 sends descriptors along with
+// the request and keeps the connection open while the program runs: it sends
+// [Signal] lines, it may get Responses that only say that the program stopped,
+// and then the final one. When it closes the connection, everything it started
+// is killed.
+//
+// No request makes the daemon answer with a secret or a token, and none will.
+package ipc
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// The limits of a connection.
+const (
+	// MaxLine is the longest line in bytes, its LF included.
+	MaxLine = 4 << 20
+	// MaxFiles is the most descriptors a request may carry.
+	MaxFiles = 4
+)
+
+// The values of Request.Cmd.
+const (
+	CmdStatus = "status"
+	CmdRun    = "run"
+)
+
+// Version is that of requests with descriptors.
+const Version = 1
+
+// The names of descriptors, in Request.FDs.
+const (
+	FileCWD    = "cwd"
+	FileStdin  = "stdin"
+	FileStdout = "stdout"
+	FileStderr = "stderr"
+)
+
+// A Request is what a client asks for. Members that this version does not know
+// are ignored.
+type Request struct {
+	Cmd string `json:"cmd"`
+
+	// Program and Args are what to run; Args does not repeat the program.
+	Program Text   `json:"program,omitempty"`
+	Args    []Text `json:"args,omitempty"`
+	Project string `json:"project,omitempty"`
+	// URL is the server the client means; nil for whichever the daemon knows.
+	URL *string `json:"url,omitempty"`
+	// EnvFile is where the names come from, where Names is nil.
+	EnvFile *string `json:"env_file,omitempty"`
+
+	// V is [Version] with descriptors, 0 without. What follows belongs to
+	// version 1.
+	V int `json:"v,omitempty"`
+	// FDs name the descriptors that come with the line, in their order.
+	FDs []string `json:"fds,omitempty"`
+	// Names are the variables to ask the vault for.
+	Names *[]string `json:"names,omitempty"`
+	// Env is the program's environment, NAME=VALUE each, without secrets.
+	Env []Text `json:"env,omitempty"`
+	// Umask is the program's file mode creation mask; nil for the daemon's.
+	Umask *int `json:"umask,omitempty"`
+	// Limits are the program's resource limits; others are the daemon's.
+	Limits []Limit `json:"limits,omitempty"`
+}
+
+// A Limit is a resource limit as setrlimit(2) has it. The largest uint64 means
+// none.
+type Limit struct {
+	Resource int    `json:"resource"`
+	Soft     uint64 `json:"soft"`
+	Hard     uint64 `json:"hard"`
+}
+
+// The error codes of a Response that clients look for.
+const (
+	PendingApproval = "pending_approval" // a person must approve first
+	WrongServer     = "wrong_server"     // the daemon is enrolled elsewhere
+	Busy            = "busy"             // too many connections
+)
+
+// A Response answers a request. With Stopped it is not the last line.
+type Response struct {
+	OK bool `json:"ok"`
+	// ExitCode is the program's status, 128 and the signal's number if one
+	// ended it. With OK false it is the status of a program that could not be
+	// started.
+	ExitCode *int `json:"exit_code,omitempty"`
+	// Stopped is the signal that stopped the program; it waits for SIGCONT.
+	Stopped int `json:"stopped,omitempty"`
+
+	// Error is one line for people, Hint the next command to type.
+	Error     string `json:"error,omitempty"`
+	ErrorCode string `json:"error_code,omitempty"`
+	Hint      string `json:"hint,omitempty"`
+
+	// What waits for approval.
+	GrantID       string   `json:"grant_id,omitempty"`
+	RequestedKeys []string `json:"requested_keys,omitempty"`
+	Message       string   `json:"message,omitempty"`
+}
+
+// A Status answers a status request.
+type Status struct {
+	OK bool `json:"ok"`
+	// Session is the login, without its token; null without one.
+	Session *Login `json:"session"`
+	// AttestSessionID is the live session with the server, "" while there is
+	// none. ExpiresAt is when it ends, in RFC 3339.
+	AttestSessionID string `json:"attest_session_id"`
+	ExpiresAt       string `json:"expires_at,omitempty"`
+	AgentID         string `json:"agent_id"`
+	ServerURL       string `json:"server_url"`
+	// Problem is why there is no session, one line for people.
+	Problem string `json:"problem,omitempty"`
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+	// Runs is the number of programs running now.
+	Runs int `json:"runs"`
+	// Hardening is what the daemon's process is protected by.
+	Hardening []Measure `json:"hardening"`
+}
+
+// A Login is what `daemon login` left behind.
+type Login struct {
+	ServerURL string `json:"server_url"`
+	AgentID   string `json:"agent_id"`
+	ExpiresAt string `json:"expires_at"` // RFC 3339
+}
+
+// A Measure is one protection, had or not.
+type Measure struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// A Signal is sent by a launcher while its program runs.
+type Signal struct {
+	Signal int `json:"signal"`
+}
+
+// Line encodes one of this package's types, LF included. It fails for what
+// does not fit into a line.
+func Line(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding for the daemon's socket: %w", err)
+	}
+	if len(b) >= MaxLine {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(b), MaxLine-1)
+	}
+	return append(b, '\n'), nil
+}

@@ -1,0 +1,123 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestOneLineClients(t *testing.T) {
+	r, err := ParseRequest([]byte(`{"cmd":"run","program":"python3","args":["main.py","--x"],"project":"my-app","url":"https://v:3000","env_file":null,"since":"later"}` + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Request{Cmd: "run", Program: "python3", Args: []Text{"main.py", "--x"}, Project: "my-app", URL: new("https://v:3000")}
+	if !reflect.DeepEqual(r, want) {
+		t.Errorf("got %+v", r)
+	}
+	if r, err := ParseRequest([]byte(`{"cmd":"status"}`)); err != nil || r.Cmd != CmdStatus {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestLine(t *testing.T) {
+	want := Request{
+		Cmd: CmdRun, V: Version, Program: "sh", Args: []Text{"-c", "", "\xff\xfe", "\u2028<&>", `{"base64":"eA=="}`}, Project: "p",
+		FDs: []string{FileCWD, FileStdin}, Names: &[]string{"A", "B"}, Env: []Text{"A=1", "B=\x80"}, Umask: new(0o22),
+		Limits: []Limit{{Resource: 7, Soft: 1, Hard: 1<<64 - 1}},
+	}
+	line, err := Line(want)
+	if err != nil || bytes.Count(line, []byte("\n")) != 1 || !bytes.HasSuffix(line, []byte("\n")) {
+		t.Fatalf("%q, %v", line, err)
+	}
+	got, err := ParseRequest(line)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if s, err := ParseSignal([]byte(`{"signal":15}`)); err != nil || s.Signal != 15 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := Line(Request{Cmd: strings.Repeat("x", MaxLine)}); !errors.Is(err, ErrTooLong) {
+		t.Error(err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, line := range []string{
+		``, `null`, `[]`, `1`, `"run"`, `{`, `{"cmd":"run"`, `{"cmd":"run"} x`, `{"cmd":"run"}{}`, `{}`, `{"cmd":null}`, `{"cmd":""}`,
+		`{"cmd":"run","cmd":"status"}`, `{"cmd":"run","other":1,"other":2}`, `{"CMD":"run"}`, `{"cmd":"run","Names":[]}`,
+		`{"cmd":"run","limit\u017f":[]}`,
+		`{"cmd":7}`, `{"cmd":"run","args":"x"}`, `{"cmd":"run","args":[1]}`, `{"cmd":"run","names":"A"}`,
+		`{"cmd":"run","program":"a\u0000b"}`, `{"cmd":"run","args":["\u0000"]}`, `{"cmd":"run","program":{"base64":"AA=="}}`,
+		`{"cmd":"run","program":{"base64":"!"}}`, `{"cmd":"run","program":{"base64":"eA=\n="}}`, `{"cmd":"run","program":{}}`, `{"cmd":"run","program":{"base64":"eB=="}}`,
+		`{"cmd":"run","env":["A"]}`, `{"cmd":"run","env":["=x"]}`, `{"cmd":"run","env":["A=\u0000"]}`, `{"cmd":"run","env":[""]}`,
+		`{"cmd":"run","v":2}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
+		`{"cmd":"run","umask":512}`, `{"cmd":"run","umask":-1}`, `{"cmd":"run","umask":1.5}`,
+		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,
+		`{"cmd":"run","limits":[{"resource":1},{"resource":1}]}`,
+		`{"cmd":"run","project":"\ud800"}`, `{"cmd":"run","project":"\udc00\ud800"}`, `{"cmd":"run","project":"\ud800x\udc00"}`, `{"cmd":"run","project":"\ud8"}`,
+		"{\"cmd\":\"run\",\"project\":\"\xff\"}",
+		`{"cmd":"run","x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+	} {
+		if r, err := ParseRequest([]byte(line)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %+v, %v", line, r, err)
+		}
+	}
+	for _, line := range []string{`{"signal":0}`, `{"signal":65}`, `{"signal":"9"}`, `{"Signal":9}`, `9`, ``} {
+		if s, err := ParseSignal([]byte(line)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %+v, %v", line, s, err)
+		}
+	}
+	if _, err := ParseRequest(make([]byte, MaxLine+1)); !errors.Is(err, ErrTooLong) {
+		t.Error(err)
+	}
+	for _, line := range []string{`{"cmd":"run","project":"\ud83d\ude00"}`, `{"cmd":"run","project":"\\ud800"}`, `{"cmd":"run","x":{"CMDS":1,"y":[[1]]}}`} {
+		if _, err := ParseRequest([]byte(line)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// What is refused is not repeated: it may be a secret in the wrong place.
+func TestErrorsQuoteNothing(t *testing.T) {
+	for _, line := range []string{`{"cmd":"run","args":"sk-secret"}`, `sk-secret`, `{"cmd":"run","env":["sk-secret"]}`, `{"sk-secret":1,"sk-secret":2,"cmd":"run"}`} {
+		if _, err := ParseRequest([]byte(line)); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"cmd":"status"}`))
+	f.Add([]byte(`{"cmd":"run","program":"a","args":["b",{"base64":"/w=="}],"project":"p","url":null,"env_file":".env"}`))
+	f.Add([]byte(`{"cmd":"run","v":1,"fds":["cwd","stdin","stdout","stderr"],"names":["A"],"env":["A=1"],"umask":18,"limits":[{"resource":7,"soft":1,"hard":18446744073709551615}]}`))
+	f.Add([]byte(`{"cmd":"run","project":"\ud83d\ude00"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := ParseRequest(line)
+		if err != nil {
+			return
+		}
+		if r.validate() != nil || r.Cmd == "" || len(r.FDs) > MaxFiles {
+			t.Errorf("accepted %q as %+v", line, r)
+		}
+		again, err := Line(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Count(again, []byte("\n")) != 1 {
+			t.Errorf("%q is not one line", again)
+		}
+		back, err := ParseRequest(again)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", line, again, err)
+		}
+		once, _ := json.Marshal(r)
+		twice, _ := json.Marshal(back)
+		if !bytes.Equal(once, twice) {
+			t.Errorf("%s became %s", once, twice)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+package ipc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What reading from the socket can fail with.
+var (
+	// ErrMalformed: the line is not what the protocol asks for.
+	ErrMalformed = errors.New("malformed request")
+	// ErrTooLong: the line is longer than [MaxLine].
+	ErrTooLong = errors.New("request too long")
+)
+
+// ParseRequest reads a line, with or without its LF. Whatever it accepts can
+// be carried out as it stands: no byte in it would end a string early, and
+// descriptors are named once each.
+func ParseRequest(line []byte) (Request, error) {
+	var r Request
+	if len(line) > MaxLine {
+		return r, ErrTooLong
+	}
+	if err := decode(line, &r); err != nil {
+		return Request{}, err
+	}
+	if err := r.validate(); err != nil {
+		return Request{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return r, nil
+}
+
+// ParseSignal reads a line a launcher sends while its program runs.
+func ParseSignal(line []byte) (Signal, error) {
+	var s Signal
+	if err := decode(line, &s); err != nil {
+		return Signal{}, err
+	}
+	if s.Signal < 1 || s.Signal > 64 {
+		return Signal{}, fmt.Errorf("%w: no such signal", ErrMalformed)
+	}
+	return s, nil
+}
+
+func decode(line []byte, into any) error {
+	if err := check(line); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(line, into); err != nil {
+		return fmt.Errorf("%w: %s", ErrMalformed, shape(err))
+	}
+	return nil
+}
+
+// shape says what is wrong without quoting the line.
+func shape(err error) string {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
+		return fmt.Sprintf("member %q has the wrong type", t.Field)
+	}
+	return "an object of another shape"
+}
+
+func (r Request) validate() error {
+	switch {
+	case r.Cmd == "":
+		return errors.New("cmd is missing")
+	case r.V != 0 && r.V != Version:
+		return fmt.Errorf("version %d is not known", r.V)
+	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
+		return errors.New("bad umask")
+	case r.V == 0 && len(r.FDs) > 0:
+		return errors.New("descriptors without v")
+	}
+	return errors.Join(r.validateTexts(), r.validateFiles(), r.validateLimits())
+}
+
+func (r Request) validateTexts() error {
+	hasNUL := func(t Text) bool { return strings.IndexByte(string(t), 0) >= 0 }
+	if hasNUL(r.Program) || slices.ContainsFunc(r.Args, hasNUL) {
+		return errors.New("an argument holds a NUL")
+	}
+	for _, t := range r.Env {
+		if hasNUL(t) || strings.IndexByte(string(t), '=') < 1 {
+			return errors.New("a variable is not NAME=VALUE")
+		}
+	}
+	return nil
+}
+
+func (r Request) validateFiles() error {
+	if len(r.FDs) > MaxFiles {
+		return errors.New("too many descriptors")
+	}
+	for i, name := range r.FDs {
+		known := name == FileCWD || name == FileStdin || name == FileStdout || name == FileStderr
+		if !known || slices.Contains(r.FDs[:i], name) {
+			return errors.New("fds must name cwd, stdin, stdout, stderr, each once")
+		}
+	}
+	return nil
+}
+
+// maxResource is beyond every resource that systems have limits for.
+const maxResource = 32
+
+func (r Request) validateLimits() error {
+	for i, l := range r.Limits {
+		same := func(o Limit) bool { return o.Resource == l.Resource }
+		if l.Resource < 0 || l.Resource >= maxResource || l.Soft > l.Hard || slices.ContainsFunc(r.Limits[:i], same) {
+			return errors.New("bad limits")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
+)
+
+// errInUse is returned where another daemon serves the socket.
+var errInUse = errors.New("a daemon is running already")
+
+// A listener is the socket. It is there, under its path and nobody else's,
+// until Close.
+type listener struct {
+	*net.UnixListener
+	path string
+	lock *os.File
+}
+
+// listen makes the socket, mode 0600, in a directory that only we can change.
+// What a daemon that was killed left behind is replaced; the socket of one
+// that lives is not.
+func listen(path string) (*listener, error) {
+	if err := safeDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	lock, err := takeLock(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	l, err := bind(path)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return &listener{l, path, lock}, nil
+}
+
+// safeDir makes the directory if need be, and refuses one in which others
+// could put a socket in place of ours.
+func safeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the socket's directory: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return fmt.Errorf("checking the socket's directory %s: %w", dir, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return fmt.Errorf("unsafe directory for the socket: %s is a symbolic link", dir)
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%s is not a directory", dir)
+	case int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("unsafe directory for the socket: %s belongs to uid %d, not to you (uid %d)", dir, st.Uid, os.Geteuid())
+	case st.Mode&0o022 != 0:
+		return client.WithHint(fmt.Errorf("unsafe directory for the socket: others may write to %s (mode %04o)", dir, st.Mode&0o7777), "chmod 700 "+dir)
+	}
+	return nil
+}
+
+// takeLock keeps a second daemon away for as long as the file is open. The
+// file stays: removing it would let two daemons lock two files of one name.
+func takeLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the socket: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, inUse(f)
+		}
+		return nil, fmt.Errorf("locking the socket: %w", err)
+	}
+	// For people, and for the message of the next one.
+	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()))); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking the socket: %w", err)
+	}
+	return f, nil
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+func inUse(lock *os.File) error {
+	text := make([]byte, 32)
+	n, _ := lock.ReadAt(text, 0)
+	err := fmt.Errorf("%w, process %s", errInUse, strings.TrimSpace(string(text[:n])))
+	return client.WithHint(err, "see it with: cortex daemon status")
+}
+
+// bind replaces a socket that nobody serves. Holding the lock, it is enough to
+// ask: only a daemon that knows no lock could come in between.
+func bind(path string) (*net.UnixListener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("looking at the socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s is there and is not a socket", path)
+	default:
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+	}
+	old := unix.Umask(0o177) // 0600 from its first moment
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("making the socket: %w", err)
+	}
+	return l, nil
+}
+
+func removeStale(path string) error {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	// Only a refusal tells that nobody listens; with a full queue somebody does.
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return client.WithHint(fmt.Errorf("%w: something serves %s", errInUse, path), "see it with: cortex daemon status")
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing the socket of a daemon that has ended: %w", err)
+	}
+	return nil
+}
+
+// Close removes the socket and lets go of its name.
+func (l *listener) Close() error {
+	err := l.UnixListener.Close() // removes it too
+	return errors.Join(err, l.lock.Close())
+}
+
+// Waiting times of the accepting loop after an error such as too many open
+// files, which passes.
+const acceptPause = 100 * time.Millisecond
+
+// serve accepts connections until ctx ends, and waits for all of them.
+func (d *Daemon) serve(ctx context.Context, l *listener) error {
+	defer context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	free := make(chan struct{}, d.cfg.maxConnections())
+	for {
+		conn, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			d.log.Error("accepting a connection", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
+		}
+		// Others get no byte, and no place.
+		p, err := peer.Own(conn)
+		if err != nil {
+			d.log.Warn("refused a connection", "err", err)
+			conn.Close()
+			continue
+		}
+		c := &connection{UnixConn: conn, peer: p}
+		select {
+		case free <- struct{}{}:
+			wg.Go(func() {
+				defer func() { <-free }()
+				defer c.close()
+				d.handle(ctx, c)
+			})
+		default:
+			c.answer(ipc.Response{Error: "the daemon serves as many clients as it may", ErrorCode: ipc.Busy, Hint: "try again when one of them has ended, or start the daemon with more --max-connections"})
+			c.close()
+		}
+	}
+}
+
+// handle serves one connection.
+func (d *Daemon) handle(ctx context.Context, c *connection) {
+	req, err := c.readRequest(ctx)
+	if err != nil {
+		c.answer(ipc.Response{Error: err.Error()})
+		return
+	}
+	switch req.Cmd {
+	case ipc.CmdStatus:
+		c.answer(d.status())
+	case ipc.CmdRun:
+		c.answer(d.run(ctx, c, req))
+	default:
+		c.answer(ipc.Response{Error: "unknown cmd: use status or run"})
+	}
+}

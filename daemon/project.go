@@ -1,0 +1,262 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// A token opens some names of a project. It is in memory only: a daemon that
+// starts anew gets a new one.
+type token struct {
+	value   opaque.Bytes
+	names   []string // sorted, each once
+	expires time.Time
+}
+
+// early is how long before its end a token counts as over.
+const early = time.Minute
+
+// covers reports whether t can be used for names.
+func (t *token) covers(names []string) bool {
+	if t == nil || !time.Now().Round(0).Add(early).Before(t.expires) {
+		return false
+	}
+	for _, name := range names {
+		if _, ok := slices.BinarySearch(t.names, name); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// A project is what the daemon knows about one.
+type project struct {
+	name string
+	turn chan struct{} // holds a token while nobody asks the server for one
+
+	mu    sync.Mutex // guards what follows
+	token *token     // nil without
+}
+
+func (p *project) get() *token {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.token
+}
+
+// put replaces the token. The old one is wiped by nobody: a request under way
+// may carry it.
+func (p *project) put(t *token) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.token = t
+}
+
+// drop forgets a token that turned out to be no good, unless there is another
+// by now.
+func (p *project) drop(t *token) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.token == t {
+		p.token = nil
+	}
+}
+
+// maxProjects bounds what clients can make the daemon remember.
+const maxProjects = 4096
+
+// projects are all that were asked for. The zero value is empty.
+type projects struct {
+	mu  sync.Mutex // guards all
+	all map[string]*project
+}
+
+func (ps *projects) of(name string) (*project, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p, ok := ps.all[name]; ok {
+		return p, nil
+	}
+	if len(ps.all) >= maxProjects {
+		return nil, fmt.Errorf("more than %d projects: restart the daemon", maxProjects)
+	}
+	p := &project{name: name, turn: make(chan struct{}, 1)}
+	p.turn <- struct{}{}
+	if ps.all == nil {
+		ps.all = map[string]*project{}
+	}
+	ps.all[name] = p
+	return p, nil
+}
+
+// wipe wipes all tokens. Nobody may use one any more.
+func (ps *projects) wipe() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, p := range ps.all {
+		if t := p.get(); t != nil {
+			t.value.Wipe()
+		}
+	}
+	ps.all = nil
+}
+
+// values returns the values of names that the project may have. Wipe them.
+func (d *Daemon) values(ctx context.Context, project string, names []string, by client.CallerContext) (map[string]opaque.Bytes, error) {
+	p, err := d.projects.of(project)
+	if err != nil {
+		return nil, err
+	}
+	values, t, err := d.fetch(ctx, p, names, by)
+	if t != nil && unauthorized(err) {
+		// The token ended, or the session did: asking for a new token will
+		// tell, and puts both right. Once, and nobody need know.
+		p.drop(t)
+		values, _, err = d.fetch(ctx, p, names, by)
+	}
+	return values, err
+}
+
+// fetch asks for the values once, and returns the token it had, nil without.
+func (d *Daemon) fetch(ctx context.Context, p *project, names []string, by client.CallerContext) (map[string]opaque.Bytes, *token, error) {
+	t, err := d.token(ctx, p, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := d.sessions.current(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, d.sessions.attester(s), by)
+	if err != nil {
+		return nil, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
+	}
+	return only(all, names), t, nil
+}
+
+// only returns the values of names and wipes the others.
+func only(all map[string]opaque.Bytes, names []string) map[string]opaque.Bytes {
+	maps.DeleteFunc(all, func(name string, v opaque.Bytes) bool {
+		_, wanted := slices.BinarySearch(names, name)
+		if !wanted {
+			v.Wipe()
+		}
+		return !wanted
+	})
+	return all
+}
+
+func unauthorized(err error) bool {
+	e, ok := errors.AsType[*api.Error](err)
+	return ok && e.Status == http.StatusUnauthorized
+}
+
+// token returns a token that covers the names, asking the server for one if
+// there is none. One run at a time asks; those that wait use what it got.
+func (d *Daemon) token(ctx context.Context, p *project, names []string) (*token, error) {
+	if t := p.get(); t.covers(names) {
+		return t, nil
+	}
+	select {
+	case <-p.turn:
+		defer func() { p.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	old := p.get()
+	if old.covers(names) {
+		return old, nil
+	}
+	// A new token ends the old one. With the names of both, runs that want
+	// different names do not take it from each other by turns.
+	if old != nil {
+		names = union(old.names, names)
+	}
+	t, err := d.discover(ctx, p.name, names)
+	if err != nil {
+		return nil, err
+	}
+	p.put(t)
+	return t, nil
+}
+
+// union returns the sorted names of both, unless they are too many for a
+// request: then the second.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if _, err := dotenv.Names(dotenv.Form(all)); err != nil {
+		return b
+	}
+	return all
+}
+
+// discover asks the server for a token. It is for a token that this process
+// does not have, so it replaces one that the server may still know.
+func (d *Daemon) discover(ctx context.Context, project string, names []string) (*token, error) {
+	s, err := d.sessions.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := d.ask(ctx, project, names, s)
+	if unauthorized(err) {
+		// The server ended the session, or took us for somebody else's.
+		if s, err = d.sessions.replace(ctx, s); err != nil {
+			return nil, err
+		}
+		answer, err = d.ask(ctx, project, names, s)
+	}
+	if err != nil {
+		return nil, d.explainDiscover(err, project)
+	}
+	if answer.ProjectToken.Len() == 0 {
+		return nil, fmt.Errorf("%w: no project token", client.ErrAnswer)
+	}
+	d.log.Info("got a token", "project", project, "until", answer.TokenExpiresAt.Format(time.RFC3339), "unmatched", len(answer.UnmatchedKeys))
+	return &token{opaque.New(answer.ProjectToken.Reveal()), names, answer.TokenExpiresAt.Time}, nil
+}
+
+func (d *Daemon) ask(ctx context.Context, project string, names []string, s session) (api.DiscoverResponse, error) {
+	p, err := d.key.Prove()
+	if err != nil {
+		return api.DiscoverResponse{}, err
+	}
+	return d.client.Discover(ctx, api.DiscoverRequest{
+		AgentID: d.key.AgentID, AuthProof: p.AuthProof, TS: &p.TS, Nonce: &p.Nonce,
+		Context:         api.DiscoverContext{ProjectName: project, FileContent: dotenv.Form(names)},
+		RegenerateToken: new(true),
+	}, d.sessions.attester(s))
+}
+
+// explainDiscover says what to do about a refusal. A request that waits for
+// approval is no refusal: its error keeps its details.
+func (d *Daemon) explainDiscover(err error, project string) error {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return err
+	}
+	wrapped := fmt.Errorf("project %s: %w", project, err)
+	switch {
+	case errors.Is(err, api.PendingApproval):
+		return client.WithHint(err, "approve it at "+d.client.URL()+"/")
+	case errors.Is(err, api.GrantDenied):
+		return client.WithHint(wrapped, "an administrator denied this; ask one to delete that decision")
+	case e.Status == http.StatusUnauthorized:
+		return client.WithHint(wrapped, "check that an administrator registered the key of agent "+d.key.AgentID+" and did not freeze it, and this host's clock")
+	case e.Status == http.StatusTooManyRequests && e.RetryAfter > 0:
+		return client.WithHint(wrapped, "try again in "+e.RetryAfter.String())
+	}
+	return wrapped
+}

@@ -1,0 +1,230 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+)
+
+// An interruption is a signal that came before there was a program to send it
+// to.
+type interruption struct{ syscall.Signal }
+
+func (i interruption) Error() string { return "interrupted by " + i.String() }
+
+// errStopped is the cause of a run's end when the daemon stops.
+var errStopped = errors.New("the daemon was stopped")
+
+// run carries out a run request and returns its last line.
+func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request) ipc.Response {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	signals := make(chan syscall.Signal, 64)
+	go c.follow(req.V, signals, func() { end(errGone) })
+
+	began := time.Now()
+	r, err := d.start(ctx, c, req, signals)
+	if err != nil {
+		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
+		return d.refused(err)
+	}
+	c.closeFiles()
+	d.running.Add(1)
+	defer d.running.Add(-1)
+	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
+	d.attend(ctx, c, r, signals)
+	exit, err := r.Exit()
+	d.log.Info("a program ended", "project", req.Project, "client", c.peer.PID, "status", exit.Status(), "err", err, "took", time.Since(began))
+	switch {
+	case errors.Is(context.Cause(ctx), errStopped):
+		return ipc.Response{Error: errStopped.Error() + ", and the program with it"}
+	case err != nil:
+		return ipc.Response{Error: err.Error()}
+	}
+	return ipc.Response{OK: true, ExitCode: new(exit.Status())}
+}
+
+// attend passes signals on until nothing of the program is left.
+func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal) {
+	over := ctx.Done()
+	for {
+		select {
+		case s := <-signals:
+			if forwarded(s) {
+				r.Signal(s)
+			}
+		case s := <-r.Stopped():
+			if c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
+				r.Kill()
+			}
+		case <-over:
+			over = nil
+			r.Kill()
+		case <-r.Done():
+			return
+		}
+	}
+}
+
+// forwarded reports whether a launcher may send a signal. SIGKILL and SIGSTOP
+// are for whoever sees the program.
+func forwarded(s syscall.Signal) bool {
+	switch s {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT:
+		return true
+	}
+	return false
+}
+
+// start gets the secrets and starts the program. A signal that would end the
+// program ends this instead.
+func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer watch(signals, stop)()
+	if err := d.admit(req); err != nil {
+		return nil, err
+	}
+	spec, err := surroundings(c, req)
+	if err != nil {
+		return nil, err
+	}
+	names, err := wanted(req, spec.Dir)
+	if err != nil {
+		return nil, err
+	}
+	values, err := d.values(ctx, req.Project, names, d.caller(c.peer, spec.Dir))
+	defer func() {
+		for _, v := range values {
+			v.Wipe()
+		}
+	}()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	spec.Secrets = secrets(values)
+	return d.starter.Start(ctx, spec)
+}
+
+// watch ends the start of a program when a signal comes that would end the
+// program. The function it returns ends the watch, and with it the reading of
+// signals.
+func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				switch s {
+				case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+					stop(interruption{s})
+				}
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+// admit refuses what needs no look at anything else. The server it is meant
+// for comes before any packet is sent.
+func (d *Daemon) admit(req ipc.Request) error {
+	switch {
+	case req.Program == "":
+		return fmt.Errorf("%w: program is missing", ipc.ErrMalformed)
+	case !proof.ValidName(req.Project):
+		return errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front")
+	case req.URL != nil && !client.SameServer(*req.URL, d.client.URL()):
+		return d.wrongServer(*req.URL)
+	}
+	return nil
+}
+
+// errWrongServer is in the chain of the error about a request for another
+// server than the enrolled one.
+var errWrongServer = errors.New("this host is enrolled elsewhere")
+
+func (d *Daemon) wrongServer(url string) error {
+	origin, err := client.Origin(url)
+	if err != nil {
+		return client.WithHint(fmt.Errorf("%w: this host's daemon is enrolled at %s: %w", errWrongServer, d.client.URL(), err), "use --url "+d.client.URL())
+	}
+	return client.WithHint(fmt.Errorf("%w: this host's daemon is enrolled at %s, not at %s", errWrongServer, d.client.URL(), origin),
+		fmt.Sprintf("use --url %s, or log in there: cortex daemon login --agent-id %s --url %s", d.client.URL(), d.key.AgentID, origin))
+}
+
+// wanted returns the names to ask for, sorted, each once.
+func wanted(req ipc.Request, dir *os.File) ([]string, error) {
+	var names []string
+	var err error
+	if req.Names != nil {
+		names = *req.Names
+	} else if names, err = namesIn(dir, req.EnvFile); err != nil {
+		return nil, fmt.Errorf("reading the names: %w", err)
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	// They travel as a text. What does not come out as it went in would be
+	// other names.
+	again, err := dotenv.Names(dotenv.Form(names))
+	if err != nil {
+		return nil, fmt.Errorf("%w: names: %w", ipc.ErrMalformed, err)
+	}
+	if !slices.Equal(names, again) {
+		return nil, fmt.Errorf("%w: names hold something that is no name", ipc.ErrMalformed)
+	}
+	return names, nil
+}
+
+func secrets(values map[string]opaque.Bytes) []spawn.Secret {
+	list := make([]spawn.Secret, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list = append(list, spawn.Secret{Name: name, Value: values[name]})
+	}
+	return list
+}
+
+// refused turns an error into the last line.
+func (d *Daemon) refused(err error) ipc.Response {
+	r := ipc.Response{Error: err.Error(), Hint: client.Hint(err)}
+	if s, ok := errors.AsType[interruption](err); ok {
+		return ipc.Response{OK: true, ExitCode: new(128 + int(s.Signal))}
+	}
+	if e, ok := errors.AsType[*spawn.StartError](err); ok {
+		r.ExitCode = &e.Status
+	}
+	if errors.Is(err, errWrongServer) {
+		r.ErrorCode = ipc.WrongServer
+	}
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		r.ErrorCode = string(e.Code)
+		if errors.Is(e, api.PendingApproval) && e.Details != nil {
+			r.GrantID, r.RequestedKeys, r.Message = e.Details.GrantID, e.Details.RequestedKeys, e.Message
+		}
+	}
+	return r
+}

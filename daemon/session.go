@@ -1,0 +1,293 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/locked"
+)
+
+// A session is what an attestation opened. Times are by the wall clock, which
+// goes on while the machine sleeps.
+type session struct {
+	id      string
+	began   time.Time
+	expires time.Time
+	// last tells that the login ends with it: no renewal can be longer.
+	last bool
+}
+
+func (s session) live() bool { return s.id != "" && time.Now().Round(0).Before(s.expires) }
+
+// The server takes so many attestations of an agent in this time, with a
+// second to spare for the way there, and thinks ill of more.
+const (
+	attestBurst  = 2
+	attestWindow = 31 * time.Second
+)
+
+// maxSession is the longest a session is believed to last.
+const maxSession = 31 * 24 * time.Hour
+
+// sessions keeps a session alive.
+type sessions struct {
+	client  *client.Client
+	dir     string
+	key     identity.Key
+	signer  *locked.Signer // the attestation key, as old as the process
+	request api.AttestRequest
+	log     *slog.Logger
+
+	turn chan struct{} // holds a token while nobody attests
+
+	mu      sync.Mutex // guards what follows
+	now     session    // the zero one while there is none
+	login   identity.Session
+	problem error       // why there is none
+	recent  []time.Time // attestations in attestWindow
+}
+
+func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.Signer, log *slog.Logger) *sessions {
+	s := &sessions{client: c, dir: dir, key: key, signer: signer, log: log, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s
+}
+
+// A refusal is an error that asking again will not change.
+type refusal struct{ error }
+
+// Unwrap returns the error itself.
+func (r refusal) Unwrap() error { return r.error }
+
+// refuse returns a refusal and what to type.
+func refuse(hint, format string, args ...any) error {
+	err := error(refusal{fmt.Errorf(format, args...)})
+	if hint != "" {
+		err = client.WithHint(err, hint)
+	}
+	return err
+}
+
+// errTooOften means that the server is left alone for a while.
+var errTooOften = errors.New("two sessions with the server were opened just now, and requests are still refused: try again in half a minute")
+
+// current returns a live session, opening one if there is none.
+func (s *sessions) current(ctx context.Context) (session, error) {
+	if now := s.get(); now.live() {
+		return now, nil
+	}
+	return s.replace(ctx, session{})
+}
+
+func (s *sessions) get() session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// replace opens a session in place of old. If that has been replaced
+// meanwhile, it returns what took its place.
+func (s *sessions) replace(ctx context.Context, old session) (session, error) {
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return session{}, context.Cause(ctx)
+	}
+	if now := s.get(); now.live() && now.id != old.id {
+		return now, nil
+	}
+	now, err := s.attest(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problem = err; err != nil {
+		return session{}, err
+	}
+	s.now = now
+	s.log.Info("opened a session with the server", "session", now.id, "until", now.expires.Format(time.RFC3339))
+	return now, nil
+}
+
+// attest opens a session. The login is read each time, so that a new one is
+// found and the access token stays in memory no longer than needed.
+func (s *sessions) attest(ctx context.Context) (session, error) {
+	if !s.may() {
+		return session{}, errTooOften
+	}
+	login, token, err := identity.OpenSession(s.dir, s.key)
+	if err != nil {
+		return session{}, explainLogin(err, s.lastLogin())
+	}
+	defer token.Wipe()
+	s.mu.Lock()
+	s.login = login
+	s.mu.Unlock()
+	began := time.Now().Round(0)
+	switch {
+	case !client.SameServer(login.ServerURL, s.client.URL()):
+		return session{}, refuse("restart the daemon: cortex daemon", "the login is for %s now, and this daemon for %s", login.ServerURL, s.client.URL())
+	case login.ExpiresIn > 0 && !began.Before(login.ExpiresAt()):
+		return session{}, refuse(loginCommand(login), "the login expired %s", login.ExpiresAt().UTC().Format(time.RFC3339))
+	}
+	answer, err := s.client.Attest(ctx, token, s.request)
+	if !errors.Is(err, client.ErrUnreachable) {
+		s.attested(began)
+	}
+	if err != nil {
+		return session{}, explainAttest(err, login, s.request.BinarySHA256)
+	}
+	if answer.SessionID == "" || answer.ExpiresIn <= 0 {
+		return session{}, fmt.Errorf("%w: a session without an id or without a time", client.ErrAnswer)
+	}
+	return lasting(answer, began, login), nil
+}
+
+// lasting returns the session with the time it lasts: no longer than the
+// login.
+func lasting(answer api.AttestResponse, began time.Time, login identity.Session) session {
+	seconds := min(answer.ExpiresIn, int64(maxSession/time.Second))
+	now := session{id: answer.SessionID, began: began, expires: began.Add(time.Duration(seconds) * time.Second)}
+	if end := login.ExpiresAt().Round(0); login.ExpiresIn > 0 && !end.After(now.expires) {
+		now.expires, now.last = end, true
+	}
+	return now
+}
+
+// may reports whether the server may be asked once more.
+func (s *sessions) may() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return time.Since(t) >= attestWindow })
+	return len(s.recent) < attestBurst
+}
+
+func (s *sessions) attested(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent = append(s.recent, at)
+}
+
+func (s *sessions) lastLogin() identity.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.login
+}
+
+// The waiting times of keep.
+const (
+	shortestWait = time.Second
+	longestRetry = time.Minute
+	longestWait  = 5 * time.Minute // timers stand still while the machine sleeps
+)
+
+// keep renews the session before it ends, until ctx does.
+func (s *sessions) keep(ctx context.Context) {
+	for failures := 0; ; {
+		of := s.get()
+		due := renewal(of)
+		if failures > 0 || !of.live() {
+			due = time.Now().Round(0).Add(retry(failures))
+		}
+		if !s.sleep(ctx, due, of) {
+			return
+		}
+		if s.get().id != of.id {
+			failures = 0 // a run has needed and opened one
+			continue
+		}
+		if _, err := s.replace(ctx, of); err == nil {
+			failures = 0
+		} else if failures++; ctx.Err() == nil && failures&(failures-1) == 0 {
+			s.log.Warn("cannot open a session with the server", "err", err, "failures", failures)
+		}
+	}
+}
+
+// sleep waits until it is time, or a session is not the present one any more,
+// and reports whether ctx still goes on.
+func (s *sessions) sleep(ctx context.Context, until time.Time, of session) bool {
+	for {
+		left := time.Until(until)
+		if left <= 0 || s.get().id != of.id {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(min(left, longestWait)):
+		}
+	}
+}
+
+// renewal returns when to renew a session: with an eighth to a quarter of its
+// time left, so that a server that was away is not asked by all at once. The
+// last one of a login is used to its end.
+func renewal(s session) time.Time {
+	if s.last {
+		return s.expires
+	}
+	eighth := s.expires.Sub(s.began) / 8
+	return s.expires.Add(-eighth - rand.N(eighth+1))
+}
+
+// retry returns how long to wait after so many failures, half of it by chance.
+func retry(failures int) time.Duration {
+	wait := min(shortestWait<<min(failures, 10), longestRetry)
+	return wait/2 + rand.N(wait/2+1)
+}
+
+func loginCommand(s identity.Session) string {
+	agent, url := "ID", "URL"
+	if s.AgentID != "" {
+		agent, url = s.AgentID, s.ServerURL
+	}
+	return fmt.Sprintf("cortex daemon login --agent-id %s --url %s", agent, url)
+}
+
+// explainLogin says what to do about a login that cannot be read.
+func explainLogin(err error, last identity.Session) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return refuse(loginCommand(last), "this host is not logged in")
+	}
+	return refuse(loginCommand(last), "reading the login: %w", err)
+}
+
+// explainAttest says why the server opened no session, and what to do.
+func explainAttest(err error, login identity.Session, hash string) error {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return refuse(loginCommand(login), "the server does not accept this host's login: %w", err)
+	case errors.Is(err, api.BinaryNotAllowed), errors.Is(err, api.BinaryDisabled):
+		return refuse("an administrator must allow this program, SHA-256 "+hash, "the server does not accept this daemon: %w", err)
+	case e.Status == http.StatusForbidden, e.Status == http.StatusBadRequest:
+		return refuse("", "the server does not accept this daemon: %w", err)
+	}
+	return fmt.Errorf("opening a session with %s: %w", login.ServerURL, err)
+}
+
+// attester signs requests in a session.
+func (s *sessions) attester(now session) client.Attester {
+	return client.Session{ID: now.id, Signer: s.signer}
+}
+
+// state returns the session, the login it stands on, and why there is none.
+func (s *sessions) state() (session, identity.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now, s.login, s.problem
+}

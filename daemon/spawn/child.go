@@ -1,0 +1,207 @@
+package spawn
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// child waits for a spec and becomes the program. It returns if it cannot.
+func child() int {
+	// Signal masks and the like belong to a thread; the one that executes the
+	// program keeps its own.
+	runtime.LockOSThread()
+	syscall.CloseOnExec(childFD)
+	protectChild()
+	sock := os.NewFile(childFD, "spec")
+	spec, err := receive()
+	if err != nil {
+		return 1 // the daemon went away, or does not need a program any more
+	}
+	failed := become(spec)
+	sock.Write(append([]byte{byte(failed.Status)}, failed.Text...))
+	return failed.Status
+}
+
+// receive reads a spec and its descriptors from the daemon.
+func receive() (Spec, error) {
+	head := make([]byte, 4)
+	files, err := receiveFiles(head)
+	if err != nil {
+		return Spec{}, err
+	}
+	n := binary.BigEndian.Uint32(head)
+	if n > maxSpec {
+		return Spec{}, errForm
+	}
+	body := make([]byte, n)
+	if err := readFull(childFD, body); err != nil {
+		return Spec{}, err
+	}
+	spec, streams, err := decodeSpec(body)
+	if err != nil || len(files) == 0 {
+		return Spec{}, errForm
+	}
+	spec.Dir, files = files[0], files[1:]
+	for i := range spec.Streams {
+		if streams&(1<<i) != 0 && len(files) > 0 {
+			spec.Streams[i], files = files[0], files[1:]
+		}
+	}
+	return spec, nil
+}
+
+// receiveFiles fills head and returns the descriptors that come with it.
+func receiveFiles(head []byte) ([]*os.File, error) {
+	oob := make([]byte, unix.CmsgSpace(4*4))
+	n, oobn, err := receiveMessage(childFD, head, oob)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, io.EOF
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return nil, err
+	}
+	var files []*os.File
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return nil, err
+		}
+		for _, fd := range fds {
+			syscall.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "passed"))
+		}
+	}
+	return files, readFull(childFD, head[n:])
+}
+
+func receiveMessage(fd int, b, oob []byte) (n, oobn int, err error) {
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(fd, b, oob, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return n, oobn, err
+		}
+	}
+}
+
+func readFull(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Read(fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return io.ErrUnexpectedEOF
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// become turns this process into the program, or says why not.
+func become(s Spec) *StartError {
+	// What the daemon's own parents ignored or left open is not the program's.
+	// A signal with a handler gets its default action when a program is
+	// executed, also one that was ignored before; of the handlers themselves
+	// nothing remains.
+	signal.Notify(make(chan os.Signal, 1))
+	unblockSignals()
+	closeStrays()
+	if err := unix.Fchdir(int(s.Dir.Fd())); err != nil {
+		return notExecutable(s.Program, fmt.Errorf("entering the working directory: %w", err))
+	}
+	if err := connect(s.Streams); err != nil {
+		return notExecutable(s.Program, fmt.Errorf("connecting its streams: %w", err))
+	}
+	if s.Umask >= 0 {
+		unix.Umask(s.Umask)
+	}
+	env := environment(s.Env, s.Secrets)
+	for _, l := range s.Limits {
+		limit(l) // last: they could keep this process from going on
+	}
+	return execute(s.Program, s.Args, env)
+}
+
+// connect makes the streams descriptors 0 to 2.
+func connect(streams [3]*os.File) error {
+	for i, f := range streams {
+		if f == nil {
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			f = null
+		}
+		if err := dup(int(f.Fd()), i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultPath is where programs are when the caller has no PATH.
+const defaultPath = "/usr/local/bin:/usr/bin:/bin"
+
+// execute tries the program wherever it may be, as execvp(3) does.
+func execute(program string, args, env []string) *StartError {
+	argv := append([]string{program}, args...)
+	if strings.Contains(program, "/") {
+		return explain(program, try(program, argv, env))
+	}
+	path, ok := lookup(env, "PATH")
+	if !ok {
+		path = defaultPath
+	}
+	var denied error
+	for dir := range strings.SplitSeq(path, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		switch err := try(dir+"/"+program, argv, env); {
+		case errors.Is(err, unix.EACCES):
+			denied = err
+		case !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR):
+			return explain(program, err)
+		}
+	}
+	if denied != nil {
+		return explain(program, denied)
+	}
+	return &StartError{StatusNotFound, program + ": command not found"}
+}
+
+// try executes a file. It returns only if that cannot be.
+func try(path string, argv, env []string) error {
+	err := syscall.Exec(path, argv, env)
+	if errors.Is(err, unix.ENOEXEC) {
+		// A script without a first line that names its interpreter.
+		script := append([]string{"sh", path}, argv[1:]...)
+		err = syscall.Exec("/bin/sh", script, env)
+	}
+	return err
+}
+
+func explain(program string, err error) *StartError {
+	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+		return notExecutable(program, err)
+	}
+	if _, statErr := os.Stat(program); statErr == nil {
+		return &StartError{StatusNotFound, program + ": its interpreter is missing"}
+	}
+	return &StartError{StatusNotFound, program + ": no such file or directory"}
+}

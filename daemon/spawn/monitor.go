@@ -1,0 +1,162 @@
+package spawn
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a monitor reports, in two bytes: what, and a number.
+const (
+	reportExited  = 'X' // the program's exit status; the last report
+	reportKilled  = 'K' // the signal that ended the program; the last report
+	reportStopped = 'S' // the signal that stopped the program
+	reportFailed  = 'F' // the errno why there is no child; the last report
+)
+
+// again is how often the killing is repeated while nothing is heard of those
+// killed: what was forked at the wrong moment may have been overlooked.
+const again = 100 * time.Millisecond
+
+// monitor starts the child and watches over it.
+func monitor() int {
+	// The child is killed when the thread that forked it ends, so that one
+	// stays until the end.
+	runtime.LockOSThread()
+	syscall.CloseOnExec(controlFD)
+	syscall.CloseOnExec(specFD)
+	protectMonitor()
+
+	// Caught and not ignored: ignoring would be inherited.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT)
+
+	w := &watch{control: os.NewFile(controlFD, "control")}
+	if err := w.start(); err != nil {
+		errno, _ := errors.AsType[syscall.Errno](err)
+		w.report(reportFailed, byte(errno))
+		return 1
+	}
+	unix.Close(specFD)
+	w.loop(signals, w.commands())
+	if w.exit.Signaled() {
+		w.report(reportKilled, byte(w.exit.Signal()))
+	} else {
+		w.report(reportExited, byte(w.exit.ExitStatus()))
+	}
+	return 0
+}
+
+// A watch is a monitor at work. Signalling and reaping happen on one
+// goroutine, so that no process id can be another's by the time it is used.
+type watch struct {
+	control *os.File
+	program int // 0 once reaped
+	exit    unix.WaitStatus
+	ending  bool // everything is to be killed
+}
+
+func (w *watch) start() error {
+	pid, err := syscall.ForkExec(executable(), []string{Name, roleChild}, &syscall.ProcAttr{
+		Env:   []string{},
+		Files: []uintptr{0, 1, 2, specFD},
+		Sys:   childAttr(),
+	})
+	w.program = pid
+	return err
+}
+
+// commands delivers the bytes of the control socket, each the number of a
+// signal, and is closed with it.
+func (w *watch) commands() <-chan syscall.Signal {
+	ch := make(chan syscall.Signal)
+	go func() {
+		defer close(ch)
+		b := make([]byte, 1)
+		for {
+			if n, err := w.control.Read(b); n == 0 || err != nil {
+				return
+			}
+			ch <- syscall.Signal(b[0])
+		}
+	}()
+	return ch
+}
+
+// loop returns when no process is left.
+func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	for {
+		select {
+		case s := <-signals:
+			w.ending = w.ending || s != unix.SIGCHLD
+		case s, ok := <-commands:
+			if !ok {
+				commands = nil
+				w.ending = true
+				break
+			}
+			w.deliver(s)
+		case <-tick.C:
+		}
+		if !w.reap() {
+			return
+		}
+		if w.ending {
+			w.kill()
+		}
+	}
+}
+
+// reap collects what has ended and reports whether anything is left.
+func (w *watch) reap() bool {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false // unix.ECHILD
+		case pid == 0:
+			return true
+		case pid != w.program:
+		case status.Stopped():
+			w.report(reportStopped, byte(status.StopSignal()))
+		default:
+			w.program, w.exit, w.ending = 0, status, true
+			killGroup(pid)
+		}
+	}
+}
+
+// deliver passes a signal on: what a terminal would send goes to the whole
+// process group, what a person sends to one process to the program alone.
+func (w *watch) deliver(s syscall.Signal) {
+	if w.program == 0 {
+		return
+	}
+	switch s {
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTSTP, unix.SIGCONT, unix.SIGWINCH:
+		unix.Kill(-w.program, s)
+	default:
+		unix.Kill(w.program, s)
+	}
+}
+
+// kill kills what is directly below. What these leave behind is directly below
+// next time: see the loop.
+func (w *watch) kill() {
+	for _, pid := range w.below() {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
+func (w *watch) report(what, number byte) {
+	w.control.Write([]byte{what, number}) // if nobody listens, nobody minds
+}

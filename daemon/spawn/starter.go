@@ -1,0 +1,298 @@
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Starter starts programs. Make it with [NewStarter].
+type Starter struct {
+	warming sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	spare   *Run       // nil while there is none
+	coming  bool       // a spare is being made
+	closed  bool
+}
+
+// ErrClosed is returned by a Starter that was closed.
+var ErrClosed = errors.New("no programs are started any more")
+
+// NewStarter returns a Starter and begins to make a spare monitor.
+func NewStarter() *Starter {
+	s := &Starter{}
+	s.warm()
+	return s
+}
+
+// Close ends the spare monitor. Programs that run are not touched.
+func (s *Starter) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.warming.Wait()
+	s.mu.Lock()
+	spare := s.spare
+	s.spare = nil
+	s.mu.Unlock()
+	if spare != nil {
+		spare.Kill()
+		<-spare.Done()
+	}
+}
+
+// warm makes a spare monitor in the background, unless there is one.
+func (s *Starter) warm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.coming || s.spare != nil {
+		return
+	}
+	s.coming = true
+	s.warming.Go(func() {
+		r, err := newMonitor()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.coming = false
+		if err == nil { // else the next program's start will tell
+			s.spare = r
+		}
+	})
+}
+
+// take returns the spare monitor if it is alive, else a new one.
+func (s *Starter) take() (*Run, error) {
+	s.mu.Lock()
+	r, closed := s.spare, s.closed
+	s.spare = nil
+	s.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if r != nil {
+		select {
+		case <-r.done:
+		default:
+			return r, nil
+		}
+	}
+	return newMonitor()
+}
+
+// Start starts a program. The files of spec may be closed and its secrets
+// wiped once it returns. Errors are a [StartError] for a program that cannot
+// be executed, [ErrSpec] for one that never could, or others. When ctx ends
+// before the program is there, there will be none.
+func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
+	form, err := spec.encode()
+	if err != nil {
+		return nil, err
+	}
+	defer clear(form)
+	defer s.warm()
+	r, err := s.take()
+	if err != nil {
+		return nil, err
+	}
+	err = r.start(ctx, form, spec)
+	if errors.Is(err, errLost) && ctx.Err() == nil {
+		// Somebody killed the spare one.
+		r.Kill()
+		if r, err = newMonitor(); err == nil {
+			err = r.start(ctx, form, spec)
+		}
+	}
+	if err != nil {
+		if r != nil {
+			r.Kill()
+		}
+		return nil, err
+	}
+	return r, nil
+}
+
+// A Run is a program that was started.
+type Run struct {
+	monitor *exec.Cmd
+	control *net.UnixConn
+	spec    *net.UnixConn
+	stopped chan syscall.Signal
+	done    chan struct{}
+
+	// Set before done is closed.
+	exit Exit
+	err  error
+}
+
+// ErrLost is returned for a program whose monitor was killed; how the program
+// ended is not known.
+var ErrLost = errors.New("the program's monitor was killed")
+
+// errLost means that the monitor went away before it had a program.
+var errLost = errors.New("the monitor has ended")
+
+// newMonitor starts a monitor, which starts its child.
+func newMonitor() (*Run, error) {
+	control, controlEnd, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	defer controlEnd.Close()
+	spec, specEnd, err := pair()
+	if err != nil {
+		control.Close()
+		return nil, err
+	}
+	defer specEnd.Close()
+	cmd := &exec.Cmd{
+		Path: executable(), Args: []string{Name}, Env: []string{}, Dir: "/",
+		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd}, SysProcAttr: monitorAttr(),
+	}
+	if err := cmd.Start(); err != nil {
+		control.Close()
+		spec.Close()
+		return nil, fmt.Errorf("starting a monitor: %w", err)
+	}
+	r := &Run{
+		monitor: cmd, control: control, spec: spec,
+		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}),
+	}
+	go r.follow()
+	return r, nil
+}
+
+// pair returns a connection and a file that is its other end.
+func pair() (*net.UnixConn, *os.File, error) {
+	syscall.ForkLock.RLock()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	ours, other := os.NewFile(uintptr(fds[0]), "socketpair"), os.NewFile(uintptr(fds[1]), "socketpair")
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		other.Close()
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	return conn.(*net.UnixConn), other, nil
+}
+
+// startTimeout is how long a program may take to be executed.
+const startTimeout = 30 * time.Second
+
+// start hands the child its spec and waits until it has become the program.
+func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
+	defer r.spec.Close()
+	r.spec.SetDeadline(time.Now().Add(startTimeout))
+	defer context.AfterFunc(ctx, func() { r.spec.SetDeadline(time.Unix(1, 0)) })()
+	fds := []int{int(spec.Dir.Fd())}
+	for _, f := range spec.Streams {
+		if f != nil {
+			fds = append(fds, int(f.Fd()))
+		}
+	}
+	n, _, err := r.spec.WriteMsgUnix(form, unix.UnixRights(fds...), nil)
+	if err == nil {
+		_, err = r.spec.Write(form[n:])
+	}
+	if err != nil {
+		return r.notStarted(ctx, fmt.Errorf("%w: %w", errLost, err))
+	}
+	// The program does not have this socket: its end is the good news.
+	answer, err := io.ReadAll(io.LimitReader(r.spec, maxAnswer))
+	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) { // it ended without having read all
+		err = fmt.Errorf("%w: %w", errLost, err)
+	}
+	if err != nil {
+		return r.notStarted(ctx, fmt.Errorf("waiting for the program to start: %w", err))
+	}
+	if len(answer) > 0 {
+		return &StartError{Status: int(answer[0]), Text: string(answer[1:])}
+	}
+	return nil
+}
+
+const maxAnswer = 64 << 10
+
+func (r *Run) notStarted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// follow reads what the monitor reports, and collects it when it ends.
+func (r *Run) follow() {
+	r.exit, r.err = r.ended()
+	close(r.done)
+	r.monitor.Wait() // its status says nothing that the report did not
+	r.control.Close()
+	r.spec.Close()
+}
+
+// ended returns the last report.
+func (r *Run) ended() (Exit, error) {
+	report := make([]byte, 2)
+	for {
+		if _, err := io.ReadFull(r.control, report); err != nil {
+			return Exit{}, ErrLost
+		}
+		switch what, n := report[0], report[1]; what {
+		case reportStopped:
+			select {
+			case r.stopped <- syscall.Signal(n):
+			default: // nobody has heard of the last one yet
+			}
+		case reportExited:
+			return Exit{Code: int(n)}, nil
+		case reportKilled:
+			return Exit{Signal: syscall.Signal(n)}, nil
+		case reportFailed:
+			return Exit{}, fmt.Errorf("the monitor cannot start a process: %w", syscall.Errno(n))
+		}
+	}
+}
+
+// Signal sends a signal to the program: SIGINT, SIGQUIT, SIGHUP, SIGTSTP,
+// SIGCONT and SIGWINCH to its process group, others to it alone. Of a program
+// that has ended there is nothing to signal, which is no error.
+func (r *Run) Signal(s syscall.Signal) error {
+	if s < 1 || s > 64 {
+		return fmt.Errorf("no signal has the number %d", s)
+	}
+	r.control.SetWriteDeadline(time.Now().Add(startTimeout))
+	_, err := r.control.Write([]byte{byte(s)})
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Stopped delivers the signals that stop the program.
+func (r *Run) Stopped() <-chan syscall.Signal { return r.stopped }
+
+// Kill kills the program and everything below it. Done tells when that has
+// happened.
+func (r *Run) Kill() { r.control.CloseWrite() }
+
+// Done is closed when the program has ended and nothing of it is left.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
+// Exit returns how the program ended, or [ErrLost]. It may be called once Done
+// is closed.
+func (r *Run) Exit() (Exit, error) { return r.exit, r.err }

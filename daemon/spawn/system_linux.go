@@ -1,0 +1,120 @@
+package spawn
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// executable is this very program, also after its file was replaced.
+func executable() string { return "/proc/self/exe" }
+
+// monitorAttr gives a monitor a session of its own, out of reach of the
+// terminal the daemon may have.
+func monitorAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// childAttr gives the program a process group, and ends it if the monitor is
+// killed.
+func childAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+}
+
+// protectMonitor hides the monitor's memory from others of its user, and makes
+// it the parent of all orphans below it. Programs gain no privileges: what
+// they could gain could not be killed. The thread that forks has that setting,
+// and it is inherited.
+func protectMonitor() {
+	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	protectChild()
+}
+
+// protectChild hides the child's memory while it holds the secrets.
+func protectChild() {
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+// killGroup has nothing to do: what is left comes to the monitor.
+func killGroup(int) {}
+
+// below returns the monitor's children.
+func (w *watch) below() []int {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	if len(lists) == 0 {
+		return childrenByParent()
+	}
+	var pids []int
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// childrenByParent asks every process for its parent, for kernels that do not
+// list children.
+func childrenByParent() []int {
+	var pids []int
+	self := strconv.Itoa(os.Getpid())
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue
+		}
+		// The name, in parentheses, may hold anything.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+		if err == nil && len(fields) > 1 && fields[1] == self {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// unblockSignals empties the thread's signal mask, which programs inherit.
+func unblockSignals() { unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+
+// closeStrays keeps everything but the three streams from the program.
+func closeStrays() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, _ := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
+func dup(from, to int) error { return unix.Dup3(from, to, 0) }
+
+// limit sets a resource limit, as far as the daemon's own allows.
+func limit(l ipc.Limit) error {
+	var own unix.Rlimit
+	if err := unix.Getrlimit(l.Resource, &own); err != nil {
+		return err
+	}
+	hard := min(l.Hard, own.Max)
+	err := unix.Setrlimit(l.Resource, &unix.Rlimit{Cur: min(l.Soft, hard), Max: hard})
+	if errors.Is(err, unix.EINVAL) {
+		return nil // a resource this system has no such limit for
+	}
+	return err
+}
