@@ -1,0 +1,72 @@
+// Command cortex is a secrets vault for people who let AI agents run their
+// code: the vault host, the agent host's daemon, and the command line, in one
+// binary. The name it is called by picks the role.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client/command"
+	"github.com/cortex-auth/cortex/daemon"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/server"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stderr))
+}
+
+// run plays the role that args[0] names and returns the exit status.
+func run(args []string, stderr io.Writer) int {
+	if filepath.Base(args[0]) == spawn.Name {
+		return spawn.Monitor()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	err := root(args[0]).Run(ctx, args)
+	command.Report(stderr, err)
+	return command.Status(err)
+}
+
+// root returns the command line of a role.
+func root(argv0 string) *cli.Command {
+	var cmd *cli.Command
+	name := filepath.Base(argv0)
+	switch name {
+	case "cortex-server":
+		cmd = server.Command()
+	case "cortex-daemon":
+		cmd = daemon.Command()
+		cmd.Commands = command.DaemonCommands()
+	case "cortex-cli":
+		cmd = &cli.Command{Usage: "use a cortex server and its daemon", Commands: append(command.All(), command.Daemon())}
+	default:
+		name = "cortex"
+		role := daemon.Command()
+		role.Commands = command.DaemonCommands()
+		cmd = &cli.Command{
+			Usage:    "a secrets vault for agents",
+			Commands: append(command.All(), command.Dev(), server.Command(), role, server.VerifyAuditCommand()),
+		}
+	}
+	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true
+	return command.Strict(cmd)
+}
+
+// version returns the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/scripts/e2e"
+)
+
+func TestMain(m *testing.M) {
+	// The daemon starts its monitors from its own program, which is this one.
+	if filepath.Base(os.Args[0]) == spawn.Name {
+		os.Exit(run(os.Args, os.Stderr))
+	}
+	testscript.Main(m, map[string]func(){
+		"cortex": main, "cortex-server": main, "cortex-daemon": main, "cortex-cli": main,
+	})
+}
+
+// The scripts are sessions with the real binary under its four names.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, e2e.Params("scripts/e2e"))
+}
+
+const module = "github.com/cortex-auth/cortex"
+
+// arrows says which packages of this module a package may import. A package
+// stands for itself and what lies below it; the longest name that fits counts.
+var arrows = map[string][]string{
+	"": {"server", "daemon", "daemon/spawn", "client/command"},
+
+	"server":          {"server", "vault", "store", leafs},
+	"server/api":      {},
+	"server/limit":    {},
+	"server/strict":   {"server/api"},
+	"vault":           {"vault", "store"},
+	"vault/vaulttest": {"vault", "store"},
+	"vault/opaque":    {},
+	"vault/locked":    {},
+	"vault/harden":    {},
+	"vault/access":    {"vault/audit"},
+	"vault/audit":     {},
+	"vault/dotenv":    {},
+	"vault/proof":     {},
+	"vault/token":     {"vault/proof", "vault/opaque"},
+	"vault/keyring":   {"vault/opaque", "vault/locked"},
+	"store":           {"store"},
+	"client":          {"client", "server/api", leafs},
+	"client/command":  {"client", "server/api", "daemon/ipc", "daemon/peer", leafs},
+	"daemon":          {"daemon", "client", "client/identity", "server/api", leafs},
+	"daemon/ipc":      {},
+	"daemon/peer":     {},
+	"daemon/spawn":    {"daemon/ipc", leafs},
+	"scripts/e2e":     {},
+}
+
+// leafs stands for the packages of the vault that anybody may import.
+const leafs = "leafs"
+
+var leafPackages = []string{
+	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/token",
+}
+
+func TestArrows(t *testing.T) {
+	for pkg, imports := range packages(t) {
+		from := strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
+		for _, path := range imports {
+			to, ours := strings.CutPrefix(path, module+"/")
+			if ours && !allowed(from, to) {
+				t.Errorf("%s imports %s", pkg, path)
+			}
+			if path == "net/http" && strings.HasPrefix(from, "vault") {
+				t.Errorf("%s imports %s: the vault never sees HTTP", pkg, path)
+			}
+			if path == "unsafe" && from != "vault/locked" {
+				t.Errorf("%s imports %s", pkg, path)
+			}
+			if path == "go.etcd.io/bbolt" && !strings.HasPrefix(from, "store") {
+				t.Errorf("%s imports %s: nothing above the store knows its engine", pkg, path)
+			}
+		}
+	}
+}
+
+func allowed(from, to string) bool {
+	rule := from
+	for {
+		if list, ok := arrows[rule]; ok {
+			return slices.ContainsFunc(list, func(may string) bool {
+				return may == leafs && slices.Contains(leafPackages, to) || within(to, may)
+			})
+		}
+		at := strings.LastIndexByte(rule, '/')
+		if at < 0 {
+			return false
+		}
+		rule = rule[:at]
+	}
+}
+
+// within reports whether a package is the other or lies below it.
+func within(pkg, other string) bool {
+	return pkg == other || other != "" && strings.HasPrefix(pkg, other+"/")
+}
+
+// packages returns the imports of each package, tests left out.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		all[fields[0]] = fields[1:]
+	}
+	if len(all) < 20 {
+		t.Fatalf("found %d packages only", len(all))
+	}
+	return all
+}

@@ -1,0 +1,115 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const corePattern = "/proc/sys/kernel/core_pattern"
+
+// setCorePattern says where cores go until the test ends.
+func setCorePattern(t *testing.T, pattern string) {
+	t.Helper()
+	old, err := os.ReadFile(corePattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(corePattern, []byte(pattern), 0o644); err != nil {
+		t.Fatalf("this test has to be root, and to be allowed to set %s: %v", corePattern, err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile(corePattern, old, 0o644); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A forced crash leaves no core, neither in a file nor piped into a program.
+func TestCrashLeavesNoCore(t *testing.T) {
+	for name, pattern := range map[string]func(dir string) string{
+		"file": func(dir string) string { return dir + "/core.%p" },
+		"pipe": func(dir string) string {
+			handler := dir + "/handler"
+			text := fmt.Sprintf("#!/bin/sh\ncat > %s/core.\"$1\"\n", dir)
+			if err := os.WriteFile(handler, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			return "|" + handler + " %p"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			cores := filepath.Join(s.dir, "cores")
+			if err := os.Mkdir(cores, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			setCorePattern(t, pattern(cores))
+			// A process that is not ours shows that cores would be seen here.
+			victim := exec.Command("sh", "-c", "ulimit -c unlimited; kill -SEGV $$")
+			if err := victim.Run(); err == nil {
+				t.Fatal("the process to crash did not")
+			}
+			if state, ok := victim.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.CoreDump() {
+				t.Fatalf("no core of an unprotected process: %v", victim.ProcessState)
+			}
+			server := s.serve("GOTRACEBACK=crash")
+			s.enrol("bot")
+			daemon, _ := s.start("cortex-daemon", "X_CORTEX_SOCK", "GOTRACEBACK=crash")
+			for _, p := range []*process{daemon, server} {
+				if err := p.Process.Signal(syscall.SIGABRT); err != nil {
+					t.Fatal(err)
+				}
+				exit, ok := errors.AsType[*exec.ExitError](p.wait(t))
+				if !ok {
+					t.Fatal("it did not crash")
+				}
+				if state := exit.Sys().(syscall.WaitStatus); !state.Signaled() || state.CoreDump() {
+					t.Errorf("%s ended with %v", p.Path, exit)
+				}
+				if found, _ := filepath.Glob(fmt.Sprintf("%s/core.%d", cores, p.Process.Pid)); len(found) > 0 {
+					t.Errorf("%s left %s", p.Path, strings.Join(found, ", "))
+				}
+			}
+		})
+	}
+}
+
+// The processes are as hard to look into as the system allows.
+func TestHardened(t *testing.T) {
+	s := newStage(t)
+	server := s.serve()
+	s.enrol("bot")
+	daemon, _ := s.start("cortex-daemon", "X_CORTEX_SOCK")
+	for _, p := range []*process{server, daemon} {
+		proc := fmt.Sprintf("/proc/%d/", p.Process.Pid)
+		status, err := os.ReadFile(proc + "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(status), "NoNewPrivs:\t1\n") {
+			t.Errorf("%s can gain privileges", p.Path)
+		}
+		limits, err := os.ReadFile(proc + "limits")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(limits)) {
+			if rest, ok := strings.CutPrefix(line, "Max core file size"); ok && strings.Join(strings.Fields(rest), " ") != "1 1 bytes" {
+				t.Errorf("%s: %s", p.Path, line)
+			}
+		}
+		// The files of a process that is not dumpable belong to root, whoever
+		// it runs as; for root's own that does not show, ptrace_scope aside.
+		as := exec.Command("cat", proc+"environ")
+		as.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if out, err := as.CombinedOutput(); err == nil {
+			t.Errorf("another user reads the environment of %s: %d bytes", p.Path, len(out))
+		}
+	}
+}

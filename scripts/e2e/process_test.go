@@ -1,0 +1,219 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cortex-auth/cortex/scripts/e2e"
+)
+
+// bin holds the program as it is shipped, under its four names.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "cortex-bin-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "cortex"), "../..")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+			return 1
+		}
+		for _, name := range []string{"cortex-server", "cortex-daemon", "cortex-cli"} {
+			if err := os.Symlink("cortex", filepath.Join(dir, name)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// patience is how long anything awaited may take.
+const patience = 60 * time.Second
+
+// A stage is a directory in which parts of cortex run.
+type stage struct {
+	t      *testing.T
+	dir    string
+	env    []string
+	notify *net.UnixConn
+	url    string
+}
+
+// newStage returns a stage whose processes end with the test.
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e-") // short, for the path of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { notify.Close() })
+	return &stage{t: t, dir: dir, notify: notify, env: []string{
+		"HOME=" + dir + "/home", "PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "NOTIFY_SOCKET=" + dir + "/notify",
+		"CORTEX_KEK_PASSWORD=" + e2e.Password, "ADMIN_TOKEN=" + e2e.AdminToken, "DATABASE_URL=bolt://" + dir + "/vault.db",
+		"PORT=0", "INSECURE_HTTP=1", "CORTEX_KDF_PROFILE=low", "CORTEX_RATE_LIMITS=off",
+	}}
+}
+
+// A process is one part that runs.
+type process struct {
+	*exec.Cmd
+	ended chan error
+}
+
+// start runs a part and waits until it is ready. It returns what it announces
+// under key.
+func (s *stage) start(name, key string, env ...string) (*process, string) {
+	s.t.Helper()
+	var output bytes.Buffer
+	cmd := exec.Command(filepath.Join(bin, name))
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append(s.env, env...), s.dir, &output, &output
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	p := &process{cmd, make(chan error, 1)}
+	go func() { p.ended <- cmd.Wait() }()
+	s.t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-p.ended
+		if s.t.Failed() {
+			s.t.Logf("%s:\n%s", name, output.String())
+		}
+	})
+	s.notify.SetReadDeadline(time.Now().Add(patience))
+	buf := make([]byte, 4096)
+	for {
+		n, err := s.notify.Read(buf)
+		if err != nil {
+			s.t.Fatalf("%s is not ready: %v", name, err)
+		}
+		for line := range strings.Lines(string(buf[:n])) {
+			if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+				return p, value
+			}
+		}
+	}
+}
+
+// wait waits for the end of a process.
+func (p *process) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-p.ended:
+		p.ended <- err
+		return err
+	case <-time.After(patience):
+		t.Fatal("the process does not end")
+		return nil
+	}
+}
+
+// serve starts the server.
+func (s *stage) serve(env ...string) *process {
+	s.t.Helper()
+	p, url := s.start("cortex-server", "X_CORTEX_URL", env...)
+	s.url = url
+	return p
+}
+
+// admin asks the server for something that has to work.
+func (s *stage) admin(method, path, body string) map[string]any {
+	s.t.Helper()
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("X-Admin-Token", e2e.AdminToken)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var v map[string]any
+	if resp.StatusCode/100 != 2 || json.Unmarshal(answer, &v) != nil {
+		s.t.Fatalf("%s %s: %d %s", method, path, resp.StatusCode, answer)
+	}
+	return v
+}
+
+// run runs a command to its end and returns what it prints.
+func (s *stage) run(name string, args ...string) (stdout, stderr string, err error) {
+	var out, complaints bytes.Buffer
+	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = s.env, s.dir, &out, &complaints
+	err = cmd.Run()
+	return out.String(), complaints.String(), err
+}
+
+// enrol registers an agent's key and logs its daemon in.
+func (s *stage) enrol(agent string) {
+	s.t.Helper()
+	pub, stderr, err := s.run("cortex-cli", "gen-key", "--agent-id", agent)
+	if err != nil {
+		s.t.Fatalf("%v\n%s", err, stderr)
+	}
+	s.admin("POST", "/admin/agents", fmt.Sprintf(`{"agent_id":%q,"agent_pub":%q}`, agent, strings.TrimSpace(pub)))
+	login := exec.Command(filepath.Join(bin, "cortex-cli"), "daemon", "login", "--agent-id", agent, "--url", s.url, "--no-browser")
+	login.Env, login.Dir = s.env, s.dir
+	out, err := login.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := login.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := e2e.ApproveLogin(out, func(code string) {
+		s.admin("POST", "/admin/web/device/approve", fmt.Sprintf(`{"agent_id":%q,"user_code":%q}`, agent, code))
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := login.Wait(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// useSecret runs a command with the secret OPENAI_API_KEY, after the approval.
+func (s *stage) useSecret(value string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, ".env"), []byte("OPENAI_API_KEY=\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	run := []string{"run", "--project", "app", "--url", s.url, "--", "printenv", "OPENAI_API_KEY"}
+	_, stderr, err := s.run("cortex", run...)
+	grant := e2e.GrantID.FindString(stderr)
+	if err == nil || grant == "" {
+		s.t.Fatalf("the first run did not wait: %v\n%s", err, stderr)
+	}
+	s.admin("POST", "/admin/pending-grants/"+grant+"/approve", "{}")
+	stdout, stderr, err := s.run("cortex", run...)
+	if err != nil || stdout != value+"\n" {
+		s.t.Fatalf("%q, %v\n%s", stdout, err, stderr)
+	}
+}
