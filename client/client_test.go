@@ -59,16 +59,23 @@ func TestPlainHTTPOnlyToThisMachine(t *testing.T) {
 
 func TestSameServer(t *testing.T) {
 	for _, same := range [][2]string{
-		{"https://v.example", "HTTPS://V.EXAMPLE:443/"}, {"http://127.0.0.1:80", "http://127.0.0.1"},
-		{"https://[::1]:3000", "https://[::1]:3000/"}, {"https://v.example:3000", "https://v.example:03000"},
+		{"https://v.example", "HTTPS://V.EXAMPLE:443/"},
+		{"http://127.0.0.1:80", "http://127.0.0.1"},
+		{"https://[::1]:3000", "https://[::1]:3000/"},
+		{"https://v.example:3000", "https://v.example:03000"},
 	} {
 		if !SameServer(same[0], same[1]) {
 			t.Errorf("%v differ", same)
 		}
 	}
 	for _, other := range [][2]string{
-		{"https://v.example", "http://v.example"}, {"https://v.example", "https://v.example:3000"}, {"https://v.example", "https://w.example"},
-		{"https://v.example", "https://v.example/x"}, {"", ""}, {"nonsense", "nonsense"}, {"https://a@v.example", "https://v.example"},
+		{"https://v.example", "http://v.example"},
+		{"https://v.example", "https://v.example:3000"},
+		{"https://v.example", "https://w.example"},
+		{"https://v.example", "https://v.example/x"},
+		{"", ""},
+		{"nonsense", "nonsense"},
+		{"https://a@v.example", "https://v.example"},
 	} {
 		if SameServer(other[0], other[1]) {
 			t.Errorf("%v are the same", other)

@@ -137,8 +137,17 @@ func TestUsageErrors(t *testing.T) {
 func TestHelp(t *testing.T) {
 	h := newHost(t)
 	for _, args := range [][]string{
-		{"--help"}, {"help"}, {"help", "discover"}, {"gen-key", "-h"}, {"sign-proof", "--help"}, {"discover", "--help"},
-		{"daemon", "--help"}, {"daemon"}, {"daemon", "login", "--help"}, {"daemon", "status", "--help"}, {"daemon", "logout", "--help"},
+		{"--help"},
+		{"help"},
+		{"help", "discover"},
+		{"gen-key", "-h"},
+		{"sign-proof", "--help"},
+		{"discover", "--help"},
+		{"daemon", "--help"},
+		{"daemon"},
+		{"daemon", "login", "--help"},
+		{"daemon", "status", "--help"},
+		{"daemon", "logout", "--help"},
 	} {
 		r := h.run(args...).want(t, 0)
 		if r.stderr != "" || !strings.Contains(r.stdout, "USAGE") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // explainKey says what to do about a key file that cannot be used.
@@ -45,12 +46,15 @@ func explainPending(e *api.Error, c *client.Client, f discoverFlags) error {
 	}
 	err := fmt.Errorf("project %s waits for an administrator's approval of grant %q for %s: %w",
 		f.project, e.Details.GrantID, printableNames(e.Details.RequestedKeys), e)
-	return client.WithHint(err, fmt.Sprintf("approve it on %s/ or: %s", c.URL(), approveCommand(c.URL(), e.Details.GrantID)))
+	return client.WithHint(err, approveHint(c.URL(), e.Details.GrantID))
 }
 
-// approveCommand returns what an administrator types to approve a grant. The
-// id comes from a server: it is quoted.
-func approveCommand(url, grantID string) string {
-	return fmt.Sprintf(`curl -H "X-Admin-Token: $ADMIN_TOKEN" -H 'Content-Type: application/json' -d '{}' %s`,
+// approveHint returns what an administrator types to approve a grant. The id
+// comes from a server: one that could play tricks is not repeated.
+func approveHint(url, grantID string) string {
+	if !proof.ValidName(grantID) {
+		return "an administrator approves it on the server"
+	}
+	return fmt.Sprintf(`an administrator approves it with: curl -H "X-Admin-Token: $ADMIN_TOKEN" -H 'Content-Type: application/json' -d '{}' %s`,
 		shellQuote(url+"/admin/pending-grants/"+grantID+"/approve"))
 }

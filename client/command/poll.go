@@ -91,7 +91,12 @@ func ended(ctx context.Context) error {
 
 func expired() error { return client.WithHint(errCodeExpired, againHint) }
 
+// sleep waits, and reports whether ctx has still time left then.
 func sleep(ctx context.Context, d time.Duration) bool {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Add(d).Before(end) {
+		<-ctx.Done() // there is nothing to ask for at the very end
+		return false
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

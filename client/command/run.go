@@ -116,11 +116,11 @@ func (e *pendingError) Error() string {
 func (e *pendingError) next() string {
 	switch {
 	case e.url != "":
-		return "approve it at " + strings.TrimSuffix(e.url, "/") + "/ or with: " + approveCommand(strings.TrimSuffix(e.url, "/"), e.grantID)
+		return approveHint(strings.TrimSuffix(e.url, "/"), e.grantID)
 	case e.hint != "":
 		return e.hint
 	}
-	return "an administrator approves it on the server's page"
+	return "an administrator approves it on the server"
 }
 
 // jsonNames returns names as a JSON array without anything a terminal might
