@@ -70,7 +70,11 @@ func (c *Client) Attest(ctx context.Context, accessToken opaque.Bytes, in api.At
 		return api.AttestResponse{}, fmt.Errorf("encoding the request: %w", err)
 	}
 	r := request{method: http.MethodPost, path: at("/daemon/attest"), header: bearer(accessToken), body: body}
-	return call[api.AttestResponse](ctx, c, r)
+	out, err := call[api.AttestResponse](ctx, c, r)
+	if err == nil && out.SessionID == "" {
+		err = errLacks("session_id")
+	}
+	return out, err
 }
 
 func bearer(token opaque.Bytes) http.Header {

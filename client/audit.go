@@ -5,13 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// AuditLogs returns the newest audit rows, newest first.
-func (c *Client) AuditLogs(ctx context.Context) ([]api.AuditRow, error) {
-	return admin[[]api.AuditRow](ctx, c, http.MethodGet, at("/admin/audit-logs"), nil, nil)
+// AuditLogs returns the newest audit rows, newest first: limit of them, or as
+// many as the server likes if it is 0. Older servers ignore the limit.
+func (c *Client) AuditLogs(ctx context.Context, limit int) ([]api.AuditRow, error) {
+	var query url.Values
+	if limit > 0 {
+		query = url.Values{"limit": {strconv.Itoa(limit)}}
+	}
+	return admin[[]api.AuditRow](ctx, c, http.MethodGet, at("/admin/audit-logs"), query, nil)
 }
 
 // JWKS returns the public halves of the server's signing keys.

@@ -149,7 +149,7 @@ func TestErrors(t *testing.T) {
 			w.Header().Set("Retry-After", row.retryAfter)
 			fixed(row.status, "", row.body)(w, r)
 		})
-		_, err := c.Secrets(t.Context())
+		_, err := c.Secrets(t.Context(), "")
 		e, ok := errors.AsType[*api.Error](err)
 		if !ok || e.Status != row.status || e.Code != row.code || !strings.Contains(e.Message, row.text) {
 			t.Errorf("%s: %#v", name, err)
@@ -169,7 +169,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"HTML": "<html>", "empty": "", "another shape": `{"a":1}`, "trailing data": `[] []`, "cut off": `[{"id":"`, "wrong type": `[{"id":5}]`,
 		"bad time": `[{"created_at":"yesterday"}]`,
 	} {
-		if _, err := answering(t, fixed(200, "application/json", body)).Secrets(t.Context()); !errors.Is(err, ErrAnswer) {
+		if _, err := answering(t, fixed(200, "application/json", body)).Secrets(t.Context(), ""); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -184,7 +184,7 @@ func TestAnswersAreLimited(t *testing.T) {
 			io.WriteString(w, big)
 		},
 	} {
-		if _, err := answering(t, h).Secrets(t.Context()); !errors.Is(err, ErrAnswer) {
+		if _, err := answering(t, h).Secrets(t.Context(), ""); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -193,7 +193,9 @@ func TestAnswersAreLimited(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	defer elsewhere.Close()
-	h := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+"/x", 307) }
+	h := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL+"/x", http.StatusTemporaryRedirect)
+	}
 	srv := httptest.NewServer(http.HandlerFunc(h))
 	defer srv.Close()
 	for name, given := range map[string]*http.Client{"ours": nil, "given": {CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}} {
@@ -397,7 +399,8 @@ func TestAdminRoutes(t *testing.T) {
 		call       func() error
 		want, body string
 	}{
-		{func() error { _, err := c.Secrets(ctx); return err }, "GET /admin/secrets", ""},
+		{func() error { _, err := c.Secrets(ctx, ""); return err }, "GET /admin/secrets", ""},
+		{func() error { _, err := c.Secrets(ctx, "ns"); return err }, "GET /admin/secrets?namespace=ns", ""},
 		{func() error { _, err := c.Secret(ctx, "id"); return err }, "GET /admin/secrets/id", ""},
 		{func() error {
 			_, err := c.CreateSecret(ctx, api.CreateSecret{KeyPath: "k", SecretType: api.KeyValue, Value: value})
@@ -405,7 +408,8 @@ func TestAdminRoutes(t *testing.T) {
 		}, "POST /admin/secrets", `{"key_path":"k","secret_type":"KEY_VALUE","value":"v"}`},
 		{func() error { _, err := c.UpdateSecret(ctx, "id", api.UpdateSecret{Value: value}); return err }, "PUT /admin/secrets/id", `{"value":"v"}`},
 		{func() error { _, err := c.DeleteSecret(ctx, "id"); return err }, "DELETE /admin/secrets/id", ""},
-		{func() error { _, err := c.Agents(ctx); return err }, "GET /admin/agents", ""},
+		{func() error { _, err := c.Agents(ctx, ""); return err }, "GET /admin/agents", ""},
+		{func() error { _, err := c.Agents(ctx, "ns"); return err }, "GET /admin/agents?namespace=ns", ""},
 		{func() error { _, err := c.CreateAgent(ctx, api.CreateAgent{AgentID: "a", AgentPub: "p"}); return err }, "POST /admin/agents", `{"agent_id":"a","agent_pub":"p"}`},
 		{func() error { _, err := c.DeleteAgent(ctx, "ns", "me@host"); return err }, "DELETE /admin/agents/me@host?namespace=ns", ""},
 		{func() error { _, err := c.Policies(ctx); return err }, "GET /admin/policies", ""},
@@ -414,28 +418,42 @@ func TestAdminRoutes(t *testing.T) {
 			return err
 		}, "POST /admin/policies", `{"policy_name":"n","agent_pattern":"*","allowed_paths":[]}`},
 		{func() error { _, err := c.DeletePolicy(ctx, "id"); return err }, "DELETE /admin/policies/id", ""},
-		{func() error { _, err := c.Projects(ctx); return err }, "GET /admin/projects", ""},
+		{func() error { _, err := c.Projects(ctx, ""); return err }, "GET /admin/projects", ""},
+		{func() error { _, err := c.Projects(ctx, "ns"); return err }, "GET /admin/projects?namespace=ns", ""},
+		{func() error { _, err := c.RevokeProject(ctx, "ns", "p"); return err }, "POST /admin/projects/p/revoke?namespace=ns", ""},
 		{func() error { _, err := c.RevokeProject(ctx, "", "p/q r?"); return err }, "POST /admin/projects/p%2Fq%20r%3F/revoke", ""},
 		{func() error { _, err := c.Grants(ctx, "", "p"); return err }, "GET /admin/projects/p/grants", ""},
-		{func() error { _, err := c.CreateGrant(ctx, "", "p", api.CreateGrant{SecretID: "s"}); return err }, "POST /admin/projects/p/grants", `{"secret_id":"s"}`},
-		{func() error { _, err := c.DeleteGrant(ctx, "", "p", "g"); return err }, "DELETE /admin/projects/p/grants/g", ""},
+		{func() error { _, err := c.Grants(ctx, "ns", "p"); return err }, "GET /admin/projects/p/grants?namespace=ns", ""},
+		{func() error { _, err := c.CreateGrant(ctx, "p", api.CreateGrant{SecretID: "s"}); return err }, "POST /admin/projects/p/grants", `{"secret_id":"s"}`},
+		{func() error { _, err := c.DeleteGrant(ctx, "p", "g"); return err }, "DELETE /admin/projects/p/grants/g", ""},
 		{func() error { _, err := c.Namespaces(ctx); return err }, "GET /admin/namespaces", ""},
 		{func() error { _, err := c.CreateNamespace(ctx, api.CreateNamespace{Name: "n"}); return err }, "POST /admin/namespaces", `{"name":"n"}`},
 		{func() error { _, err := c.DeleteNamespace(ctx, "n"); return err }, "DELETE /admin/namespaces/n", ""},
-		{func() error { _, err := c.AuditLogs(ctx); return err }, "GET /admin/audit-logs", ""},
+		{func() error { _, err := c.AuditLogs(ctx, 0); return err }, "GET /admin/audit-logs", ""},
+		{func() error { _, err := c.AuditLogs(ctx, 20); return err }, "GET /admin/audit-logs?limit=20", ""},
 		{func() error { _, err := c.Devices(ctx); return err }, "GET /admin/devices", ""},
 		{func() error {
 			_, err := c.ApproveDevice(ctx, "", api.ApproveDevice{UserCode: "u", AgentID: "a"})
 			return err
 		}, "POST /admin/web/device/approve", `{"user_code":"u","agent_id":"a"}`},
+		{func() error {
+			_, err := c.ApproveDevice(ctx, "ns", api.ApproveDevice{UserCode: "u", AgentID: "a"})
+			return err
+		}, "POST /admin/web/device/approve?namespace=ns", `{"user_code":"u","agent_id":"a"}`},
 		{func() error { _, err := c.DeleteDevices(ctx, "", "a"); return err }, "DELETE /admin/devices/a", ""},
+		{func() error { _, err := c.DeleteDevices(ctx, "ns", "a"); return err }, "DELETE /admin/devices/a?namespace=ns", ""},
 		{func() error { _, err := c.PendingGrants(ctx); return err }, "GET /admin/pending-grants", ""},
 		{func() error { _, err := c.ApproveGrant(ctx, "g", api.ApproveGrant{}); return err }, "POST /admin/pending-grants/g/approve", `{}`},
+		{func() error {
+			_, err := c.ApproveGrant(ctx, "g", api.ApproveGrant{ApprovedKeys: &[]string{"A"}})
+			return err
+		}, "POST /admin/pending-grants/g/approve", `{"approved_keys":["A"]}`},
 		{func() error { _, err := c.DenyGrant(ctx, "g"); return err }, "POST /admin/pending-grants/g/deny", ""},
 		{func() error { _, err := c.DeletePendingGrant(ctx, "g"); return err }, "DELETE /admin/pending-grants/g", ""},
 		{func() error { _, err := c.AllowedDaemons(ctx); return err }, "GET /admin/allowed-daemon-versions", ""},
 		{func() error { _, err := c.AllowDaemon(ctx, api.AllowDaemon{BinarySHA256: "h"}); return err }, "POST /admin/allowed-daemon-versions", `{"binary_sha256":"h"}`},
 		{func() error { _, err := c.DisallowDaemon(ctx, "h"); return err }, "DELETE /admin/allowed-daemon-versions/h", ""},
+		{func() error { _, err := c.RevokeDaemonSession(ctx, "s/1"); return err }, "DELETE /admin/daemon-sessions/s%2F1", ""},
 		{func() error { _, err := c.DaemonSessions(ctx); return err }, "GET /admin/daemon-sessions", ""},
 	} {
 		if err := row.call(); err != nil || got != row.want || body != row.body {
@@ -452,7 +470,7 @@ func TestAdminRoutes(t *testing.T) {
 
 func TestAdminNeedsAToken(t *testing.T) {
 	c, _ := New(Config{URL: "https://v.example", HTTP: &http.Client{Transport: noPackets{t}}})
-	if _, err := c.Secrets(t.Context()); !errors.Is(err, ErrNoAdminToken) || !strings.Contains(Hint(err), "ADMIN_TOKEN") {
+	if _, err := c.Secrets(t.Context(), ""); !errors.Is(err, ErrNoAdminToken) || !strings.Contains(Hint(err), "ADMIN_TOKEN") {
 		t.Errorf("%v", err)
 	}
 }

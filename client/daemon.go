@@ -27,3 +27,9 @@ func (c *Client) DisallowDaemon(ctx context.Context, sha256 string) (api.Deleted
 func (c *Client) DaemonSessions(ctx context.Context) ([]api.DaemonSession, error) {
 	return admin[[]api.DaemonSession](ctx, c, http.MethodGet, at("/admin/daemon-sessions"), nil, nil)
 }
+
+// RevokeDaemonSession ends an attested session at once. Older servers have no
+// such route.
+func (c *Client) RevokeDaemonSession(ctx context.Context, id string) (api.DeletedID, error) {
+	return admin[api.DeletedID](ctx, c, http.MethodDelete, at("/admin/daemon-sessions/", id), nil, nil)
+}

@@ -13,14 +13,22 @@ import (
 // DeviceAuthorize begins a login: the answer holds the code that a person
 // must approve and the code to poll with.
 func (c *Client) DeviceAuthorize(ctx context.Context) (api.DeviceAuthorization, error) {
-	return post[api.DeviceAuthorization](ctx, c, "/device/authorize", api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
+	out, err := post[api.DeviceAuthorization](ctx, c, "/device/authorize", api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
+	if err == nil && (out.DeviceCode.Len() == 0 || out.UserCode == "") {
+		err = errLacks("device_code or user_code")
+	}
+	return out, err
 }
 
 // DeviceToken polls once. While nobody has approved, the error is
 // [api.AuthorizationPending]; [api.SlowDown] and status 429 mean the same and
 // ask for more patience.
 func (c *Client) DeviceToken(ctx context.Context, deviceCode api.Value) (api.DeviceToken, error) {
-	return post[api.DeviceToken](ctx, c, "/device/token", api.DeviceTokenRequest{DeviceCode: deviceCode, GrantType: api.GrantTypeDeviceCode})
+	out, err := post[api.DeviceToken](ctx, c, "/device/token", api.DeviceTokenRequest{DeviceCode: deviceCode, GrantType: api.GrantTypeDeviceCode})
+	if err == nil && out.AccessToken.Len() == 0 {
+		err = errLacks("access_token")
+	}
+	return out, err
 }
 
 // Devices returns the device logins, newest first.
@@ -59,6 +67,5 @@ func post[P any](ctx context.Context, c *Client, route string, in any) (P, error
 		var none P
 		return none, fmt.Errorf("encoding the request: %w", err)
 	}
-	defer clear(body)
 	return call[P](ctx, c, request{method: http.MethodPost, path: at(route), body: body})
 }

@@ -24,5 +24,9 @@ func (c *Client) Discover(ctx context.Context, in api.DiscoverRequest, by Attest
 	if err := attest(by, &r, proof.AgentTokenID(in.AgentID)); err != nil {
 		return none, err
 	}
-	return call[api.DiscoverResponse](ctx, c, r)
+	out, err := call[api.DiscoverResponse](ctx, c, r)
+	if err == nil && out.ProjectToken.Len() == 0 {
+		err = errLacks("project_token")
+	}
+	return out, err
 }

@@ -34,7 +34,7 @@ type request struct {
 	path   path
 	query  url.Values
 	header http.Header
-	body   []byte // nil for none
+	body   []byte // nil for none; wiped by send
 }
 
 // A path is a route's path, with its parameters as they are and escaped.
@@ -87,6 +87,9 @@ func call[P any](ctx context.Context, c *Client, r request) (P, error) {
 	return out, nil
 }
 
+// errLacks is about an answer that is of no use without a member.
+func errLacks(member string) error { return fmt.Errorf("%w: it lacks %s", ErrAnswer, member) }
+
 // admin sends in, unless it is nil, to an admin route.
 func admin[P any](ctx context.Context, c *Client, method string, p path, query url.Values, in any) (P, error) {
 	var none P
@@ -100,14 +103,13 @@ func admin[P any](ctx context.Context, c *Client, method string, p path, query u
 		if err != nil {
 			return none, fmt.Errorf("encoding the request: %w", err)
 		}
-		defer clear(body)
 		r.body = body
 	}
 	return call[P](ctx, c, r)
 }
 
-// inNamespace is the query of a route that takes a name; an empty namespace
-// leaves the choice to the server.
+// inNamespace is the query of a route that takes a name, or of a list. An empty
+// namespace leaves the choice to the server, and does not filter.
 func inNamespace(namespace string) url.Values {
 	if namespace == "" {
 		return nil
@@ -116,10 +118,12 @@ func inNamespace(namespace string) url.Values {
 }
 
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	body := &sent{bytes: r.body}
+	defer body.over()
 	if err := r.path.valid(); err != nil {
 		return answer{}, err
 	}
-	req, err := c.build(ctx, r)
+	req, err := c.build(ctx, r, body)
 	if err != nil {
 		return answer{}, err
 	}
@@ -128,21 +132,17 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
-	body, err := readAnswer(resp)
+	text, err := readAnswer(resp)
 	if err != nil {
 		return answer{}, c.unreachable(ctx, err)
 	}
-	return answer{resp.StatusCode, resp.Header, body}, nil
+	return answer{resp.StatusCode, resp.Header, text}, nil
 }
 
-func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
+func (c *Client) build(ctx context.Context, r request, body *sent) (*http.Request, error) {
 	u := *c.base
 	u.Path, u.RawPath, u.RawQuery = r.path.plain, r.path.escaped, r.query.Encode()
-	var body io.Reader
-	if r.body != nil {
-		body = bytes.NewReader(r.body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the request: %w", err)
 	}
@@ -150,6 +150,9 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 		req.Header = r.header
 	}
 	if r.body != nil {
+		req.ContentLength = int64(len(r.body))
+		req.GetBody = body.reader // for a second try on another connection
+		req.Body, _ = body.reader()
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")

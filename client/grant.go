@@ -7,19 +7,21 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// Grants returns what a project may read, newest first.
+// Grants returns what a project may read, newest first: in one namespace, or
+// in all if it is empty.
 func (c *Client) Grants(ctx context.Context, namespace, project string) ([]api.Grant, error) {
 	return admin[[]api.Grant](ctx, c, http.MethodGet, at("/admin/projects/", project, "/grants"), inNamespace(namespace), nil)
 }
 
-// CreateGrant lets a project read a secret. The project need not exist yet.
-func (c *Client) CreateGrant(ctx context.Context, namespace, project string, in api.CreateGrant) (api.CreatedGrant, error) {
-	return admin[api.CreatedGrant](ctx, c, http.MethodPost, at("/admin/projects/", project, "/grants"), inNamespace(namespace), in)
+// CreateGrant lets a project of the secret's namespace read it. The project
+// need not exist yet.
+func (c *Client) CreateGrant(ctx context.Context, project string, in api.CreateGrant) (api.CreatedGrant, error) {
+	return admin[api.CreatedGrant](ctx, c, http.MethodPost, at("/admin/projects/", project, "/grants"), nil, in)
 }
 
 // DeleteGrant takes a grant back.
-func (c *Client) DeleteGrant(ctx context.Context, namespace, project, grantID string) (api.DeletedID, error) {
-	return admin[api.DeletedID](ctx, c, http.MethodDelete, at("/admin/projects/", project, "/grants/", grantID), inNamespace(namespace), nil)
+func (c *Client) DeleteGrant(ctx context.Context, project, grantID string) (api.DeletedID, error) {
+	return admin[api.DeletedID](ctx, c, http.MethodDelete, at("/admin/projects/", project, "/grants/", grantID), nil, nil)
 }
 
 // PendingGrants returns the first accesses that wait, or waited, for a

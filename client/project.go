@@ -67,6 +67,9 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 	if err != nil {
 		return nil, err
 	}
+	if out.EnvVars == nil {
+		return nil, errLacks("env_vars") // or programs would start without credentials
+	}
 	values := make(map[string]opaque.Bytes, len(out.EnvVars))
 	for name, v := range out.EnvVars {
 		if v.IsZero() {
@@ -77,12 +80,13 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 	return values, nil
 }
 
-// Projects returns all projects.
-func (c *Client) Projects(ctx context.Context) ([]api.Project, error) {
-	return admin[[]api.Project](ctx, c, http.MethodGet, at("/admin/projects"), nil, nil)
+// Projects returns the projects of a namespace, or all if it is empty.
+func (c *Client) Projects(ctx context.Context, namespace string) ([]api.Project, error) {
+	return admin[[]api.Project](ctx, c, http.MethodGet, at("/admin/projects"), inNamespace(namespace), nil)
 }
 
-// RevokeProject ends a project's tokens.
+// RevokeProject ends a project's tokens. The namespace may be empty where the
+// name stands in one only.
 func (c *Client) RevokeProject(ctx context.Context, namespace, project string) (api.RevokedProject, error) {
 	return admin[api.RevokedProject](ctx, c, http.MethodPost, at("/admin/projects/", project, "/revoke"), inNamespace(namespace), nil)
 }

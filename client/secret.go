@@ -7,9 +7,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// Secrets returns all secrets, without their values.
-func (c *Client) Secrets(ctx context.Context) ([]api.Secret, error) {
-	return admin[[]api.Secret](ctx, c, http.MethodGet, at("/admin/secrets"), nil, nil)
+// Secrets returns the secrets of a namespace, or all if it is empty, by path
+// and without their values.
+func (c *Client) Secrets(ctx context.Context, namespace string) ([]api.Secret, error) {
+	return admin[[]api.Secret](ctx, c, http.MethodGet, at("/admin/secrets"), inNamespace(namespace), nil)
 }
 
 // Secret returns one secret with its value. The server records the reading.
