@@ -258,18 +258,26 @@ func TestNames(t *testing.T) {
 		good []string
 		bad  []string
 	}{
-		{"agent id", ValidAgentID,
+		{
+			"agent id", ValidAgentID,
 			[]string{"a", "my-agent", "Me_2@host:9", long(128)},
-			[]string{"", "a.b", "a b", "a/b", "a|b", "bü", "a\n", long(129), "../x"}},
-		{"name", ValidName,
+			[]string{"", "a.b", "a b", "a/b", "a|b", "bü", "a\n", long(129), "../x"},
+		},
+		{
+			"name", ValidName,
 			[]string{"p", "my-app", "v1.2_x", long(128)},
-			[]string{"", ".", "..", ".hidden", "a/b", "a b", "a@b", "x onmouseover=y", `a"b`, "a'b", long(129)}},
-		{"path", ValidPath,
+			[]string{"", ".", "..", ".hidden", "a/b", "a b", "a@b", "x onmouseover=y", `a"b`, "a'b", long(129)},
+		},
+		{
+			"path", ValidPath,
 			[]string{"openai_api_key", "/prod/db/password", "a.b-c_d", long(512)},
-			[]string{"", "a..b", "../a", "a b", "a|b", "a\x00", "ü", long(513)}},
-		{"nonce", ValidNonce,
+			[]string{"", "a..b", "../a", "a b", "a|b", "a\x00", "ü", long(513)},
+		},
+		{
+			"nonce", ValidNonce,
 			[]string{"deadbeefcafe0000", "12345678", "a_b-c_d-", long(128)},
-			[]string{"", "1234567", "a.bcdefgh", "a|bcdefgh", long(129)}},
+			[]string{"", "1234567", "a.bcdefgh", "a|bcdefgh", long(129)},
+		},
 	} {
 		for _, s := range row.good {
 			if !row.ok(s) {

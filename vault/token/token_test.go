@@ -32,6 +32,7 @@ type signer ed25519.PrivateKey
 func (s signer) Public() ed25519.PublicKey {
 	return ed25519.PrivateKey(s).Public().(ed25519.PublicKey)
 }
+
 func (s signer) Sign(m []byte) ([]byte, error) { return ed25519.Sign(ed25519.PrivateKey(s), m), nil }
 
 type brokenSigner struct{ signer }
