@@ -93,6 +93,7 @@ func (v *Vault) CreateAgent(ctx context.Context, by access.Caller, n NewAgent) (
 			Public: pub, Description: n.Description, Created: o.now.UnixNano(),
 		}
 		a = row.agent()
+		o.aboutAgent(row)
 		for other, err := range agentsByID.All(o.Tx, store.Key(n.AgentID)) {
 			if err != nil {
 				return err
@@ -107,6 +108,12 @@ func (v *Vault) CreateAgent(ctx context.Context, by access.Caller, n NewAgent) (
 		return agents.Insert(o.Tx, row)
 	})
 	return a, err
+}
+
+// aboutAgent says in the record which agent it is.
+func (o *op) aboutAgent(r agentRow) {
+	o.record.about(r.ID, "namespace="+r.Namespace)
+	o.record.about(proof.EncodeKey(r.Public), "key")
 }
 
 func (n NewAgent) validate() (ed25519.PublicKey, error) {
@@ -151,11 +158,26 @@ func (v *Vault) DeleteAgent(ctx context.Context, by access.Caller, namespace, ag
 		if err != nil {
 			return err
 		}
+		o.aboutAgent(row)
 		if err := o.dropAgent(row); err != nil {
 			return err
 		}
 		return agents.Delete(o.Tx, row.Key())
 	})
+}
+
+// dropTokens deletes an agent's tokens, and the projects that only they made.
+func (o *op) dropTokens(a agentRow) error {
+	all, err := gather(tokensByAgent.All(o.Tx, store.Key(a.ID)))
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if err := o.dropToken(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // agent finds an agent by its name.
@@ -187,10 +209,10 @@ func (o *op) dropAgent(a agentRow) error {
 	if err := dropAll(o, sessions, sessionsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
-	if err := dropAll(o, tokens, tokensByAgent.All(o.Tx, id)); err != nil {
+	if err := dropAll(o, pendings, pendingsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
-	if err := dropAll(o, pendings, pendingsByAgent.All(o.Tx, id)); err != nil {
+	if err := o.dropTokens(a); err != nil {
 		return err
 	}
 	return dropAll(o, projects, projectsByOwner.All(o.Tx, id))

@@ -62,7 +62,7 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 	if b, err := hex.DecodeString(sha); err != nil || len(b) != 32 {
 		return AllowedDaemon{}, invalid("binary_sha256", "must be 64 hex digits")
 	}
-	if err := checkText("version", d.Version, maxVersion); err != nil {
+	if err := checkLine("version", d.Version, maxVersion); err != nil {
 		return AllowedDaemon{}, err
 	}
 	if err := checkText("description", d.Description, maxDescription); err != nil {
@@ -74,6 +74,7 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 			SHA256: sha, Version: d.Version, Description: d.Description, Enabled: d.Enabled, Created: o.now.UnixNano(),
 		}
 		out = row.daemon()
+		o.record.about(sha, map[bool]string{true: "enabled", false: "disabled"}[d.Enabled])
 		return allowedDaemons.Insert(o.Tx, row)
 	})
 	return out, err

@@ -63,22 +63,26 @@ func (o *op) attested(att *proof.Attestation, method, path, bodySHA256 string) (
 	}
 	a := Attested{
 		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID,
-		message: seenRow{TS: att.TS, By: "session:" + s.ID, Once: att.JTI},
+		message: seenRow{TS: att.TS, By: "daemon:" + s.Agent, Once: att.JTI},
 	}
 	return a, o.fresh(a.message)
 }
 
-// liveSession returns a session that is good, of an agent that is, else
-// [ErrUnauthorized].
+// liveSession returns a session that is good, of an agent that is, with a
+// binary that may still attest, else [ErrUnauthorized].
 func (o *op) liveSession(id string) (sessionRow, error) {
 	s, err := sessions.Get(o.Tx, store.Key(id))
-	if err == nil && !s.live(o.now) {
+	if isNotFound(err) || err == nil && !s.live(o.now) {
 		return s, ErrUnauthorized
 	}
-	if err == nil {
-		_, err = o.goodAgent(s.Agent)
+	if err != nil {
+		return s, err
 	}
-	if isNotFound(err) {
+	if _, err := o.goodAgent(s.Agent); err != nil {
+		return s, err
+	}
+	_, refusal, err := o.admit(s.Binary)
+	if err == nil && refusal != nil {
 		err = ErrUnauthorized
 	}
 	return s, err

@@ -41,36 +41,42 @@ func checkPath(field, s string) error {
 	return nil
 }
 
-// checkText accepts what people write: valid UTF-8 of bounded length, without
-// control characters that could play tricks on whoever reads it.
+// checkText accepts what people write over several lines: printable UTF-8 of
+// bounded length, line breaks and tabs. Control characters, and those that
+// turn or hide what follows, could play tricks on whoever reads it.
 func checkText(field string, s *string, longest int) error {
 	if s == nil {
 		return nil
 	}
-	if len(*s) > longest {
+	flat := strings.NewReplacer("\n", " ", "\t", " ").Replace(*s)
+	return checkLine(field, &flat, longest)
+}
+
+// checkLine is checkText for one line.
+func checkLine(field string, s *string, longest int) error {
+	switch {
+	case s == nil:
+		return nil
+	case len(*s) > longest:
 		return invalid(field, "must not be longer than %d bytes", longest)
-	}
-	if !utf8.ValidString(*s) {
+	case !utf8.ValidString(*s):
 		return invalid(field, "must be UTF-8")
-	}
-	for _, r := range *s {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return invalid(field, "must not contain control characters")
-		}
+	case strings.ContainsFunc(*s, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return invalid(field, "must contain printable characters only")
 	}
 	return nil
 }
 
 // checkVariable accepts the name of an environment variable as a grant may
-// give it. Shells ask for less, but other programs are content with these.
+// give it. Shells ask for less, but other programs are content with these. It
+// is ASCII, because other letters fold into it: a Kelvin sign in lower case is
+// a k, and what was denied would come back in another spelling.
 func checkVariable(field, s string) error {
 	if s == "" || len(s) > maxVariable {
 		return invalid(field, "must be 1 to %d bytes long", maxVariable)
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
-		return r == '=' || unicode.IsSpace(r) || unicode.IsControl(r)
-	}) {
-		return invalid(field, "must be UTF-8 without '=', spaces and control characters")
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '=' }) {
+		return invalid(field, "must be printable ASCII without '=' and spaces")
 	}
 	return nil
 }

@@ -125,9 +125,9 @@ func (r AttestRequest) validate() (ed25519.PublicKey, error) {
 		return nil, invalid("binary_sha256", "must be 1 to %d bytes long", maxVersion)
 	}
 	return pub, errors.Join(
-		checkText("binary_sha256", &r.BinarySHA256, maxVersion),
-		checkText("daemon_version", r.Version, maxVersion),
-		checkText("hostname", r.Hostname, maxHostname),
+		checkLine("binary_sha256", &r.BinarySHA256, maxVersion),
+		checkLine("daemon_version", r.Version, maxVersion),
+		checkLine("hostname", r.Hostname, maxHostname),
 	)
 }
 
@@ -148,8 +148,16 @@ func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (
 	if err != nil {
 		return AttestResult{}, err
 	}
+	k, release, err := v.use()
+	if err != nil {
+		return AttestResult{}, err
+	}
+	defer release()
+	if err := v.mayAttest(ctx, k, by, r.BinarySHA256); err != nil {
+		return AttestResult{}, err
+	}
 	rec := record{action: access.DaemonAttest, agent: by.Name, resource: r.BinarySHA256}
-	err = v.do(ctx, by, rec, func(o *op) error {
+	err = v.doWith(ctx, k, by, rec, func(o *op) error {
 		d, err := devicesByJTI.Get(o.Tx, store.Key(by.Credential))
 		if isNotFound(err) {
 			return ErrUnauthorized // deleted since it was authenticated
@@ -158,10 +166,7 @@ func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (
 			return err
 		}
 		res = AttestResult{SessionID: uuid.NewString(), ExpiresIn: sessionAnswer}
-		if res.AllowlistEnforced, err = o.admit(r.BinarySHA256); err != nil || o.verdict != nil {
-			return err
-		}
-		if err := o.paced(by.ID, v.cfg.attestLimit()); err != nil || o.verdict != nil {
+		if res.AllowlistEnforced, err = o.letIn(by, r.BinarySHA256, v.cfg.attestLimit()); err != nil {
 			return err
 		}
 		return o.newSession(by, sessionRow{
@@ -176,34 +181,54 @@ func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (
 	return res, nil
 }
 
-// admit asks the allowlist. Its refusals are verdicts, with a record of their
-// own.
-func (o *op) admit(sha string) (enforced bool, err error) {
+// mayAttest asks beforehand whether a daemon would be let in. Refusals are
+// counted as failures are, because a daemon chooses how often it tries.
+func (v *Vault) mayAttest(ctx context.Context, k *keys, by access.Caller, sha string) error {
+	err := v.db.View(ctx, func(tx *store.Tx) error {
+		_, err := v.newOp(tx, k, by, record{}).letIn(by, sha, v.cfg.attestLimit())
+		return err
+	})
+	rejected := record{action: access.DaemonAttestRejected, agent: by.Name, resource: sha, status: statusDenied}
+	switch {
+	case errors.Is(err, ErrTooMany):
+		rejected.status = statusAlarm
+	case !errors.Is(err, ErrBinaryDisabled) && !errors.Is(err, ErrBinaryNotAllowed):
+		return translate(err)
+	}
+	return v.fail(ctx, k, by.Origin, rejected, err)
+}
+
+// letIn returns nil for a daemon that may open a session now.
+func (o *op) letIn(by access.Caller, sha string, limit int) (enforced bool, err error) {
+	enforced, refusal, err := o.admit(sha)
+	if err == nil {
+		err = refusal
+	}
+	if err == nil {
+		err = o.paced(by.ID, limit)
+	}
+	return enforced, err
+}
+
+// admit asks the allowlist, which is in force once it has a row. The refusal is
+// [ErrBinaryNotAllowed] or [ErrBinaryDisabled].
+func (o *op) admit(sha string) (enforced bool, refusal, err error) {
 	row, err := allowedDaemons.Get(o.Tx, store.Key(sha))
 	switch {
 	case err == nil && row.Enabled:
-		return true, nil
+		return true, nil, nil
 	case err == nil:
-		o.verdict = ErrBinaryDisabled
+		return true, ErrBinaryDisabled, nil
 	case !isNotFound(err):
-		return false, err
-	default:
-		for _, err := range allowedDaemons.All(o.Tx, "") {
-			if err != nil {
-				return false, err
-			}
-			o.verdict = ErrBinaryNotAllowed
-			break
-		}
-		if o.verdict == nil {
-			return false, nil
-		}
+		return false, nil, err
 	}
-	o.record.action, o.record.status = access.DaemonAttestRejected, statusDenied
-	return true, nil
+	for _, err := range allowedDaemons.All(o.Tx, "") {
+		return true, ErrBinaryNotAllowed, err
+	}
+	return false, nil, nil
 }
 
-// paced refuses, with an alarm, an agent that opened limit sessions just now.
+// paced returns [ErrTooMany] for an agent that opened limit sessions just now.
 func (o *op) paced(agent string, limit int) error {
 	if limit < 0 {
 		return nil
@@ -218,8 +243,7 @@ func (o *op) paced(agent string, limit int) error {
 		}
 	}
 	if recent >= limit {
-		o.verdict = ErrTooMany
-		o.record.action, o.record.status = access.DaemonAttestRejected, statusAlarm
+		return ErrTooMany
 	}
 	return nil
 }
@@ -232,8 +256,8 @@ func (o *op) newSession(by access.Caller, s sessionRow) error {
 		return err
 	}
 	for _, old := range ended {
-		if old.Hostname != nil && s.Hostname != nil && *old.Hostname != *s.Hostname {
-			o.alarm(record{action: access.AgentOnTwoHosts, agent: by.Name, resource: *s.Hostname})
+		if orEmpty(old.Hostname) != orEmpty(s.Hostname) {
+			o.alarm(record{action: access.AgentOnTwoHosts, agent: by.Name, resource: orEmpty(s.Hostname)})
 			break
 		}
 	}

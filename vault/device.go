@@ -21,8 +21,8 @@ import (
 const (
 	deviceLife     = 10 * time.Minute
 	deviceInterval = 5 * time.Second
-	maxPending     = 1000               // devices that wait at once
-	deviceKept     = 7 * 24 * time.Hour // after a code or token ran out
+	maxPending     = 300                // devices that wait at once
+	deviceKept     = 7 * 24 * time.Hour // after a token ran out
 )
 
 // The states of a device.
@@ -93,13 +93,22 @@ type DeviceAuthorization struct {
 }
 
 // AuthorizeDevice begins a log-in. It returns [ErrTooMany] while too many wait.
-func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin) (d DeviceAuthorization, err error) {
-	code := token.Random()
-	d = DeviceAuthorization{DeviceCode: code, ExpiresIn: deviceLife, Interval: deviceInterval}
-	err = v.do(ctx, access.Nobody(from), record{action: access.DeviceAuthorize}, func(o *op) error {
-		if err := o.makeRoom(); err != nil {
-			return err
+func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin) (DeviceAuthorization, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return DeviceAuthorization{}, err
+	}
+	defer release()
+	// In a View, and counted: anybody may ask, as often as they like.
+	if err := v.roomForDevice(ctx, k); err != nil {
+		if !errors.Is(err, ErrTooMany) {
+			return DeviceAuthorization{}, translate(err)
 		}
+		return DeviceAuthorization{}, v.fail(ctx, k, from, record{action: access.DeviceAuthorize, status: statusRefused}, err)
+	}
+	code := token.Random()
+	d := DeviceAuthorization{DeviceCode: code, ExpiresIn: deviceLife, Interval: deviceInterval}
+	err = v.doWith(ctx, k, access.Nobody(from), record{action: access.DeviceAuthorize}, func(o *op) error {
 		row := deviceRow{
 			ID: uuid.NewString(), Code: o.keys.hash(hashDevice, code.Reveal()), UserCode: token.UserCode(),
 			Status: devicePending, Created: o.now.UnixNano(), Expires: o.now.Add(deviceLife).UnixNano(),
@@ -115,26 +124,24 @@ func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin) (d Devi
 	return d, nil
 }
 
-// makeRoom deletes pending rows that ran out, if there are many.
-func (o *op) makeRoom() error {
-	waiting, err := gather(devicesByStatus.All(o.Tx, devicePending))
-	if err != nil || len(waiting) < maxPending {
-		return err
-	}
-	room := false
-	for _, r := range waiting {
-		if r.Expires > o.now.UnixNano() {
-			continue
+// roomForDevice returns [ErrTooMany] while maxPending log-ins wait. Requests
+// that come at once may go a little over it.
+func (v *Vault) roomForDevice(ctx context.Context, k *keys) error {
+	now, waiting := time.Now().UnixNano(), 0
+	return v.db.View(ctx, func(tx *store.Tx) error {
+		for r, err := range devicesByStatus.All(tx, devicePending) {
+			if err != nil {
+				return err
+			}
+			if r.Expires > now {
+				waiting++
+			}
+			if waiting == maxPending {
+				return ErrTooMany
+			}
 		}
-		if err := devices.Delete(o.Tx, r.Key()); err != nil {
-			return err
-		}
-		room = true
-	}
-	if !room {
-		return ErrTooMany
-	}
-	return nil
+		return nil
+	})
 }
 
 // A DeviceToken is the access token of an approved device.
@@ -220,10 +227,12 @@ type Device struct {
 	AgentID  *string
 	Created  time.Time
 	Approved *time.Time
+	// Source is the address the log-in was begun from.
+	Source *string
 }
 
 func (r deviceRow) device() Device {
-	d := Device{ID: r.ID, UserCode: r.UserCode, Status: r.Status, AgentID: present(r.AgentID), Created: nanos(r.Created)}
+	d := Device{ID: r.ID, UserCode: r.UserCode, Status: r.Status, AgentID: present(r.AgentID), Created: nanos(r.Created), Source: present(r.Source)}
 	if r.Status == deviceIssued {
 		d.Status = deviceApproved
 	}

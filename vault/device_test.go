@@ -25,12 +25,25 @@ func TestPendingDevicesAreBounded(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}); !errors.Is(err, ErrTooMany) {
-			t.Errorf("got %v", err)
+		before, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}); !errors.Is(err, ErrTooMany) {
+				t.Errorf("got %v", err)
+			}
+		}
+		after, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
+		if err != nil || len(after) > len(before)+1 {
+			t.Errorf("100 refusals made %d entries, %v", len(after)-len(before), err)
 		}
 		time.Sleep(deviceLife)
 		if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}); err != nil {
 			t.Error(err)
+		}
+		if err := v.keepHouse(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		if all, err := v.Devices(t.Context(), testAdmin); err != nil || len(all) != 1 {
 			t.Errorf("%d rows are left, %v", len(all), err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/subtle"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,11 +13,14 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
-	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
+
+// maxMappings bounds the variables of one token, so that one audit entry can
+// name all of them.
+const maxMappings = 1000
 
 // emptyTTL is how long a token lives that opens nothing.
 const emptyTTL = time.Hour
@@ -101,8 +105,9 @@ func (v *Vault) Discover(ctx context.Context, from access.Origin, r DiscoverRequ
 		}
 		res, err = o.discover(agent, r)
 		if status, ok := refusal(err); ok {
-			// The signed messages are used up all the same.
+			// The signed messages are used up all the same, and alarms stay.
 			o.verdict, o.record.status = err, status
+			o.also = slices.DeleteFunc(o.also, func(r record) bool { return r.status != statusAlarm })
 			return nil
 		}
 		return err
@@ -235,16 +240,22 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 		Namespace: p.Namespace, Project: p.Name, Agent: a.ID, AgentID: a.AgentID, JTI: uuid.NewString(),
 		Hash: o.keys.hash(hashProject, res.Token.Reveal()), Issued: o.now.UnixNano(),
 	}
+	spelled := map[string]string{}
 	for _, w := range wishes {
-		if w.item == nil {
+		switch {
+		case w.item == nil, len(t.Mappings) == maxMappings:
+			res.Unmatched = append(res.Unmatched, w.name)
+			continue
+		case spelled[w.item.Variable] == "":
+			spelled[w.item.Variable] = w.name
+			t.Mappings = append(t.Mappings, mapping{w.name, w.item.Variable, w.item.Path, w.item.SecretID, w.item.Grant})
+			o.record.about(w.item.Path, "mapped")
+		case spelled[w.item.Variable] != w.name:
+			// One value under a thousand spellings would be a thousand values.
 			res.Unmatched = append(res.Unmatched, w.name)
 			continue
 		}
-		if _, twice := res.Mapped[w.name]; !twice {
-			t.Mappings = append(t.Mappings, mapping{w.name, w.item.Variable, w.item.Path, w.item.SecretID})
-		}
 		res.Mapped[w.name] = w.item.Path
-		o.record.resources = append(o.record.resources, audit.Resource{Path: w.item.Path, Decision: "mapped"})
 	}
 	if len(t.Mappings) == 0 {
 		res.TTL = emptyTTL
@@ -291,6 +302,9 @@ func (o *op) sign(res *DiscoverResult, t tokenRow, wanted bool) error {
 	c.Expires = res.Expires.Unix()
 	s := o.keys.signer()
 	text, err := token.Mint(s.key, s.kid, c)
+	if errors.Is(err, token.ErrTooLong) {
+		return invalid("signed_token", "would be longer than %d bytes: the scope has too many paths", token.MaxSize)
+	}
 	if err != nil {
 		return err
 	}

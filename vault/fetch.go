@@ -42,8 +42,11 @@ func (r FetchResult) wipe() {
 	}
 }
 
+// maxFetch bounds the values of one fetch, in bytes. No environment holds more.
+const maxFetch = 8 << 20
+
 // fetchBuckets are what a fetch is authorised by.
-var fetchBuckets = []store.Named{agents, sessions, tokens, grants, policies, secrets, secretValues}
+var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues}
 
 // FetchSecrets returns the values that a project token opens. They leave only
 // after the audit entry that names every one of them is durable. It returns
@@ -192,6 +195,7 @@ func (o *op) open(f *fetch) error {
 		return err
 	}
 	f.Values = map[string]opaque.Bytes{}
+	size := 0
 	for _, m := range f.token.Mappings {
 		s, decision, err := o.decide(f.token, m, rs)
 		if err != nil {
@@ -207,6 +211,9 @@ func (o *op) open(f *fetch) error {
 			if f.Values[m.Env], err = o.openValue(s); err != nil {
 				return err
 			}
+			if size += f.Values[m.Env].Len(); size > maxFetch {
+				return invalid("the project", "has values of more than %d bytes in all", maxFetch)
+			}
 		}
 	}
 	slices.Sort(f.Withheld)
@@ -220,7 +227,7 @@ const decisionAllowed = "allowed"
 // one that was granted, and the agent's policies let it through.
 func (o *op) decide(t tokenRow, m mapping, rs rules) (s secretRow, decision string, err error) {
 	g, err := grantBySecret.Get(o.Tx, store.Join(t.Namespace, t.Project, m.SecretID))
-	if isNotFound(err) || err == nil && g.Variable != m.Variable {
+	if isNotFound(err) || err == nil && g.ID != m.Grant {
 		return s, "withheld:no grant", nil
 	}
 	if err != nil {

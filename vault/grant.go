@@ -104,6 +104,7 @@ func (v *Vault) CreateProjectGrant(ctx context.Context, by access.Caller, projec
 		o.record.resource = s.Path
 		row, err := o.insertGrant(s, project, envVar)
 		g = row.grant()
+		o.record.about(s.ID, "namespace="+s.Namespace+" variable="+row.Variable)
 		return err
 	})
 	return g, err
@@ -111,6 +112,11 @@ func (v *Vault) CreateProjectGrant(ctx context.Context, by access.Caller, projec
 
 // insertGrant gives a project a secret.
 func (o *op) insertGrant(s secretRow, project string, envVar *string) (grantRow, error) {
+	if envVar != nil && *envVar != "" {
+		if err := checkVariable("env_var_name", *envVar); err != nil {
+			return grantRow{}, err
+		}
+	}
 	if s.Type == TemplateConfig {
 		return grantRow{}, invalid("secret_id", "is a template, which cannot be delivered in a variable")
 	}
@@ -135,6 +141,7 @@ func (v *Vault) DeleteProjectGrant(ctx context.Context, by access.Caller, projec
 		if row.Project != project {
 			return ErrNotFound
 		}
+		o.record.about(row.SecretID, "namespace="+row.Namespace+" variable="+row.Variable)
 		return o.dropGrant(row)
 	})
 }

@@ -62,15 +62,16 @@ func (v *Vault) purge(ctx context.Context, fn func(*op, int) (int, error)) error
 	return nil
 }
 
-// purgeDevices deletes log-ins whose code or token ran out a while ago.
+// purgeDevices deletes log-ins whose code ran out, or whose token did a while
+// ago.
 func (o *op) purgeDevices(n int) (int, error) {
-	before := o.now.Add(-deviceKept).UnixNano()
+	now, before := o.now.UnixNano(), o.now.Add(-deviceKept).UnixNano()
 	var old []deviceRow
 	for r, err := range devices.All(o.Tx, "") {
 		if err != nil {
 			return 0, err
 		}
-		if r.Expires < before {
+		if r.Expires < before || r.Status == devicePending && r.Expires <= now {
 			if old = append(old, r); len(old) == n {
 				break
 			}
@@ -132,7 +133,7 @@ func (v *Vault) checkWraps(ctx context.Context) error {
 			return err
 		}
 		if left, soon := w.left(); soon {
-			v.cfg.log().Warn("the key-encryption key should be rotated", "wraps_left", left)
+			v.cfg.log().Warn("the key-encryption key is nearly used up", "wraps_left", left)
 		}
 		return nil
 	})

@@ -9,11 +9,10 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
-	"github.com/cortex-auth/cortex/vault/audit"
 )
 
 // maxOpen bounds the requests of one agent that wait.
-const maxOpen = 256
+const maxOpen = 32
 
 // A wish is one name of a discover request and the secret it would get, if any.
 type wish struct {
@@ -30,6 +29,10 @@ func (o *op) match(a agentRow, r DiscoverRequest) ([]wish, error) {
 	found := map[string]*item{}
 	wishes := make([]wish, 0, len(r.Names))
 	for _, name := range r.Names {
+		if checkVariable("", name) != nil {
+			wishes = append(wishes, wish{name, nil})
+			continue
+		}
 		key := strings.ToUpper(name)
 		i, done := found[key]
 		if !done {
@@ -46,9 +49,6 @@ func (o *op) match(a agentRow, r DiscoverRequest) ([]wish, error) {
 // find returns the secret for one variable: the granted one, else one whose
 // path reads like the variable; nil if there is none that the agent may have.
 func (o *op) find(a agentRow, project, variable string, rs rules) (*item, error) {
-	if checkVariable("", variable) != nil {
-		return nil, nil
-	}
 	g, err := grantByVariable.Get(o.Tx, store.Join(a.Namespace, project, variable))
 	if isNotFound(err) {
 		return o.propose(a, project, variable, rs)
@@ -63,14 +63,14 @@ func (o *op) find(a agentRow, project, variable string, rs rules) (*item, error)
 	if !o.allowed(rs, s) {
 		return nil, nil
 	}
-	return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindMapped}, nil
+	return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindMapped, Grant: g.ID}, nil
 }
 
 // allowed asks the policies, and records a denial.
 func (o *op) allowed(rs rules, s secretRow) bool {
 	ok, policy := rs.allow(s.Path)
 	if !ok {
-		o.record.resources = append(o.record.resources, audit.Resource{Path: s.Path, Decision: "denied:policy=" + policy})
+		o.record.about(s.Path, "denied:policy="+policy)
 	}
 	return ok
 }
@@ -83,9 +83,14 @@ func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, err
 		return nil, err
 	}
 	slices.SortFunc(candidates, func(a, b secretRow) int { return cmp.Compare(a.Path, b.Path) })
+	// First, so that no decoy goes unnoticed behind another secret of its form.
 	for _, s := range candidates {
 		if s.Honey {
 			o.alarm(record{action: access.HoneyTokenAccess, agent: a.AgentID, project: project, resource: s.Path})
+		}
+	}
+	for _, s := range candidates {
+		if s.Honey {
 			continue
 		}
 		granted, err := grantBySecret.Get(o.Tx, store.Join(a.Namespace, project, s.ID))
@@ -104,7 +109,7 @@ type decisions struct {
 	approved map[string]string // secret id by variable
 	leftOut  map[string]bool
 	denied   map[string]bool
-	open     *pendingRow // what waits
+	open     []pendingRow // what waits
 }
 
 func (o *op) decisions(a agentRow, project string) (d decisions, err error) {
@@ -116,7 +121,7 @@ func (o *op) decisions(a agentRow, project string) (d decisions, err error) {
 	for _, r := range rows {
 		switch {
 		case r.open():
-			d.open = &r
+			d.open = append(d.open, r)
 		case r.Status == grantDenied:
 			for _, i := range r.Items {
 				d.denied[i.Variable] = true
@@ -149,7 +154,7 @@ func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
 		case d.denied[w.item.Variable]:
 			o.record.action = access.DiscoverDenied
 			return nil, ErrGrantDenied
-		case d.approved[w.item.Variable] == w.item.SecretID:
+		case w.item.Kind == kindMapped && d.approved[w.item.Variable] == w.item.SecretID:
 		case d.leftOut[w.item.Variable]:
 			wishes[n].item = nil
 		default:
@@ -162,19 +167,11 @@ func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
 	return o.ask(a, project, wishes, undecided, d.open)
 }
 
-// ask adds undecided items to what waits. Beyond the limit they are unmatched.
-func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, open *pendingRow) ([]wish, error) {
-	isNew := open == nil
-	if isNew {
-		if err := o.mayOpen(a); err != nil {
-			return nil, err
-		}
-		open = &pendingRow{
-			ID: uuid.NewString(), Agent: a.ID, AgentID: a.AgentID, Namespace: a.Namespace, Project: project,
-			Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source,
-		}
-	}
-	waiting, over := open.add(undecided)
+// ask lets undecided items wait for a person. A request that waits never
+// changes, or somebody would approve what they did not see: one that asks for
+// more is another one. Beyond the limit items are unmatched.
+func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, open []pendingRow) ([]wish, error) {
+	undecided, over := within(undecided, open)
 	if len(over) > 0 {
 		o.alarm(record{action: access.DiscoverLimit, agent: a.AgentID, project: project, resource: project})
 		for n, w := range wishes {
@@ -183,17 +180,68 @@ func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, op
 			}
 		}
 	}
-	if waiting == 0 {
+	if len(undecided) == 0 {
 		return wishes, nil
 	}
-	o.record.action, o.record.status = access.DiscoverPendingExisting, statusPending
-	if isNew {
-		o.record.action = access.DiscoverPendingNew
+	o.record.status = statusPending
+	for _, r := range open {
+		if r.covers(undecided) {
+			o.record.action, o.verdict = access.DiscoverPendingExisting, r.pendingError()
+			return nil, nil
+		}
 	}
-	o.verdict = &PendingError{
-		GrantID: open.ID, RequestedKeys: open.variables(everyItem), AgentID: a.AgentID, Project: project,
+	if err := o.mayOpen(a); err != nil {
+		return nil, err
 	}
-	return nil, pendings.Put(o.Tx, *open)
+	r := pendingRow{
+		ID: uuid.NewString(), Agent: a.ID, AgentID: a.AgentID, Namespace: a.Namespace, Project: project,
+		Items: undecided, Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source,
+	}
+	o.record.action, o.verdict = access.DiscoverPendingNew, r.pendingError()
+	for _, i := range undecided {
+		o.record.about(i.Path, "requested as "+i.Variable)
+	}
+	return nil, pendings.Insert(o.Tx, r)
+}
+
+// within returns those items, each once, that may wait beside what waits, and
+// the variables of the others.
+func within(items []item, open []pendingRow) (in []item, over []string) {
+	waiting := map[string]bool{}
+	for _, r := range open {
+		for _, i := range r.Items {
+			waiting[i.Variable] = true
+		}
+	}
+	taken := map[string]bool{}
+	for _, i := range items {
+		switch {
+		case taken[i.Variable]:
+		case waiting[i.Variable] || len(waiting) < maxUndecided:
+			waiting[i.Variable], taken[i.Variable] = true, true
+			in = append(in, i)
+		default:
+			over = append(over, i.Variable)
+		}
+	}
+	return in, over
+}
+
+// covers reports whether a request asks for all of the items, with the secrets
+// they have now.
+func (r pendingRow) covers(items []item) bool {
+	for _, i := range items {
+		same := func(have item) bool { return have.Variable == i.Variable && have.SecretID == i.SecretID }
+		if !slices.ContainsFunc(r.Items, same) {
+			return false
+		}
+	}
+	return true
+}
+
+// pendingError is what an agent is told while r waits.
+func (r pendingRow) pendingError() *PendingError {
+	return &PendingError{GrantID: r.ID, RequestedKeys: r.variables(everyItem), AgentID: r.AgentID, Project: r.Project}
 }
 
 // mayOpen bounds how many requests of one agent wait.
@@ -211,24 +259,4 @@ func (o *op) mayOpen(a agentRow) error {
 		return ErrTooMany
 	}
 	return nil
-}
-
-// add puts items among those that wait, and returns how many of them do and
-// the variables that found no room.
-func (r *pendingRow) add(items []item) (waiting int, over []string) {
-	r.Items = slices.Clone(r.Items)
-	for _, i := range items {
-		at := slices.IndexFunc(r.Items, func(have item) bool { return have.Variable == i.Variable })
-		switch {
-		case at >= 0:
-			r.Items[at] = i
-		case len(r.Items) < maxUndecided:
-			r.Items = append(r.Items, i)
-		default:
-			over = append(over, i.Variable)
-			continue
-		}
-		waiting++
-	}
-	return waiting, over
 }

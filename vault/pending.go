@@ -68,6 +68,7 @@ type item struct {
 	SecretID string `cbor:"3,keyasint"`
 	Kind     string `cbor:"4,keyasint"`
 	Approved bool   `cbor:"5,keyasint,omitempty"`
+	Grant    string `cbor:"6,keyasint,omitempty"` // row id, if there is one
 }
 
 // Key returns the row id.
@@ -169,10 +170,40 @@ func (v *Vault) ApproveGrant(ctx context.Context, by access.Caller, id string, a
 		}
 		row.Until = o.now.Add(autoApproval).UnixNano()
 		row.decide(grantApproved, o)
+		for _, i := range row.Items {
+			decision := "left out: "
+			if i.Approved {
+				decision = "approved as "
+			}
+			o.record.about(i.Path, decision+i.Variable)
+		}
 		p = row.pending()
-		return pendings.Put(o.Tx, row)
+		if err := pendings.Put(o.Tx, row); err != nil {
+			return err
+		}
+		return o.settle(row)
 	})
 	return p, err
+}
+
+// settle deletes the requests of the same agent and project that ask for
+// nothing but what was just approved.
+func (o *op) settle(approved pendingRow) error {
+	granted := pendingRow{Items: slices.DeleteFunc(slices.Clone(approved.Items), func(i item) bool { return !i.Approved })}
+	others, err := gather(pendingsByPair.All(o.Tx, store.Join(approved.Agent, approved.Project)))
+	if err != nil {
+		return err
+	}
+	for _, r := range others {
+		if !r.open() || !granted.covers(r.Items) {
+			continue
+		}
+		o.also = append(o.also, record{action: access.DeletePendingGrant, agent: r.AgentID, project: r.Project, resource: r.ID})
+		if err := pendings.Delete(o.Tx, r.Key()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // undecided returns a request that nobody has decided, and completes the
@@ -204,17 +235,24 @@ func (r *pendingRow) tick(approved *[]string) error {
 		return nil
 	}
 	for _, name := range *approved {
-		found := false
-		for i := range r.Items {
-			if r.Items[i].Variable == name || r.Items[i].Path == name {
-				r.Items[i].Approved, found = true, true
-			}
-		}
-		if !found {
+		byVariable := func(i item) bool { return i.Variable == name }
+		byPath := func(i item) bool { return i.Path == name }
+		// A path may read like another item's variable: the variable wins.
+		if !r.tickIf(byVariable) && !r.tickIf(byPath) {
 			return invalid("approved_keys", "names a key that was not requested")
 		}
 	}
 	return nil
+}
+
+// tickIf marks the items that match, and reports whether there are any.
+func (r *pendingRow) tickIf(match func(item) bool) (found bool) {
+	for i := range r.Items {
+		if match(r.Items[i]) {
+			r.Items[i].Approved, found = true, true
+		}
+	}
+	return found
 }
 
 // grantItems makes the grants that approved items need. What was proposed may
@@ -267,8 +305,32 @@ func (v *Vault) DenyGrant(ctx context.Context, by access.Caller, id string) erro
 			return err
 		}
 		row.decide(grantDenied, o)
+		for _, i := range row.Items {
+			o.record.about(i.Path, "denied as "+i.Variable)
+		}
+		if err := o.endDenied(row); err != nil {
+			return err
+		}
 		return pendings.Put(o.Tx, row)
 	})
+}
+
+// endDenied revokes the agent's token if it opens anything of what was denied:
+// it may be from before, when that was approved.
+func (o *op) endDenied(p pendingRow) error {
+	t, err := tokens.Get(o.Tx, store.Join(p.Namespace, p.Project, p.Agent))
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, m := range t.Mappings {
+		if slices.ContainsFunc(p.Items, func(i item) bool { return i.Variable == m.Variable }) {
+			return o.endToken(p)
+		}
+	}
+	return nil
 }
 
 // DeleteGrant deletes a request or a decision. Deleting an approval ends the

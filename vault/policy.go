@@ -74,7 +74,7 @@ func (n NewPolicy) validate() error {
 	if strings.TrimSpace(n.Name) == "" {
 		return invalid("policy_name", "must not be empty")
 	}
-	if err := checkText("policy_name", &n.Name, maxVersion); err != nil {
+	if err := checkLine("policy_name", &n.Name, maxVersion); err != nil {
 		return err
 	}
 	if n.Namespace != "" {
@@ -111,7 +111,7 @@ func checkPattern(field, p string) error {
 	case strings.Contains(strings.TrimSuffix(p, "*"), "*"):
 		return invalid(field, "may have a '*' only at the end of a pattern")
 	}
-	return checkText(field, &p, 512)
+	return checkLine(field, &p, 512)
 }
 
 // CreatePolicy keeps a new policy. A name that is taken is [ErrExists].
@@ -125,6 +125,7 @@ func (v *Vault) CreatePolicy(ctx context.Context, by access.Caller, n NewPolicy)
 			Allowed: n.Allowed, Denied: n.Denied, Created: o.now.UnixNano(),
 		}
 		p = row.policy()
+		o.aboutPolicy(row)
 		if row.Namespace != "" {
 			if err := o.ensureNamespace(row.Namespace); err != nil {
 				return err
@@ -133,6 +134,17 @@ func (v *Vault) CreatePolicy(ctx context.Context, by access.Caller, n NewPolicy)
 		return policies.Insert(o.Tx, row)
 	})
 	return p, err
+}
+
+// aboutPolicy says in the record what the policy says.
+func (o *op) aboutPolicy(r policyRow) {
+	o.record.about(r.ID, "agents="+r.Agents+" namespace="+r.Namespace)
+	for _, p := range r.Allowed {
+		o.record.about(p, "allowed")
+	}
+	for _, p := range r.Denied {
+		o.record.about(p, "denied")
+	}
 }
 
 // Policies returns every policy, oldest first.
@@ -154,6 +166,7 @@ func (v *Vault) DeletePolicy(ctx context.Context, by access.Caller, id string) e
 			return err
 		}
 		o.record.resource = row.Name
+		o.aboutPolicy(row)
 		return policies.Delete(o.Tx, row.Key())
 	})
 }

@@ -67,6 +67,7 @@ type mapping struct {
 	Variable string `cbor:"2,keyasint"` // as the grant has it
 	Path     string `cbor:"3,keyasint"`
 	SecretID string `cbor:"4,keyasint"`
+	Grant    string `cbor:"5,keyasint"` // row id: one that is made anew is another grant
 }
 
 // Key returns namespace, project and agent.
@@ -195,6 +196,7 @@ func (v *Vault) RevokeProject(ctx context.Context, by access.Caller, namespace, 
 		if err != nil {
 			return err
 		}
+		o.record.about(row.ID, "namespace="+row.Namespace)
 		n, err := o.revokeTokens(row.Namespace, row.Name)
 		already = n == 0
 		return err

@@ -49,6 +49,19 @@ type record struct {
 	status    string // if empty, success
 }
 
+// maxResources bounds what one entry lists.
+const maxResources = 1200
+
+// about adds a thing and what was decided about it.
+func (r *record) about(path, decision string) {
+	switch n := len(r.resources); {
+	case n < maxResources:
+		r.resources = append(r.resources, audit.Resource{Path: path, Decision: decision})
+	case n == maxResources:
+		r.resources = append(r.resources, audit.Resource{Decision: "and more"})
+	}
+}
+
 // write links the operation's entries to the trail.
 func (o *op) write() error {
 	head, err := checkHead(o.Tx, o.keys)
@@ -174,4 +187,12 @@ func present(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// orEmpty returns the empty text for nil.
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -160,6 +161,7 @@ func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret)
 			Description: n.Description, Honey: n.Honey, Version: 1, Created: now, Updated: now,
 		}
 		s = row.secret()
+		o.aboutSecret(row)
 		if err := o.ensureNamespace(row.Namespace); err != nil {
 			return err
 		}
@@ -169,6 +171,16 @@ func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret)
 		return o.putValue(row, n.Value)
 	})
 	return s, err
+}
+
+// aboutSecret says in the record which secret it is: its path may stand in
+// several namespaces.
+func (o *op) aboutSecret(r secretRow) {
+	o.record.resource = r.Path
+	o.record.about(r.ID, "namespace="+r.Namespace)
+	if r.Honey {
+		o.record.about("honey", "true")
+	}
 }
 
 // putValue seals the value of r's version.
@@ -218,7 +230,8 @@ func (v *Vault) ReadSecret(ctx context.Context, by access.Caller, id string) (s 
 		if err != nil {
 			return err
 		}
-		o.record.resource, s = row.Path, row.secret()
+		o.aboutSecret(row)
+		s = row.secret()
 		value, err = o.openValue(row)
 		return err
 	})
@@ -247,7 +260,7 @@ func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c
 		if err != nil {
 			return err
 		}
-		o.record.resource = row.Path
+		o.aboutSecret(row)
 		if row, err = o.change(row, c); err != nil {
 			return err
 		}
@@ -261,13 +274,16 @@ func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
 	row.Updated = o.now.UnixNano()
 	if c.Description != nil {
 		row.Description = c.Description
+		o.record.about("description", "changed")
 	}
 	if c.Honey != nil {
 		row.Honey = *c.Honey
+		o.record.about("honey", strconv.FormatBool(row.Honey))
 	}
 	if c.Value == nil {
 		return row, nil
 	}
+	o.record.about("value", "changed")
 	if err := checkValue(row.Type, *c.Value); err != nil {
 		return row, err
 	}
@@ -285,7 +301,7 @@ func (v *Vault) DeleteSecret(ctx context.Context, by access.Caller, id string) e
 		if err != nil {
 			return err
 		}
-		o.record.resource = row.Path
+		o.aboutSecret(row)
 		grants, err := gather(grantsBySecret.All(o.Tx, store.Key(id)))
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ const (
 )
 
 // ErrKEKExhausted: the KEK has wrapped as many keys as it safely can.
-var ErrKEKExhausted = errors.New("the key-encryption key is used up: rotate it with `cortex rotate-key`")
+var ErrKEKExhausted = errors.New("the key-encryption key has wrapped as many keys as it safely can: move the secrets to a new vault")
 
 // wraps counts what each KEK has wrapped.
 var wraps = store.Rows[wrapRow]("wrap_count")

@@ -30,6 +30,8 @@ var (
 	ErrAudience  = errors.New("token for another audience")
 	ErrExpired   = errors.New("token expired")
 	ErrNotYet    = errors.New("token from the future")
+	// ErrTooLong is what Mint refuses claims with that need more than MaxSize.
+	ErrTooLong = errors.New("token too long")
 )
 
 // A Signer holds an Ed25519 private key. *locked.Signer is one.
@@ -56,7 +58,7 @@ func Mint(signer Signer, kid string, c Claims) (string, error) {
 	}
 	out, err := jws.CompactSerialize()
 	if err == nil && len(out) > MaxSize {
-		err = fmt.Errorf("token of %d bytes, at most %d", len(out), MaxSize)
+		err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(out), MaxSize)
 	}
 	if err != nil {
 		return "", err
