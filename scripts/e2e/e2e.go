@@ -7,6 +7,7 @@
 //	fifo NAME...               make named pipes whose readers are the script
 //	waitline NAME REGEXP [VAR] wait for a line in a fifo; put its first group
 //	                           into VAR
+//	grepenv FILE REGEXP VAR    put the first group of a match into VAR
 //	json FILE PATH VAR         put a member of a JSON text, as 0.id, into VAR
 //	[!] admin METHOD PATH [BODY]   ask the server at $URL with $ADMIN_TOKEN,
 //	                           which is to answer 2xx, or not to
@@ -60,7 +61,7 @@ func Params(dir string) testscript.Params {
 	return testscript.Params{
 		Dir: dir, Setup: setup, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready, "fifo": fifo, "waitline": waitline, "json": jsonMember, "admin": admin,
+			"ready": ready, "fifo": fifo, "waitline": waitline, "grepenv": grepEnv, "json": jsonMember, "admin": admin,
 			"enrol": enrol, "approve": approve, "secret": secret,
 			"pidfile": pidfile, "listen": listen, "signal": signalCommand, "portof": portOf,
 		},
@@ -207,6 +208,17 @@ func waitline(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("no line in %s matches %s", args[0], args[1])
 		}
 	}
+}
+
+func grepEnv(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 3, "grepenv FILE REGEXP VAR")
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	m := re.FindStringSubmatch(ts.ReadFile(args[0]))
+	if len(m) != 2 {
+		ts.Fatalf("%s does not match %s with one group", args[0], args[1])
+	}
+	ts.Setenv(args[2], m[1])
 }
 
 func jsonMember(ts *testscript.TestScript, neg bool, args []string) {
