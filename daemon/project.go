@@ -250,7 +250,7 @@ func (d *Daemon) explainDiscover(err error, project string) error {
 	wrapped := fmt.Errorf("project %s: %w", project, err)
 	switch {
 	case errors.Is(err, api.PendingApproval):
-		return client.WithHint(err, "approve it at "+d.client.URL()+"/")
+		return client.WithHint(err, "an administrator approves it at "+d.client.URL())
 	case errors.Is(err, api.GrantDenied):
 		return client.WithHint(wrapped, "an administrator denied this; ask one to delete that decision")
 	case e.Status == http.StatusUnauthorized:

@@ -20,11 +20,12 @@ import (
 	"github.com/cortex-auth/cortex/daemon/peer"
 )
 
-// forwarded are the signals that are the command's and not this process's.
-var forwarded = []os.Signal{
-	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
-	unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT,
-}
+// The signals that are the command's and not this process's: those that would
+// end this process in the usual way, and the others.
+var (
+	ending = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
+	others = []os.Signal{unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT}
+)
 
 // sendTimeout is how long the daemon may take to read the request.
 const sendTimeout = 10 * time.Second
@@ -37,12 +38,7 @@ const sendTimeout = 10 * time.Second
 // run. An end before there is anything to forward to is.
 func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	signals := make(chan os.Signal, 16)
-	for _, s := range forwarded {
-		if !signal.Ignored(s) { // nohup and the like
-			signal.Notify(signals, s)
-		}
-	}
-	defer signal.Stop(signals)
+	listen(signals, ending)
 	if ctx.Err() != nil {
 		return 0, context.Canceled
 	}
@@ -58,6 +54,9 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 		readErr = responses(conn, lines)
 	}()
 	sendErr := r.write(conn)
+	// While the daemon is at work: this takes a millisecond. It is for the rest
+	// of the process, which has nothing to do but to end with the command.
+	listen(signals, others)
 	for {
 		select {
 		case s := <-signals:
@@ -72,6 +71,16 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			default:
 				return r.finish(answer)
 			}
+		}
+	}
+}
+
+// listen has signals delivered, but for those that whoever started this
+// process had it ignore, as nohup does.
+func listen(ch chan<- os.Signal, signals []os.Signal) {
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			signal.Notify(ch, s)
 		}
 	}
 }

@@ -21,6 +21,11 @@ func child() int {
 	runtime.LockOSThread()
 	syscall.CloseOnExec(childFD)
 	protectChild()
+	// What the daemon's parents ignored is not the program's: a signal with a
+	// handler gets its default action when a program is executed, also one that
+	// was ignored before, and of the handlers nothing remains. It takes long,
+	// so it is done while nobody waits.
+	signal.Notify(make(chan os.Signal, 1))
 	sock := os.NewFile(childFD, "spec")
 	spec, err := receive()
 	if err != nil {
@@ -114,11 +119,6 @@ func readFull(fd int, b []byte) error {
 
 // become turns this process into the program, or says why not.
 func become(s Spec) *StartError {
-	// What the daemon's own parents ignored or left open is not the program's.
-	// A signal with a handler gets its default action when a program is
-	// executed, also one that was ignored before; of the handlers themselves
-	// nothing remains.
-	signal.Notify(make(chan os.Signal, 1))
 	unblockSignals()
 	closeStrays()
 	if err := unix.Fchdir(int(s.Dir.Fd())); err != nil {

@@ -52,6 +52,10 @@ func monitor() int {
 	return 0
 }
 
+// lean is the environment of monitors and children: each thread fewer is one
+// that need not be started, and stopped when a program is executed.
+var lean = []string{"GOMAXPROCS=1"}
+
 // A watch is a monitor at work. Signalling and reaping happen on one
 // goroutine, so that no process id can be another's by the time it is used.
 type watch struct {
@@ -63,7 +67,7 @@ type watch struct {
 
 func (w *watch) start() error {
 	pid, err := syscall.ForkExec(executable(), []string{Name, roleChild}, &syscall.ProcAttr{
-		Env:   []string{},
+		Env:   lean,
 		Files: []uintptr{0, 1, 2, specFD},
 		Sys:   childAttr(),
 	})

@@ -45,6 +45,7 @@ func (s *Starter) Close() {
 	s.spare = nil
 	s.mu.Unlock()
 	if spare != nil {
+		spare.spec.Close()
 		spare.Kill()
 		<-spare.Done()
 	}
@@ -81,6 +82,7 @@ func (s *Starter) take() (*Run, error) {
 	if r != nil {
 		select {
 		case <-r.done:
+			r.spec.Close()
 		default:
 			return r, nil
 		}
@@ -124,7 +126,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 type Run struct {
 	monitor *exec.Cmd
 	control *net.UnixConn
-	spec    *net.UnixConn
+	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
 	stopped chan syscall.Signal
 	done    chan struct{}
 
@@ -133,7 +135,8 @@ type Run struct {
 	err  error
 }
 
-// ErrLost is returned for a program whose monitor was killed; how the program
+// ErrLost is returned for a program whose monitor was killed. The program was
+// killed with it, and on Linux what else was in its session; how it would have
 // ended is not known.
 var ErrLost = errors.New("the program's monitor was killed")
 
@@ -154,7 +157,7 @@ func newMonitor() (*Run, error) {
 	}
 	defer specEnd.Close()
 	cmd := &exec.Cmd{
-		Path: executable(), Args: []string{Name}, Env: []string{}, Dir: "/",
+		Path: executable(), Args: []string{Name}, Env: lean, Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd}, SysProcAttr: monitorAttr(),
 	}
 	if err := cmd.Start(); err != nil {
@@ -207,7 +210,7 @@ func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 		}
 	}
 	n, _, err := r.spec.WriteMsgUnix(form, unix.UnixRights(fds...), nil)
-	if err == nil {
+	if err == nil && n < len(form) { // writing nothing could fail: a program may be over by now
 		_, err = r.spec.Write(form[n:])
 	}
 	if err != nil {
@@ -215,7 +218,7 @@ func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 	}
 	// The program does not have this socket: its end is the good news.
 	answer, err := io.ReadAll(io.LimitReader(r.spec, maxAnswer))
-	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) { // it ended without having read all
+	if errors.Is(err, unix.ECONNRESET) { // it ended without having read all
 		err = fmt.Errorf("%w: %w", errLost, err)
 	}
 	if err != nil {
@@ -239,10 +242,13 @@ func (r *Run) notStarted(ctx context.Context, err error) error {
 // follow reads what the monitor reports, and collects it when it ends.
 func (r *Run) follow() {
 	r.exit, r.err = r.ended()
+	if errors.Is(r.err, ErrLost) {
+		// Its id is its session's as long as nobody has collected it.
+		killSession(r.monitor.Process.Pid)
+	}
 	close(r.done)
 	r.monitor.Wait() // its status says nothing that the report did not
 	r.control.Close()
-	r.spec.Close()
 }
 
 // ended returns the last report.

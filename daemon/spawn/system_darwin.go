@@ -44,6 +44,9 @@ func (w *watch) below() []int {
 	return []int{w.program}
 }
 
+// killSession does nothing: macOS does not tell who belongs to a session.
+func killSession(int) {}
+
 // unblockSignals does nothing: the runtime restores the mask it was started
 // with.
 func unblockSignals() {}

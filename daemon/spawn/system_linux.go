@@ -73,18 +73,62 @@ func childrenByParent() []int {
 	self := strconv.Itoa(os.Getpid())
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
-		text, err := os.ReadFile(stat)
-		if err != nil {
-			continue
-		}
-		// The name, in parentheses, may hold anything.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		fields := statFields(stat)
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
 		if err == nil && len(fields) > 1 && fields[1] == self {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// killSession kills the processes of a session until there are none. It does
+// what a monitor that was killed cannot do any more, as far as that can be seen
+// from outside: not to what has left the session.
+func killSession(session int) {
+	for range 1000 { // each kills a generation
+		if !killOnce(session) {
+			return
+		}
+	}
+}
+
+// killOnce reports whether it found any that lived.
+func killOnce(session int) (found bool) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+		if err != nil || pid == session || !livesIn(stat, session) {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue
+		}
+		// The descriptor is this process's, whoever has its id next.
+		if livesIn(stat, session) && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
+			found = true
+		}
+		unix.Close(fd)
+	}
+	return found
+}
+
+// livesIn reports whether a process belongs to a session and has not ended:
+// fields 3 and 6 of proc_pid_stat(5).
+func livesIn(stat string, session int) bool {
+	fields := statFields(stat)
+	return len(fields) > 3 && fields[0] != "Z" && fields[0] != "X" && fields[3] == strconv.Itoa(session)
+}
+
+// statFields returns what stands behind the process's name, which is in
+// parentheses and may hold anything: the state first.
+func statFields(stat string) []string {
+	text, err := os.ReadFile(stat)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 }
 
 // unblockSignals empties the thread's signal mask, which programs inherit.

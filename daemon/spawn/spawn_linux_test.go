@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -213,8 +215,10 @@ func TestSurroundings(t *testing.T) {
 	spec = s.spec("sh", "-c", "umask; ulimit -n; ulimit -c; ulimit -v")
 	spec.Umask = 0o027
 	spec.Limits = []ipc.Limit{
-		{Resource: unix.RLIMIT_NOFILE, Soft: 100, Hard: 200}, {Resource: unix.RLIMIT_CORE},
-		{Resource: unix.RLIMIT_AS, Soft: 512 << 20, Hard: 1 << 62}, {Resource: 31, Soft: 1, Hard: 1},
+		{Resource: unix.RLIMIT_NOFILE, Soft: 100, Hard: 200},
+		{Resource: unix.RLIMIT_CORE},
+		{Resource: unix.RLIMIT_AS, Soft: 512 << 20, Hard: 1 << 62},
+		{Resource: 31, Soft: 1, Hard: 1},
 	}
 	if got, status := s.output(spec); got != "0027\n100\n0\n524288\n" {
 		t.Errorf("got %q, status %d", got, status)
@@ -433,14 +437,14 @@ func closed(t *testing.T, r *os.File) {
 
 func TestMonitorKilled(t *testing.T) {
 	s := newStage(t)
-	run, out := s.start(s.spec("sh", "-c", "echo up; exec sleep 1000"))
+	run, out := s.start(s.spec("sh", "-c", `sleep 1000 & (sleep 1000 &); sh -c 'trap "" TERM HUP; sleep 1000' & echo up; wait`))
 	waitLine(t, out, "up")
 	run.monitor.Process.Kill()
 	<-run.Done()
 	if _, err := run.Exit(); !errors.Is(err, ErrLost) {
 		t.Error(err)
 	}
-	io.Copy(io.Discard, out) // the program does not outlive it
+	io.Copy(io.Discard, out) // nothing of its session outlives it
 }
 
 func TestSpareKilled(t *testing.T) {
@@ -451,6 +455,7 @@ func TestSpareKilled(t *testing.T) {
 		spare := s.spare
 		s.mu.Unlock()
 		spare.monitor.Process.Kill()
+		<-spare.Done()
 		if got, _ := s.output(s.spec("echo", "fine")); got != "fine\n" {
 			t.Errorf("got %q", got)
 		}
@@ -494,4 +499,31 @@ func TestClosed(t *testing.T) {
 	}
 	run.Kill()
 	<-run.Done()
+}
+
+// However quickly a program ends, it has been started once.
+func TestStartedOnce(t *testing.T) {
+	s := newStage(t)
+	for range 40 {
+		if got, _ := s.output(s.spec("echo", "once")); got != "once\n" {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+// Both ways to find a process's children find them.
+func TestBelow(t *testing.T) {
+	r, w := pipe(t)
+	cmd := exec.Command("cat")
+	cmd.Stdin = r
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for name, pids := range map[string][]int{"lists": (&watch{}).below(), "parents": childrenByParent()} {
+		if !slices.Contains(pids, cmd.Process.Pid) {
+			t.Errorf("by %s: %v, want %d", name, pids, cmd.Process.Pid)
+		}
+	}
+	w.Close()
+	cmd.Wait()
 }

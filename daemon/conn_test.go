@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// connected returns both ends of a Unix socket.
+func connected(t *testing.T, l *net.UnixListener) (ours *connection, theirs *net.UnixConn) {
+	t.Helper()
+	theirs, err := net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &connection{UnixConn: conn}, theirs
+}
+
+// Whatever is accepted is what was sent, with as many descriptors as it names,
+// however it was cut into pieces.
+func FuzzConnection(f *testing.F) {
+	dir, err := os.MkdirTemp("", "d")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer l.Close()
+	for _, line := range []string{
+		"{\"cmd\":\"status\"}\n", "{\"cmd\":\"run\",\"program\":\"true\",\"project\":\"p\",\"v\":1,\"fds\":[\"cwd\",\"stdin\"]}\n{\"signal\":2}\n",
+		"\n", "{}", "", "x\x00\xff\n",
+	} {
+		f.Add([]byte(line), uint(0), uint8(0), uint8(0))
+		f.Add([]byte(line), uint(5), uint8(1), uint8(1))
+		f.Add([]byte(line), uint(1), uint8(3), uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, cut uint, first, second uint8) {
+		c, theirs := connected(t, l)
+		defer c.UnixConn.Close()
+		cut %= uint(len(text)) + 1
+		go func() {
+			defer theirs.Close()
+			send(theirs, text[:cut], int(first%8))
+			send(theirs, text[cut:], int(second%8))
+		}()
+		r, err := c.readRequest(t.Context())
+		defer c.closeFiles()
+		if err != nil {
+			if c.files != nil {
+				t.Error("refused, and kept its descriptors")
+			}
+			return
+		}
+		line, rest, _ := bytes.Cut(text, []byte("\n"))
+		if _, err := ipc.ParseRequest(line); err != nil || len(c.files) != len(r.FDs) || !bytes.HasPrefix(rest, c.rest) {
+			t.Errorf("accepted %q, %d descriptors, as %+v", text, len(c.files), r)
+		}
+		if want := len(r.FDs); want != int(first%8) && want != int(first%8+second%8) && want != int(second%8) {
+			t.Errorf("%d descriptors were accepted for %d and %d", want, first%8, second%8)
+		}
+	})
+}
+
+func send(conn *net.UnixConn, text []byte, files int) {
+	fds := make([]int, files)
+	for i := range fds {
+		fds[i] = int(os.Stdin.Fd())
+	}
+	if len(text) > 0 {
+		conn.WriteMsgUnix(text, unix.UnixRights(fds...), nil)
+	}
+}

@@ -1,0 +1,242 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/locked"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// A desk is a server that opens sessions, without a network, so that time can
+// be turned.
+type desk struct {
+	times   []time.Time
+	lasts   int64
+	back    time.Time // away until then
+	problem *api.Error
+}
+
+func (d *desk) RoundTrip(*http.Request) (*http.Response, error) {
+	if time.Now().Before(d.back) {
+		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	}
+	d.times = append(d.times, time.Now())
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	if d.problem != nil {
+		w.WriteHeader(d.problem.Status)
+		json.NewEncoder(w).Encode(d.problem)
+	} else {
+		json.NewEncoder(w).Encode(api.AttestResponse{SessionID: uuid.NewString(), ExpiresIn: d.lasts})
+	}
+	return w.Result(), nil
+}
+
+// keeper returns sessions with a login that lasts so long, at a desk.
+func keeper(t *testing.T, d *desk, login time.Duration) *sessions {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := identity.Generate(identity.Path(dir, "bot"), "bot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(key.Destroy)
+	signer, err := locked.GenerateSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(signer.Destroy)
+	saveLogin(t, dir, key, "http://127.0.0.1:1", login)
+	c, err := client.New(client.Config{URL: "http://127.0.0.1:1", HTTP: &http.Client{Transport: d}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSessions(c, dir, key, signer, slog.New(slog.DiscardHandler))
+}
+
+func saveLogin(t *testing.T, dir string, key identity.Key, url string, lasts time.Duration) {
+	t.Helper()
+	s := identity.Session{ServerURL: url, AgentID: "bot", IssuedAt: time.Now(), ExpiresIn: lasts}
+	if err := identity.SaveSession(dir, key, s, opaque.New([]byte("access token"))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepFor has a session kept for a while.
+func keepFor(t *testing.T, s *sessions, d time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	s.keep(ctx)
+}
+
+func TestSessionIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400}
+		s := keeper(t, d, 30*24*time.Hour)
+		first, err := s.current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := s.current(t.Context()); err != nil || again != first || len(d.times) != 1 {
+			t.Errorf("%v, %v, asked %d times", again, err, len(d.times))
+		}
+		keepFor(t, s, 7*24*time.Hour)
+		for i, at := range d.times[1:] {
+			if pause := at.Sub(d.times[i]); pause < 18*time.Hour || pause > 21*time.Hour+time.Minute {
+				t.Errorf("renewed after %v", pause)
+			}
+		}
+		if n := len(d.times); n < 8 || n > 11 || !s.get().live() {
+			t.Errorf("asked %d times in a week", n)
+		}
+	})
+}
+
+func TestSessionWhileTheServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 3600, back: time.Now().Add(time.Hour)}
+		s := keeper(t, d, 30*24*time.Hour)
+		if _, err := s.current(t.Context()); !errors.Is(err, client.ErrUnreachable) {
+			t.Error(err)
+		}
+		began := time.Now()
+		keepFor(t, s, 90*time.Minute)
+		if len(d.times) != 1 || d.times[0].Sub(began) < time.Hour || d.times[0].Sub(began) > time.Hour+longestRetry {
+			t.Errorf("asked at %v", d.times)
+		}
+		// Whoever needs it does not wait for the next try.
+		time.Sleep(2 * time.Hour)
+		d.back = time.Now().Add(time.Second)
+		if _, err := s.current(t.Context()); !errors.Is(err, client.ErrUnreachable) {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if now, err := s.current(t.Context()); err != nil || !now.live() {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSessionEndsWithTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400}
+		s := keeper(t, d, 36*time.Hour)
+		if _, err := s.current(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		keepFor(t, s, 72*time.Hour)
+		_, err := s.current(t.Context())
+		if _, ok := errors.AsType[refusal](err); !ok || client.Hint(err) != "cortex daemon login --agent-id bot --url http://127.0.0.1:1" {
+			t.Errorf("%v, hint %q", err, client.Hint(err))
+		}
+		// Renewed once; a login that has ended is not even shown to the server.
+		if len(d.times) != 2 {
+			t.Errorf("asked %d times", len(d.times))
+		}
+		// Another login is found without a restart, another server is not.
+		saveLogin(t, s.dir, s.key, "http://127.0.0.1:2", time.Hour)
+		if _, err := s.current(t.Context()); err == nil || client.Hint(err) != "restart the daemon: cortex daemon" {
+			t.Error(err)
+		}
+		saveLogin(t, s.dir, s.key, "http://127.0.0.1:1/", time.Hour)
+		now, err := s.current(t.Context())
+		if err != nil || time.Until(now.expires) > time.Hour || !now.last {
+			t.Errorf("%+v, %v", now, err)
+		}
+	})
+}
+
+// The server takes a third attestation in half a minute for an attack.
+func TestSessionsAreNotOpenedTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400}
+		s := keeper(t, d, 30*24*time.Hour)
+		refused := 0
+		for range 200 {
+			if _, err := s.replace(t.Context(), s.get()); errors.Is(err, errTooOften) {
+				refused++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		for i := range d.times[2:] {
+			if d.times[i+2].Sub(d.times[i]) <= 30*time.Second {
+				t.Errorf("three within %v", d.times[i+2].Sub(d.times[i]))
+			}
+		}
+		if refused == 0 || len(d.times) < 10 {
+			t.Errorf("refused %d times, asked %d times", refused, len(d.times))
+		}
+		// What the server refuses counts as well.
+		time.Sleep(time.Minute)
+		n := len(d.times)
+		d.problem = &api.Error{Status: http.StatusUnauthorized, Message: "no"}
+		for range 5 {
+			s.replace(t.Context(), s.get())
+		}
+		if len(d.times) != n+attestBurst {
+			t.Errorf("asked %d times at once", len(d.times)-n)
+		}
+	})
+}
+
+// Runs that all find the session ended open one new one.
+func TestSessionIsReplacedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400}
+		s := keeper(t, d, 30*24*time.Hour)
+		old, err := s.current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			go func() {
+				if now, err := s.replace(t.Context(), old); err != nil || now.id == old.id {
+					t.Errorf("%+v, %v", now, err)
+				}
+			}()
+		}
+		synctest.Wait()
+		if len(d.times) != 2 {
+			t.Errorf("asked %d times", len(d.times))
+		}
+		canceled, cancel := context.WithCancelCause(t.Context())
+		cancel(errGone)
+		<-s.turn // somebody attests
+		if _, err := s.replace(canceled, s.get()); !errors.Is(err, errGone) {
+			t.Error(err)
+		}
+		s.turn <- struct{}{}
+	})
+}
+
+func TestAnswersThatMakeNoSense(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, lasts := range []int64{0, -1, -1 << 63} {
+			s := keeper(t, &desk{lasts: lasts}, time.Hour)
+			if _, err := s.current(t.Context()); !errors.Is(err, client.ErrAnswer) {
+				t.Errorf("%d: %v", lasts, err)
+			}
+		}
+		s := keeper(t, &desk{lasts: 1<<63 - 1}, 10*365*24*time.Hour)
+		now, err := s.current(t.Context())
+		if left := time.Until(now.expires); err != nil || left <= 0 || left > maxSession {
+			t.Errorf("%v, %v", left, err)
+		}
+	})
+}
