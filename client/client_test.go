@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -323,10 +324,10 @@ func TestProjectSecrets(t *testing.T) {
 				t.Errorf("%s was sent", absent)
 			}
 		}
-		io.WriteString(w, `{"env_vars":{"A":"sk-\"1\"","EMPTY":""}}`)
+		io.WriteString(w, `{"env_vars":{"A":"sk-\"1\"","EMPTY":""},"withheld":["GONE"]}`)
 	})
 	got, err := c.ProjectSecrets(t.Context(), "my-app", token, vecSession(), CallerContext{PID: 42, CWD: "/a\nX-Admin-Token: x", Hostname: "bücher", OS: "linux/amd64"})
-	if err != nil || len(got) != 2 || string(got["A"].Reveal()) != `sk-"1"` || got["EMPTY"].Len() != 0 {
+	if err != nil || len(got.Values) != 2 || string(got.Values["A"].Reveal()) != `sk-"1"` || got.Values["EMPTY"].Len() != 0 || !slices.Equal(got.Withheld, []string{"GONE"}) {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, name := range []string{"", "..", "a/b", "a?b", "a b", "a%2fb"} {

@@ -103,7 +103,7 @@ func TestAnswersThatLackSomething(t *testing.T) {
 		}
 	}
 	none := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"env_vars":{}}`) }
-	if got, err := answering(t, none).ProjectSecrets(t.Context(), "p", token, nil, CallerContext{}); err != nil || len(got) != 0 {
+	if got, err := answering(t, none).ProjectSecrets(t.Context(), "p", token, nil, CallerContext{}); err != nil || len(got.Values) != 0 {
 		t.Errorf("a project without secrets: %v, %v", got, err)
 	}
 }

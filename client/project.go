@@ -52,32 +52,48 @@ func headerText(s string) bool {
 	return s != "" && len(s) <= 4096
 }
 
-// ProjectSecrets fetches the values that a project token opens, by variable
-// name. A server leaves out what it cannot deliver.
-func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaque.Bytes, by Attester, caller CallerContext) (map[string]opaque.Bytes, error) {
+// Secrets are what a project token opens.
+type Secrets struct {
+	// Values are the values by variable name. Wipe them.
+	Values map[string]opaque.Bytes
+	// Withheld are the variables that the token no longer opens, because a
+	// grant, a secret or a policy changed. Older servers leave them out
+	// without a word.
+	Withheld []string
+}
+
+// Wipe overwrites the values.
+func (s Secrets) Wipe() {
+	for _, v := range s.Values {
+		v.Wipe()
+	}
+}
+
+// ProjectSecrets fetches what a project token opens.
+func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaque.Bytes, by Attester, caller CallerContext) (Secrets, error) {
 	if !proof.ValidName(project) {
-		return nil, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
+		return Secrets{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
 	r := request{method: http.MethodGet, path: at("/project/secrets/", project), header: bearer(token)}
 	caller.addTo(r.header)
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
-		return nil, err
+		return Secrets{}, err
 	}
 	out, err := call[api.ProjectSecrets](ctx, c, r)
 	if err != nil {
-		return nil, err
+		return Secrets{}, err
 	}
 	if out.EnvVars == nil {
-		return nil, errLacks("env_vars") // or programs would start without credentials
+		return Secrets{}, errLacks("env_vars") // or programs would start without credentials
 	}
 	values := make(map[string]opaque.Bytes, len(out.EnvVars))
 	for name, v := range out.EnvVars {
 		if v.IsZero() {
-			return nil, fmt.Errorf("%w: a variable without a value", ErrAnswer)
+			return Secrets{}, fmt.Errorf("%w: a variable without a value", ErrAnswer)
 		}
 		values[name] = opaque.New(v.Reveal())
 	}
-	return values, nil
+	return Secrets{values, out.Withheld}, nil
 }
 
 // Projects returns the projects of a namespace, or all if it is empty.

@@ -118,31 +118,42 @@ func (d *Daemon) values(ctx context.Context, project string, names []string, by 
 	if err != nil {
 		return nil, err
 	}
-	values, t, err := d.fetch(ctx, p, names, by)
-	if t != nil && unauthorized(err) {
-		// The token ended, or the session did: asking for a new token will
-		// tell, and puts both right. Once, and nobody need know.
+	got, t, err := d.fetch(ctx, p, names, by)
+	if t != nil && (unauthorized(err) || withholds(got, names)) {
+		// The token ended, the session did, or the token no longer opens what
+		// it did: asking for a new one will tell, and puts it right or says
+		// what waits for approval. Once, and nobody need know.
+		got.Wipe()
 		p.drop(t)
-		values, _, err = d.fetch(ctx, p, names, by)
+		got, _, err = d.fetch(ctx, p, names, by)
 	}
-	return values, err
+	if err == nil && len(got.Withheld) > 0 {
+		d.log.Warn("the server withholds secrets", "project", project, "names", got.Withheld)
+	}
+	return got.Values, err
+}
+
+// withholds reports whether some of the names are withheld.
+func withholds(got client.Secrets, names []string) bool {
+	return slices.ContainsFunc(got.Withheld, func(name string) bool { return slices.Contains(names, name) })
 }
 
 // fetch asks for the values once, and returns the token it had, nil without.
-func (d *Daemon) fetch(ctx context.Context, p *project, names []string, by client.CallerContext) (map[string]opaque.Bytes, *token, error) {
+func (d *Daemon) fetch(ctx context.Context, p *project, names []string, by client.CallerContext) (client.Secrets, *token, error) {
 	t, err := d.token(ctx, p, names)
 	if err != nil {
-		return nil, nil, err
+		return client.Secrets{}, nil, err
 	}
 	s, err := d.sessions.current(ctx)
 	if err != nil {
-		return nil, nil, err
+		return client.Secrets{}, nil, err
 	}
 	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, d.sessions.attester(s), by)
 	if err != nil {
-		return nil, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
+		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
 	}
-	return only(all, names), t, nil
+	all.Values = only(all.Values, names)
+	return all, t, nil
 }
 
 // only returns the values of names and wipes the others.
