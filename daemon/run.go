@@ -91,12 +91,8 @@ func forwarded(s syscall.Signal) bool {
 	return false
 }
 
-// start gets the secrets and starts the program. A signal that would end the
-// program ends this instead.
+// start gets the secrets and starts the program.
 func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer watch(signals, stop)()
 	if err := d.admit(req); err != nil {
 		return nil, err
 	}
@@ -108,25 +104,39 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 	if err != nil {
 		return nil, err
 	}
-	values, err := d.values(ctx, req.Project, names, d.caller(c.peer, spec.Dir))
+	values, err := awaited(ctx, signals, func(ctx context.Context) (map[string]opaque.Bytes, error) {
+		return d.values(ctx, req.Project, names, d.caller(c.peer, spec.Dir))
+	})
 	defer func() {
 		for _, v := range values {
 			v.Wipe()
 		}
 	}()
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
 		return nil, err
 	}
 	spec.Secrets = secrets(values)
+	// From here on signals wait for the program: it may have its own mind about
+	// them.
 	return d.starter.Start(ctx, spec)
 }
 
-// watch ends the start of a program when a signal comes that would end the
-// program. The function it returns ends the watch, and with it the reading of
-// signals.
+// awaited gets the values, unless a signal comes that would end the program:
+// that is an [interruption].
+func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(context.Context) (map[string]opaque.Bytes, error)) (map[string]opaque.Bytes, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	unwatch := watch(signals, stop)
+	values, err := get(ctx)
+	unwatch()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return values, err
+}
+
+// watch calls stop when a signal comes that would end the program. The function
+// it returns ends the watch, and with it the reading of signals.
 func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -389,3 +389,15 @@ func TestCallerIsTold(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A signal is never lost between the start of a program and its first line.
+func TestSignalAtOnce(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	for range 25 {
+		cmd := h.launcher("--", "sh", "-c", "echo up; exec sleep 1000")
+		h.begin(cmd)
+		cmd.Process.Signal(unix.SIGINT)
+		h.wantStatus(cmd, 130)
+	}
+}
