@@ -34,6 +34,6 @@ func (s *Server) deleteAgent(ctx context.Context, q *request) (api.Deleted, erro
 func wireAgent(a vault.Agent) api.Agent {
 	return api.Agent{
 		ID: a.ID, AgentID: a.AgentID, Description: a.Description, Namespace: a.Namespace,
-		CreatedAt: api.NewTime(a.Created), HasPubkey: len(a.Key) > 0,
+		CreatedAt: api.NewTime(a.Created), HasPubkey: len(a.Key) > 0, Frozen: a.Frozen,
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/audit"
 )
 
 func (s *Server) auditLog(ctx context.Context, q *request) ([]api.AuditRow, error) {
@@ -37,6 +38,12 @@ func wireAudit(r vault.AuditRow) api.AuditRow {
 		Status: r.Status, Timestamp: api.NewTime(r.Time),
 		CallerPID: c.PID, CallerBinarySHA256: c.BinarySHA256, CallerArgvHash: c.ArgvHash, CallerCWD: c.CWD,
 		CallerGitCommit: c.GitCommit, SourceIP: c.SourceIP, Hostname: c.Hostname, OS: c.OS,
-		PrevHash: r.PrevHash, EntryMAC: r.MAC,
+		PrevHash: r.PrevHash, EntryMAC: r.MAC, Seq: r.Seq,
+		Actor:     &api.AuditActor{Kind: r.Actor.Kind, ID: r.Actor.ID, Namespace: r.Actor.Namespace, Auth: r.Actor.Auth},
+		Resources: wireAll(r.Resources, wireResource),
 	}
+}
+
+func wireResource(r audit.Resource) api.AuditResource {
+	return api.AuditResource{Path: r.Path, Decision: r.Decision}
 }

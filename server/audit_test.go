@@ -46,7 +46,7 @@ func TestAuditLog(t *testing.T) {
 	}
 	row := rows[0]
 	wantMembers(t, row, "id", "agent_id", "project_name", "action", "resource_path", "status", "timestamp", "caller_pid",
-		"caller_binary_sha256", "caller_argv_hash", "caller_cwd", "caller_git_commit", "source_ip", "hostname", "os", "prev_hash", "entry_mac")
+		"caller_binary_sha256", "caller_argv_hash", "caller_cwd", "caller_git_commit", "source_ip", "hostname", "os", "prev_hash", "entry_mac", "seq", "actor", "resources")
 	for name, want := range map[string]any{
 		"agent_id": "bot", "project_name": "app", "status": "success", "caller_pid": 4242.0, "caller_cwd": "/srv/app",
 		"caller_binary_sha256": "cafe", "caller_argv_hash": "beef", "caller_git_commit": "f00d", "hostname": "bücher",

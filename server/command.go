@@ -71,7 +71,7 @@ func (s *settings) flags() []cli.Flag {
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
-		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,poll=30/1m,failures=60/1m), or off"),
+		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m), or off"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
 		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},

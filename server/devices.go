@@ -17,6 +17,9 @@ func (s *Server) authorizeDevice(ctx context.Context, c call[api.DeviceAuthorize
 	if err := s.limits.authorize.Take(c.client.Source); err != nil {
 		return disclosure{}, err
 	}
+	if err := s.limits.logins.Take(struct{}{}); err != nil {
+		return disclosure{}, err
+	}
 	d, err := s.vault.AuthorizeDevice(ctx, c.client.Origin)
 	code := api.NewValue(d.DeviceCode.Reveal())
 	return disclose(api.DeviceAuthorization{
@@ -72,6 +75,6 @@ func (s *Server) deleteDevices(ctx context.Context, q *request) (api.DeletedDevi
 func wireDevice(d vault.Device) api.Device {
 	return api.Device{
 		ID: d.ID, UserCode: d.UserCode, Status: d.Status, AgentID: d.AgentID,
-		CreatedAt: api.NewTime(d.Created), ApprovedAt: wireTime(d.Approved),
+		CreatedAt: api.NewTime(d.Created), ApprovedAt: wireTime(d.Approved), SourceIP: d.Source,
 	}
 }

@@ -67,7 +67,7 @@ func TestDeviceFlow(t *testing.T) {
 	if s.Admin(t, "GET", "/admin/devices", nil, &list); len(list) != 1 || list[0]["status"] != "approved" || list[0]["agent_id"] != "bot" {
 		t.Errorf("%v", list)
 	}
-	wantMembers(t, list[0], "id", "user_code", "status", "agent_id", "created_at", "approved_at")
+	wantMembers(t, list[0], "id", "user_code", "status", "agent_id", "created_at", "approved_at", "source_ip")
 }
 
 func TestUnknownDeviceCodes(t *testing.T) {
@@ -124,6 +124,21 @@ func TestAuthorizeLimitBehindProxy(t *testing.T) {
 			t.Errorf("%s: %d %s", tc.addr, a.Status, a.Body)
 		}
 	}
+}
+
+// Ever new sources begin no more logins than all of them may.
+func TestLoginsOfAllSources(t *testing.T) {
+	s := servertest.With(t, servertest.Config{Limits: limit.Defaults(), Proxies: proxies(t, "127.0.0.1")})
+	from := func(i int) servertest.Answer {
+		return s.Do(t, servertest.Request{Method: "POST", Path: "/device/authorize", Body: `{}`, Header: http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", i)}}})
+	}
+	n := limit.Defaults().Logins.N
+	for i := range n {
+		if a := from(i); a.Status != http.StatusOK {
+			t.Fatalf("%d: %d %s", i, a.Status, a.Body)
+		}
+	}
+	wantError(t, from(n), http.StatusTooManyRequests, api.RateLimited)
 }
 
 // A client that polls as often as it was told to is never turned away: old

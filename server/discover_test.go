@@ -89,6 +89,24 @@ func TestDiscoverAnswerMembers(t *testing.T) {
 	}
 }
 
+// A body is the one that its daemon signed.
+func TestAnotherBody(t *testing.T) {
+	s := unlimited(t)
+	a := staged(t, s)
+	signed, err := json.Marshal(a.Discovery("app", "OPENAI_API_KEY"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := http.Header{"X-Daemon-Attestation": {a.Sign("POST", "/agent/discover", signed, proof.AgentTokenID(a.ID))}}
+	other := strings.Replace(string(signed), "OPENAI_API_KEY", "PASSWORD", 1)
+	wantError(t, s.Do(t, servertest.Request{Method: "POST", Path: "/agent/discover", Header: h, Body: other}), http.StatusUnauthorized, api.Unauthorized)
+	if rows := auditRows(t, s, "attestation"); len(rows) != 1 || rows[0]["status"] != "failed" {
+		t.Errorf("recorded %v", rows)
+	}
+	// It used nothing up.
+	wantError(t, s.Do(t, servertest.Request{Method: "POST", Path: "/agent/discover", Header: h, Body: signed}), http.StatusForbidden, api.PendingApproval)
+}
+
 func TestRediscover(t *testing.T) {
 	s := unlimited(t)
 	a := staged(t, s)

@@ -49,6 +49,7 @@ var problems = []struct {
 	{vault.ErrDecided, http.StatusConflict, api.Conflict},
 	{vault.ErrTokenActive, http.StatusConflict, api.Conflict},
 	{errMediaType, http.StatusUnsupportedMediaType, api.UnsupportedMediaType},
+	{errCrowded, http.StatusTooManyRequests, api.RateLimited},
 	{errPath, http.StatusBadRequest, api.InvalidRequest},
 	{vault.ErrTooMany, http.StatusTooManyRequests, api.RateLimited},
 	{vault.ErrSealed, http.StatusServiceUnavailable, api.Sealed},

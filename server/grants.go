@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
@@ -37,9 +38,43 @@ func wireGrant(g vault.ProjectGrant) api.Grant {
 }
 
 func (s *Server) listPending(ctx context.Context, q *request) ([]api.PendingGrant, error) {
+	status, err := q.query("status")
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{"", api.StatusPending, api.StatusApproved, api.StatusDenied}, status) {
+		return nil, &vault.InvalidError{Field: "status", Reason: "must be pending, approved or denied"}
+	}
 	rows, err := s.vault.PendingGrants(ctx, q.By)
-	return wireAll(newest(rows, maxPending), wirePending), err
+	if status != "" {
+		rows = slices.DeleteFunc(rows, func(p vault.PendingGrant) bool { return p.Status != status })
+	}
+	return wireAll(shown(rows), wirePending), err
 }
+
+// shown cuts a list of requests that has the newest first. What still waits for
+// a decision is never left out for what does not.
+func shown(rows []vault.PendingGrant) []vault.PendingGrant {
+	room := maxPending
+	for _, p := range rows {
+		if waits(p) {
+			room--
+		}
+	}
+	kept := rows[:0]
+	for _, p := range rows {
+		if !waits(p) {
+			if room <= 0 {
+				continue
+			}
+			room--
+		}
+		kept = append(kept, p)
+	}
+	return newest(kept, maxPending)
+}
+
+func waits(p vault.PendingGrant) bool { return p.Status == api.StatusPending }
 
 func (s *Server) approvePending(ctx context.Context, c call[api.ApproveGrant]) (api.ApprovedGrant, error) {
 	p, err := s.vault.ApproveGrant(ctx, c.By, c.PathValue("id"), c.In.ApprovedKeys)

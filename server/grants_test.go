@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/cortex-auth/cortex/server/api"
@@ -53,6 +54,31 @@ func begin(t *testing.T, a *servertest.Agent, project string, names ...string) s
 	var e api.Error
 	answer.JSON(t, &e)
 	return e.Details.GrantID
+}
+
+// The list is cut where it would grow too long, but never where somebody
+// waits.
+func TestLongListOfRequests(t *testing.T) {
+	s := unlimited(t)
+	a := staged(t, s)
+	open := begin(t, a, "app", "OPENAI_API_KEY")
+	s.Grant(t, "closed", s.Secret(t, "closed", "x"))
+	for i := range 505 {
+		project := "closed" + strconv.Itoa(i)
+		s.Grant(t, project, s.Secret(t, "k"+strconv.Itoa(i), "x"))
+		s.Admin(t, "POST", "/admin/pending-grants/"+begin(t, a, project, "K"+strconv.Itoa(i))+"/deny", nil, nil)
+	}
+	var list []api.PendingGrant
+	if s.Admin(t, "GET", "/admin/pending-grants", nil, &list); len(list) != 500 || list[499].ID != open || list[0].ProjectName != "closed504" {
+		t.Errorf("%d rows, the last %+v", len(list), list[len(list)-1])
+	}
+	if s.Admin(t, "GET", "/admin/pending-grants?status=pending", nil, &list); len(list) != 1 || list[0].ID != open {
+		t.Errorf("%+v", list)
+	}
+	if s.Admin(t, "GET", "/admin/pending-grants?status=denied", nil, &list); len(list) != 500 {
+		t.Errorf("%d denied", len(list))
+	}
+	wantError(t, s.TryAdmin(t, "GET", "/admin/pending-grants?status=open", nil), http.StatusBadRequest, api.InvalidRequest)
 }
 
 func TestPendingGrants(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/server/limit"
 	"github.com/cortex-auth/cortex/server/servertest"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 func TestHealth(t *testing.T) {
@@ -144,6 +146,47 @@ func TestBodyLimit(t *testing.T) {
 	}
 	// At the limit the body is read and found to be something else.
 	wantError(t, s.TryAdmin(t, "PUT", "/admin/secrets/nope", `{"x":"`+strings.Repeat("x", 2<<20-8)+`"}`), http.StatusNotFound, api.NotFound)
+}
+
+// Strangers hear no before they send a body, and cannot make the server hold
+// one.
+func TestStrangersSendNoBody(t *testing.T) {
+	s := servertest.New(t)
+	forged := proof.Attestation{
+		SessionID: "s", TS: time.Now().Unix(), JTI: "j", BodySHA256: proof.BodyHash(nil), AuthTokenID: "t", Signature: make([]byte, 64),
+	}.Header()
+	for request, header := range map[string]string{
+		"POST /admin/secrets":  "X-Admin-Token: wrong",
+		"POST /daemon/attest":  "Authorization: Bearer wrong",
+		"POST /agent/discover": "X-Daemon-Attestation: " + forged,
+		"PUT /admin/secrets/i": "X-Nothing: 1",
+	} {
+		a := raw(t, s, request+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n"+header+"\r\n\r\n")
+		wantError(t, a, http.StatusUnauthorized, api.Unauthorized)
+	}
+}
+
+func TestSmallBodies(t *testing.T) {
+	s := servertest.New(t)
+	body := func(n int) string { return `{"x":"` + strings.Repeat("x", n) + `"}` }
+	for path, most := range map[string]int{"/device/authorize": 4 << 10, "/device/token": 4 << 10, "/daemon/attest": 16 << 10} {
+		h := http.Header{"Authorization": {"Bearer " + s.Enrol(t, "bot-"+strconv.Itoa(len(path))).AccessToken}}
+		a := s.Do(t, servertest.Request{Method: "POST", Path: path, Header: h, Body: body(most - 8)})
+		if a.Status == http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %s", path, a.Body)
+		}
+		wantError(t, s.Do(t, servertest.Request{Method: "POST", Path: path, Header: h, Body: body(most)}), http.StatusRequestEntityTooLarge, api.TooLarge)
+	}
+}
+
+func TestQueryNamesANamespace(t *testing.T) {
+	s := servertest.New(t)
+	for _, path := range []string{"/admin/projects", "/admin/secrets", "/admin/agents", "/admin/projects/app/grants"} {
+		for _, namespace := range []string{"%00", "a%00b", ".x", strings.Repeat("a", 200), "%ff"} {
+			wantError(t, s.TryAdmin(t, "GET", path+"?namespace="+namespace, nil), http.StatusBadRequest, api.InvalidRequest)
+		}
+		wantBody(t, s.TryAdmin(t, "GET", path+"?namespace=nobodys", nil), http.StatusOK, "[]")
+	}
 }
 
 func TestHeaderLimit(t *testing.T) {

@@ -21,6 +21,15 @@ const (
 	maxHeader         = 16<<10 - 4<<10 // package net/http adds 4 KiB
 )
 
+// What one HTTP/2 connection may have under way. Without these, a few
+// connections that never finish a request hold what thousands should.
+const (
+	maxStreams       = 16
+	maxConnBuffer    = 256 << 10 // received and not read, in all its streams
+	maxStreamBuffer  = 64 << 10  // in each of them
+	http2WriteStalls = 30 * time.Second
+)
+
 // How many connections there may be, in all and from one source.
 const (
 	maxConns       = 2048
@@ -43,6 +52,12 @@ func httpServer(h http.Handler) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerConnection: maxConnBuffer,
+			MaxReceiveBufferPerStream:     maxStreamBuffer,
+			WriteByteTimeout:              http2WriteStalls,
+		},
 	}
 }
 

@@ -14,7 +14,7 @@ func (s *Server) listPolicies(ctx context.Context, q *request) ([]api.Policy, er
 
 func (s *Server) createPolicy(ctx context.Context, c call[api.CreatePolicy]) (api.CreatedPolicy, error) {
 	p, err := s.vault.CreatePolicy(ctx, c.By, vault.NewPolicy{
-		Name: c.In.PolicyName, AgentPattern: c.In.AgentPattern, Allowed: c.In.AllowedPaths, Denied: c.In.DeniedPaths,
+		Name: c.In.PolicyName, AgentPattern: c.In.AgentPattern, Namespace: c.In.Namespace, Allowed: c.In.AllowedPaths, Denied: c.In.DeniedPaths,
 	})
 	return api.CreatedPolicy{ID: p.ID, PolicyName: p.Name}, err
 }
@@ -26,6 +26,6 @@ func (s *Server) deletePolicy(ctx context.Context, q *request) (api.Deleted, err
 func wirePolicy(p vault.Policy) api.Policy {
 	return api.Policy{
 		ID: p.ID, PolicyName: p.Name, AgentPattern: p.AgentPattern,
-		AllowedPaths: listed(p.Allowed), DeniedPaths: listed(p.Denied), CreatedAt: api.NewTime(p.Created),
+		AllowedPaths: listed(p.Allowed), DeniedPaths: listed(p.Denied), Namespace: p.Namespace, CreatedAt: api.NewTime(p.Created),
 	}
 }

@@ -31,6 +31,17 @@ func TestPolicies(t *testing.T) {
 	wantError(t, s.TryAdmin(t, "DELETE", path, nil), http.StatusNotFound, api.NotFound)
 }
 
+func TestPolicyOfANamespace(t *testing.T) {
+	s := servertest.New(t)
+	wantCreated(t, s.TryAdmin(t, "POST", "/admin/namespaces", `{"name":"prod"}`))
+	wantCreated(t, s.TryAdmin(t, "POST", "/admin/policies", `{"policy_name":"p","agent_pattern":"*","allowed_paths":[],"namespace":"prod"}`))
+	var list []api.Policy
+	if s.Admin(t, "GET", "/admin/policies", nil, &list); len(list) != 1 || list[0].Namespace != "prod" {
+		t.Errorf("%+v", list)
+	}
+	wantError(t, s.TryAdmin(t, "POST", "/admin/policies", `{"policy_name":"q","agent_pattern":"*","allowed_paths":[],"namespace":"../x"}`), http.StatusBadRequest, api.InvalidRequest)
+}
+
 // A pattern the language cannot express would quietly match nothing.
 func TestPolicyPatternsAreChecked(t *testing.T) {
 	s := servertest.New(t)

@@ -141,7 +141,11 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 	defer background.Wait()
 	defer cancel()
 	background.Go(func() { _ = v.Run(ctx) }) // returns nil, always
-	background.Go(func() { p.reload(ctx, plan.cert) })
+	// Before anybody can know that the server is there, and ask it to reload.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	background.Go(func() { p.reload(ctx, hup, plan.cert) })
 	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, plan.proxies), plan)
 }
 
@@ -192,10 +196,7 @@ func (p program) accept(ctx context.Context, srv *http.Server, l net.Listener, p
 }
 
 // reload reads the certificate again at every SIGHUP.
-func (p program) reload(ctx context.Context, cert *certificate) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func (p program) reload(ctx context.Context, hup <-chan os.Signal, cert *certificate) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -28,7 +28,7 @@ func (s *Server) revokeProject(ctx context.Context, q *request) (api.RevokedProj
 
 // projectSecrets hands out the values of a project.
 func (s *Server) projectSecrets(ctx context.Context, q *request) (fetched, error) {
-	result, err := s.vault.FetchSecrets(ctx, q.client.Origin, vault.FetchRequest{
+	result, err := s.vault.FetchSecrets(ctx, q.client.ActingFor(q.Header).Origin, vault.FetchRequest{
 		Project: q.PathValue("project"), Bearer: q.bearer, Attestation: q.attestation,
 	})
 	return fetched(result), s.guard.Failed(q.client, err)
@@ -40,7 +40,7 @@ func wireProject(p vault.Project) api.Project {
 		mappings = map[string]string{}
 	}
 	return api.Project{
-		ID: p.ID, ProjectName: p.Name, EnvMappings: mappings, Namespace: p.Namespace, Scope: listed(p.Scope),
+		ID: p.ID, ProjectName: p.Name, AgentID: p.Agent, EnvMappings: mappings, Namespace: p.Namespace, Scope: listed(p.Scope),
 		CreatedAt: api.NewTime(p.Created), TokenExpiresAt: wireTime(p.TokenExpires), TokenRevokedAt: wireTime(p.TokenRevoked),
 		TokenStatus: p.Status,
 	}

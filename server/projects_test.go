@@ -26,7 +26,7 @@ func TestRevoke(t *testing.T) {
 		a := staged(t, s)
 		token := a.Obtain(t, "app", "OPENAI_API_KEY").Token
 		p := project(t, s, "app")
-		wantMembers(t, p, "id", "project_name", "env_mappings", "namespace", "scope", "created_at", "token_expires_at", "token_revoked_at", "token_status")
+		wantMembers(t, p, "id", "project_name", "env_mappings", "namespace", "scope", "created_at", "token_expires_at", "token_revoked_at", "token_status", "agent_id")
 		if p["token_status"] != "active" || p["token_expires_at"] == nil || p["token_revoked_at"] != nil {
 			t.Errorf("before: %v", p)
 		}

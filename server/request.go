@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -16,9 +15,6 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
-
-// maxBody is the longest body accepted, in bytes.
-const maxBody = 2 << 20
 
 // A request is one request on its way through the server.
 type request struct {
@@ -34,13 +30,16 @@ type request struct {
 	attestation *proof.Attestation
 	attested    *vault.Attested // the attestation, once verified
 
-	raw []byte // the body, once it was read
+	raw  []byte // the body, once it was read
+	most int64  // how long it may be
+	room room
 }
 
 // wipe forgets the secrets that came with the request.
 func (q *request) wipe() {
 	q.bearer.Wipe()
 	clear(q.raw)
+	q.room.leave()
 }
 
 var (
@@ -61,42 +60,15 @@ func (q *request) json() ([]byte, error) {
 	return q.body()
 }
 
-// body reads the body, whatever it says it is.
-func (q *request) body() ([]byte, error) {
-	if q.ContentLength > maxBody {
-		return nil, &http.MaxBytesError{Limit: maxBody}
-	}
-	var err error
-	q.raw, err = readAll(http.MaxBytesReader(q.conn, q.Body, maxBody))
-	return q.raw, err
-}
-
-// readAll is io.ReadAll for secrets: it wipes what it leaves behind as it
-// grows. It trusts no announced length, which would let anybody reserve
-// memory with a header.
-func readAll(r io.Reader) ([]byte, error) {
-	b := make([]byte, 0, 1024)
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if errors.Is(err, io.EOF) {
-			return b, nil
-		}
-		if err != nil {
-			clear(b)
-			return nil, err
-		}
-		if len(b) == cap(b) {
-			grown := append(make([]byte, 0, 4*cap(b)), b...)
-			clear(b)
-			b = grown
-		}
-	}
-}
-
 // namespace returns the query parameter of that name, which every route about
 // names takes; empty if there is none.
-func (q *request) namespace() (string, error) { return q.query("namespace") }
+func (q *request) namespace() (string, error) {
+	n, err := q.query("namespace")
+	if err == nil && n != "" && !proof.ValidName(n) {
+		err = &vault.InvalidError{Field: "namespace", Reason: "is not a namespace's name"}
+	}
+	return n, err
+}
 
 func (q *request) query(name string) (string, error) {
 	values, err := url.ParseQuery(q.URL.RawQuery)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/cortex-auth/cortex/server/auth"
-	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // A route is one line of the contract.
@@ -24,9 +23,9 @@ func (s *Server) routes() []route {
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 
 		{"GET /device", s.anyone, bare(s.devicePage)},
-		{"POST /device/authorize", s.anyone, handle(s.authorizeDevice)},
-		{"POST /device/token", s.anyone, handle(s.deviceToken)},
-		{"POST /daemon/attest", s.device, handle(s.attest)},
+		{"POST /device/authorize", s.anyone, atMost(maxDeviceBody, handle(s.authorizeDevice))},
+		{"POST /device/token", s.anyone, atMost(maxDeviceBody, handle(s.deviceToken))},
+		{"POST /daemon/attest", s.device, atMost(maxAttestBody, handle(s.attest))},
 		{"POST /agent/discover", s.agent, handle(s.discover)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 
@@ -92,28 +91,21 @@ func (s *Server) device(ctx context.Context, q *request) (err error) {
 	return err
 }
 
-// agent asks for the signature of an attested daemon over the body, unless the
-// vault can do without. The agent's own proof is in the body, for the vault.
+// agent asks for the signature of an attested daemon, unless the vault can do
+// without: first for a good one, then for the body that it signs. A stranger
+// gets to send no body. The agent's own proof is in the body, for the vault.
 func (s *Server) agent(ctx context.Context, q *request) (err error) {
 	if q.attestation, err = auth.Attestation(q.Header); err != nil {
 		return err
 	}
-	if q.attestation == nil {
-		// Answers those that need one before they send megabytes.
-		if err := s.attested(ctx, q, ""); err != nil {
-			return err
-		}
-	}
-	body, err := q.body()
-	if err != nil || q.attestation == nil {
+	if q.attested, err = s.guard.Attested(ctx, q.client, http.MethodPost, "/agent/discover", q.attestation); err != nil {
 		return err
 	}
-	return s.attested(ctx, q, proof.BodyHash(body))
-}
-
-func (s *Server) attested(ctx context.Context, q *request, bodySHA256 string) (err error) {
-	q.attested, err = s.guard.Attested(ctx, q.client, http.MethodPost, "/agent/discover", q.attestation, bodySHA256)
-	return err
+	body, err := q.body()
+	if err != nil {
+		return err
+	}
+	return s.guard.Covers(ctx, q.client, q.attested, body)
 }
 
 // project asks for a project token. Whether it and the attestation are good,

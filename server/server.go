@@ -53,6 +53,7 @@ type Server struct {
 	proxies auth.Proxies
 	guard   *auth.Guard
 	limits  limits
+	bodies  *limit.Budget
 	handler http.Handler
 }
 
@@ -60,6 +61,7 @@ type Server struct {
 type limits struct {
 	discover  *limit.Limiter[[32]byte]     // by hash of the agent
 	authorize *limit.Limiter[netip.Prefix] // by source
+	logins    *limit.Limiter[struct{}]     // of all sources
 	poll      *limit.Limiter[[32]byte]     // by hash of the device code
 }
 
@@ -73,11 +75,13 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		vault:   c.Vault,
 		log:     c.log(),
+		bodies:  limit.NewBudget(bodyBudget),
 		proxies: c.Proxies,
 		guard:   auth.NewGuard(c.Vault, rates.Failures),
 		limits: limits{
 			discover:  limit.New[[32]byte](rates.Discover),
 			authorize: limit.New[netip.Prefix](rates.Authorize),
+			logins:    limit.New[struct{}](rates.Logins),
 			poll:      limit.New[[32]byte](rates.Poll),
 		},
 	}
@@ -99,7 +103,7 @@ func (s *Server) serve(rt route) http.Handler {
 		w = routed(w)
 		t := tracerOf(w)
 		t.route = rt.pattern
-		q := &request{Request: r, conn: t.ResponseWriter, client: t.client}
+		q := &request{Request: r, conn: t.ResponseWriter, client: t.client, most: maxBody, room: room{budget: s.bodies}}
 		defer q.wipe()
 		status, answer, err := rt.answer(r.Context(), q)
 		t.by = q.By

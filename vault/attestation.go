@@ -17,6 +17,7 @@ type Attested struct {
 	session string // id
 	agent   string // row id
 	tokenID string // what the attestation says the request is authorised by
+	body    string // the hash of the body that was signed, in hex
 	message seenRow
 }
 
@@ -24,11 +25,11 @@ type Attested struct {
 func (a *Attested) AgentRow() string { return a.agent }
 
 // CheckAttestation verifies the attestation of a request before its body is
-// looked into: method and path are those of the route, bodySHA256 is the hash
-// of the body as it came. It returns nil, and no error, where attestation is
-// not required; else [ErrUnauthorized], [ErrClockSkew] or [ErrReplay] for one
-// that is missing or not good.
-func (v *Vault) CheckAttestation(ctx context.Context, from access.Origin, method, path string, att *proof.Attestation, bodySHA256 string) (*Attested, error) {
+// read: method and path are those of the route. What it returns is good for no
+// body but the one that [Vault.CheckBody] accepts. It is nil, with no error,
+// where attestation is not required; else the error is [ErrUnauthorized],
+// [ErrClockSkew] or [ErrReplay] for one that is missing or not good.
+func (v *Vault) CheckAttestation(ctx context.Context, from access.Origin, method, path string, att *proof.Attestation) (*Attested, error) {
 	k, release, err := v.use()
 	if err != nil || !v.cfg.RequireAttestation {
 		if err == nil {
@@ -40,7 +41,7 @@ func (v *Vault) CheckAttestation(ctx context.Context, from access.Origin, method
 	var a Attested
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		o := v.newOp(tx, k, access.Nobody(from), record{})
-		a, err = o.attested(att, method, path, bodySHA256)
+		a, err = o.attested(att, method, path)
 		return err
 	})
 	if err != nil {
@@ -49,9 +50,30 @@ func (v *Vault) CheckAttestation(ctx context.Context, from access.Origin, method
 	return &a, nil
 }
 
-// attested verifies an attestation against its session.
-func (o *op) attested(att *proof.Attestation, method, path, bodySHA256 string) (Attested, error) {
-	if att == nil || subtle.ConstantTimeCompare([]byte(att.BodySHA256), []byte(bodySHA256)) != 1 {
+// CheckBody verifies that body is the one that was attested, else
+// [ErrUnauthorized]. Where attestation is not required, a is nil, and every
+// body will do.
+func (v *Vault) CheckBody(ctx context.Context, from access.Origin, a *Attested, body []byte) error {
+	if a == nil || a.covers(proof.BodyHash(body)) {
+		return nil
+	}
+	k, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return v.failAuth(ctx, k, from, record{action: access.Attestation}, ErrUnauthorized)
+}
+
+// covers reports whether bodySHA256 was attested.
+func (a *Attested) covers(bodySHA256 string) bool {
+	return subtle.ConstantTimeCompare([]byte(a.body), []byte(bodySHA256)) == 1
+}
+
+// attested verifies an attestation against its session. What is known of the
+// body is for [Attested.covers].
+func (o *op) attested(att *proof.Attestation, method, path string) (Attested, error) {
+	if att == nil {
 		return Attested{}, ErrUnauthorized
 	}
 	s, err := o.liveSession(att.SessionID)
@@ -62,7 +84,7 @@ func (o *op) attested(att *proof.Attestation, method, path, bodySHA256 string) (
 		return Attested{}, ErrUnauthorized
 	}
 	a := Attested{
-		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID,
+		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID, body: att.BodySHA256,
 		message: seenRow{TS: att.TS, By: "daemon:" + s.Agent, Once: att.JTI},
 	}
 	return a, o.fresh(a.message)

@@ -177,12 +177,12 @@ func (o *op) bearerJWT(text, project string) (tokenRow, error) {
 
 // attestedFetch verifies the attestation: of the token's agent, for this token.
 func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
-	att, err := o.attested(r.Attestation, "GET", "/project/secrets/"+r.Project, proof.BodyHash(nil))
+	att, err := o.attested(r.Attestation, "GET", "/project/secrets/"+r.Project)
 	if err != nil {
 		return nil, err
 	}
 	want := proof.AuthTokenID(string(r.Bearer.Reveal()))
-	if att.agent != a.ID || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
+	if att.agent != a.ID || !att.covers(proof.BodyHash(nil)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
 		return nil, ErrUnauthorized
 	}
 	return &att, nil

@@ -16,8 +16,8 @@ import (
 
 // policies narrow what agents may have. They never widen it.
 var (
-	policies       = store.Rows[policyRow]("policy")
-	policiesByName = store.Unique(policies, "policy_by_name", func(r policyRow) (store.Key, bool) {
+	policies = store.Rows[policyRow]("policy")
+	_        = store.Unique(policies, "policy_by_name", func(r policyRow) (store.Key, bool) {
 		return store.Key(r.Name), true
 	})
 	policiesOf = store.NewMulti(policies, "policy_by_namespace", func(r policyRow) (store.Key, bool) {

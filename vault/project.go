@@ -163,11 +163,7 @@ func compareBool(a, b bool) int {
 func (v *Vault) Projects(ctx context.Context, by access.Caller, namespace string) (all []Project, err error) {
 	err = v.look(ctx, by, access.ListProjects, func(o *op) error {
 		all = []Project{}
-		var prefix store.Key
-		if namespace != "" {
-			prefix = store.Join(namespace)
-		}
-		rows, err := gather(projects.All(o.Tx, prefix))
+		rows, err := gather(projects.All(o.Tx, store.Key(namespace)))
 		if err != nil {
 			return err
 		}

@@ -134,7 +134,10 @@ func (h *host) ask(project string, names ...string) question {
 
 // send sends a discover request as the server would.
 func (h *host) send(q question) (vault.DiscoverResult, error) {
-	att, err := h.v.CheckAttestation(h.t.Context(), vaulttest.Origin, "POST", "/agent/discover", q.att, proof.BodyHash([]byte(q.body)))
+	att, err := h.v.CheckAttestation(h.t.Context(), vaulttest.Origin, "POST", "/agent/discover", q.att)
+	if err == nil {
+		err = h.v.CheckBody(h.t.Context(), vaulttest.Origin, att, []byte(q.body))
+	}
 	if err != nil {
 		return vault.DiscoverResult{}, err
 	}

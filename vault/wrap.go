@@ -16,7 +16,7 @@ const (
 	wrapsAtInit = 6 // four keys, the sentinel, one signing key
 )
 
-// ErrKEKExhausted: the KEK has wrapped as many keys as it safely can.
+// ErrKEKExhausted means that the KEK has wrapped as many keys as it safely can.
 var ErrKEKExhausted = errors.New("the key-encryption key has wrapped as many keys as it safely can: move the secrets to a new vault")
 
 // wraps counts what each KEK has wrapped.

@@ -11,8 +11,8 @@ import (
 	"github.com/cortex-auth/cortex/vault/locked"
 )
 
-// ErrOpen: the sealed token was not made with this key for this server and
-// agent, or was altered.
+// ErrOpen means that the sealed token was not made with this key for this
+// server and agent, or was altered.
 var ErrOpen = errors.New("cannot open the sealed access token with this agent's key")
 
 // sealLabel is the HKDF info of the key that seals session files, and the

@@ -17,10 +17,11 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// ErrNoTerminal: there is nobody to ask.
+// ErrNoTerminal means that there is nobody to ask.
 var ErrNoTerminal = errors.New("no terminal to ask on")
 
-// ErrInterrupted: the person pressed Ctrl-C, or Ctrl-D on an empty line.
+// ErrInterrupted means that the person pressed Ctrl-C, or Ctrl-D on an empty
+// line.
 var ErrInterrupted = errors.New("interrupted at the prompt")
 
 // maxLine is the longest answer, in bytes.

@@ -44,7 +44,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
 )
 
 // patience is how long anything awaited may take before the script fails.
@@ -166,7 +165,7 @@ func fifo(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) > 0, "fifo NAME...")
 	for _, name := range args {
 		path := ts.MkAbs(name)
-		ts.Check(unix.Mkfifo(path, 0o600))
+		ts.Check(syscall.Mkfifo(path, 0o600))
 		// Open for both, so that neither side waits for the other and the end
 		// of one writer is not the end.
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -357,8 +356,7 @@ func secret(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// pidfile waits on pidfds, which tell the end of any process, whoever's child
-// it is.
+// pidfile waits for the end of any process, whoever's child it is.
 func pidfile(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) > 0, "pidfile FILE...")
 	for _, name := range args {
@@ -371,26 +369,10 @@ func pidfile(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func gone(ts *testscript.TestScript, pid int) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err == unix.ESRCH {
-		return
-	}
+	ended, err := awaitExit(pid, time.Now().Add(patience))
 	ts.Check(err)
-	defer unix.Close(fd)
-	deadline := time.Now().Add(patience)
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			ts.Fatalf("process %d is still there", pid)
-		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
-		if err == unix.EINTR {
-			continue
-		}
-		ts.Check(err)
-		if n == 1 {
-			return
-		}
+	if !ended {
+		ts.Fatalf("process %d is still there", pid)
 	}
 }
 

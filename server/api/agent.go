@@ -8,6 +8,8 @@ type Agent struct {
 	Namespace   string  `json:"namespace"`
 	CreatedAt   Time    `json:"created_at"`
 	HasPubkey   bool    `json:"has_pubkey"`
+	// Frozen agents get nothing: one read a honey secret.
+	Frozen bool `json:"frozen,omitempty"`
 }
 
 // CreateAgent is the body of POST /admin/agents. AgentPub is the Ed25519

@@ -20,4 +20,28 @@ type AuditRow struct {
 	OS                 *string `json:"os"`
 	PrevHash           string  `json:"prev_hash"`
 	EntryMAC           string  `json:"entry_mac"`
+
+	// What follows, older servers do not say.
+
+	// Seq numbers the rows without gaps.
+	Seq uint64 `json:"seq,omitempty"`
+	// Actor is who did it, as authenticated.
+	Actor *AuditActor `json:"actor,omitempty"`
+	// Resources are the things decided on one by one, such as the secrets of a
+	// fetch.
+	Resources []AuditResource `json:"resources,omitempty"`
+}
+
+// An AuditActor is the party that acted.
+type AuditActor struct {
+	Kind      string `json:"kind"`
+	ID        string `json:"id,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Auth      string `json:"auth"`
+}
+
+// An AuditResource is one thing and what was decided about it.
+type AuditResource struct {
+	Path     string `json:"path"`
+	Decision string `json:"decision"`
 }

@@ -42,6 +42,8 @@ type Device struct {
 	AgentID    *string `json:"agent_id"`
 	CreatedAt  Time    `json:"created_at"`
 	ApprovedAt *Time   `json:"approved_at"`
+	// SourceIP is where the login began; older servers do not say.
+	SourceIP *string `json:"source_ip,omitempty"`
 }
 
 // ApproveDevice is the body of POST /admin/web/device/approve.

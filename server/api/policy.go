@@ -8,6 +8,9 @@ type Policy struct {
 	AllowedPaths []string `json:"allowed_paths"`
 	DeniedPaths  []string `json:"denied_paths"`
 	CreatedAt    Time     `json:"created_at"`
+	// Namespace is the one whose agents the policy is about, absent if it is
+	// about those of all; older servers do not say.
+	Namespace string `json:"namespace,omitempty"`
 }
 
 // CreatePolicy is the body of POST /admin/policies. AllowedPaths is required
@@ -17,6 +20,7 @@ type CreatePolicy struct {
 	AgentPattern string   `json:"agent_pattern"`
 	AllowedPaths []string `json:"allowed_paths"`
 	DeniedPaths  []string `json:"denied_paths,omitempty"`
+	Namespace    string   `json:"namespace,omitempty"`
 }
 
 // CreatedPolicy answers POST /admin/policies.

@@ -19,6 +19,9 @@ type Project struct {
 	TokenExpiresAt *Time             `json:"token_expires_at"`
 	TokenRevokedAt *Time             `json:"token_revoked_at"`
 	TokenStatus    string            `json:"token_status"`
+	// AgentID is the agent that owns the project, absent while none does; older
+	// servers do not say.
+	AgentID string `json:"agent_id,omitempty"`
 }
 
 // RevokedProject answers POST /admin/projects/{project_name}/revoke.

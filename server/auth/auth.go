@@ -79,11 +79,16 @@ func (g *Guard) Device(ctx context.Context, h http.Header, c Client) (access.Cal
 	return by, g.Failed(c, err)
 }
 
-// Attested verifies a daemon's signature over a request whose body has that
-// hash. The result is nil where the vault asks for no signature.
-func (g *Guard) Attested(ctx context.Context, c Client, method, path string, a *proof.Attestation, bodySHA256 string) (*vault.Attested, error) {
-	att, err := g.vault.CheckAttestation(ctx, c.Origin, method, path, a, bodySHA256)
+// Attested verifies a daemon's signature over a request whose body is still to
+// come. The result is nil where the vault asks for no signature.
+func (g *Guard) Attested(ctx context.Context, c Client, method, path string, a *proof.Attestation) (*vault.Attested, error) {
+	att, err := g.vault.CheckAttestation(ctx, c.Origin, method, path, a)
 	return att, g.Failed(c, err)
+}
+
+// Covers verifies that body is the one that was signed.
+func (g *Guard) Covers(ctx context.Context, c Client, a *vault.Attested, body []byte) error {
+	return g.Failed(c, g.vault.CheckBody(ctx, c.Origin, a, body))
 }
 
 // Failed counts a failure of a client that is not the administrator, if err is

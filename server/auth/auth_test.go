@@ -64,7 +64,11 @@ func TestCallerHeaders(t *testing.T) {
 	} {
 		h.Set(name, value)
 	}
-	m := ClientOf(&http.Request{RemoteAddr: "192.0.2.1:80", Header: h}, nil).Origin.Meta
+	client := ClientOf(&http.Request{RemoteAddr: "192.0.2.1:80", Header: h}, nil)
+	if m := client.Origin.Meta; m.PID != nil || m.CWD != nil || m.Hostname != nil || m.SourceIP == nil {
+		t.Errorf("unasked: %+v", m)
+	}
+	m := client.ActingFor(h).Origin.Meta
 	if m.PID == nil || *m.PID != 4242 || m.CWD == nil || *m.CWD != "/srv/app" || m.Hostname == nil || *m.Hostname != "bücher" {
 		t.Errorf("%+v", m)
 	}
@@ -75,7 +79,7 @@ func TestCallerHeaders(t *testing.T) {
 		t.Errorf("source %v", m.SourceIP)
 	}
 	h.Set("X-Cortex-Caller-Pid", "12x")
-	if pid := ClientOf(&http.Request{Header: h}, nil).Origin.Meta.PID; pid != nil {
+	if pid := (Client{}).ActingFor(h).Origin.Meta.PID; pid != nil {
 		t.Errorf("pid %d", *pid)
 	}
 }
@@ -121,6 +125,9 @@ func FuzzClientOf(f *testing.F) {
 			t.Fatalf("%q makes a stranger %q", s, c.Origin.Source)
 		}
 		c := ClientOf(&http.Request{RemoteAddr: "10.0.0.1:80", Header: h}, trusted)
+		if m := c.ActingFor(h).Origin.Meta; m.CWD != nil && (*m.CWD != s || len(s) > 1024) {
+			t.Fatalf("%q is recorded as %q", s, *m.CWD)
+		}
 		if addr, err := netip.ParseAddr(c.Origin.Source); err != nil || addr.Zone() != "" || !c.Source.Contains(addr) {
 			t.Fatalf("%q makes a proxy's client %q, %s", s, c.Origin.Source, c.Source)
 		}

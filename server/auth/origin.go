@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/cortex-auth/cortex/server/limit"
-	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
 )
 
@@ -70,8 +69,8 @@ func ClientOf(r *http.Request, proxies Proxies) Client {
 	c := Client{Source: limit.Source(addr)}
 	if addr.IsValid() {
 		c.Origin.Source = addr.String()
+		c.Origin.Meta.SourceIP = &c.Origin.Source
 	}
-	c.Origin.Meta = callerOf(r.Header, c.Origin)
 	return c
 }
 
@@ -118,21 +117,26 @@ func parseHop(s string) (netip.Addr, error) {
 	return addr.Unmap().WithZone(""), nil
 }
 
-// callerOf returns what the client says of the process it acts for.
-func callerOf(h http.Header, from access.Origin) audit.Caller {
+// ActingFor returns c with what it says of the process that it acts for. Only
+// routes that record it for those they let in should ask: a stranger's words
+// need no room in the record.
+func (c Client) ActingFor(h http.Header) Client {
+	c.Origin.Meta = callerOf(h, c.Origin.Meta.SourceIP)
+	return c
+}
+
+func callerOf(h http.Header, source *string) audit.Caller {
 	c := audit.Caller{
+		SourceIP:     source,
 		BinarySHA256: text(h, "X-Cortex-Caller-Binary-Sha256", 128),
 		ArgvHash:     text(h, "X-Cortex-Caller-Argv-Hash", 128),
-		CWD:          text(h, "X-Cortex-Caller-Cwd", 4096),
+		CWD:          text(h, "X-Cortex-Caller-Cwd", 1024),
 		GitCommit:    text(h, "X-Cortex-Caller-Git-Commit", 128),
 		Hostname:     text(h, "X-Cortex-Hostname", 255),
 		OS:           text(h, "X-Cortex-Os", 128),
 	}
 	if pid, err := strconv.ParseInt(h.Get("X-Cortex-Caller-Pid"), 10, 64); err == nil {
 		c.PID = &pid
-	}
-	if from.Source != "" {
-		c.SourceIP = &from.Source
 	}
 	return c
 }

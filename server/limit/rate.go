@@ -45,6 +45,9 @@ type Rates struct {
 	Discover Rate
 	// Authorize is for each source that starts a device login.
 	Authorize Rate
+	// Logins is for the device logins of all sources together: each makes a row
+	// in the vault before anybody is known.
+	Logins Rate
 	// Poll is for each device code.
 	Poll Rate
 	// Failures is for each source that shows bad credentials.
@@ -57,6 +60,7 @@ func Defaults() Rates {
 	return Rates{
 		Discover:  Rate{5, time.Minute},
 		Authorize: Rate{1, time.Minute},
+		Logins:    Rate{60, time.Minute},
 		Poll:      Rate{30, time.Minute},
 		Failures:  Rate{60, time.Minute},
 	}
@@ -66,8 +70,8 @@ func Defaults() Rates {
 func (r Rates) Off() bool { return r == Rates{} }
 
 // ParseRates reads "off" as no limits at all, and "discover=20/1m,poll=60/1m"
-// as [Defaults] with changes. The names are discover, authorize, poll and
-// failures. The empty text is Defaults.
+// as [Defaults] with changes. The names are discover, authorize, logins,
+// poll and failures. The empty text is Defaults.
 func ParseRates(s string) (Rates, error) {
 	if s == "off" {
 		return Rates{}, nil
@@ -80,7 +84,7 @@ func ParseRates(s string) (Rates, error) {
 		name, value, _ := strings.Cut(item, "=")
 		dst := rates.named(strings.TrimSpace(name))
 		if dst == nil {
-			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, poll or failures, as in discover=20/1m, or off alone", name)
+			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, logins, poll or failures, as in discover=20/1m, or off alone", name)
 		}
 		rate, err := ParseRate(strings.TrimSpace(value))
 		if err != nil {
@@ -97,6 +101,8 @@ func (r *Rates) named(name string) *Rate {
 		return &r.Discover
 	case "authorize":
 		return &r.Authorize
+	case "logins":
+		return &r.Logins
 	case "poll":
 		return &r.Poll
 	case "failures":

@@ -75,18 +75,10 @@ const (
 	DeviceLogin   Action = "device_login"
 )
 
-// agentActions are what an agent may do with its own credentials.
+// agentActions are what an agent may begin with its own credentials.
 var agentActions = map[Action]bool{
-	DeviceTokenIssue:        true,
-	DaemonAttest:            true,
-	DaemonAttestRejected:    true,
-	Discover:                true,
-	DiscoverPendingNew:      true,
-	DiscoverPendingExisting: true,
-	DiscoverDenied:          true,
-	DiscoverLimit:           true,
-	RotateToken:             true,
-	AutoRotateToken:         true,
-	GetSecrets:              true,
-	HoneyTokenAccess:        true,
+	DeviceTokenIssue: true,
+	DaemonAttest:     true,
+	Discover:         true,
+	GetSecrets:       true,
 }

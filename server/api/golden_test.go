@@ -1,0 +1,353 @@
+package api
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// at is the time in the golden texts.
+var at = NewTime(time.Date(2026, 4, 27, 18, 40, 0, 0, time.UTC))
+
+func value(s string) Value { return NewValue([]byte(s)) }
+
+// golden has each type of this package that travels, as it is on the wire: with
+// every member filled, and with what may be null or absent left out.
+var golden = []struct {
+	v    any
+	want string
+}{
+	{
+		Secret{"i", "a/b", KeyValue, new("d"), "default", true, at},
+		`{"id":"i","key_path":"a/b","secret_type":"KEY_VALUE","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		Secret{"i", "p", JSONConfig, nil, "default", false, at},
+		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at},
+		`{"id":"i","key_path":"p","secret_type":"TEMPLATE_CONFIG","value":"v\u003c\u0026\u003e\u2028","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		SecretDetail{"i", "p", KeyValue, value(""), nil, "default", false, at, at},
+		`{"id":"i","key_path":"p","secret_type":"KEY_VALUE","value":"","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		CreateSecret{"p", KeyValue, value("v"), new("d"), "prod", true},
+		`{"key_path":"p","secret_type":"KEY_VALUE","value":"v","description":"d","namespace":"prod","is_honey_token":true}`,
+	},
+	{CreateSecret{KeyPath: "p", SecretType: KeyValue, Value: value("v")}, `{"key_path":"p","secret_type":"KEY_VALUE","value":"v"}`},
+	{CreatedSecret{"i", "p", "default"}, `{"id":"i","key_path":"p","namespace":"default"}`},
+	{UpdateSecret{value("v"), new("d"), new(false)}, `{"value":"v","description":"d","is_honey_token":false}`},
+	{UpdateSecret{}, `{}`},
+	{Updated{true, "i"}, `{"updated":true,"id":"i"}`},
+	{Deleted{true}, `{"deleted":true}`},
+	{DeletedID{true, "i"}, `{"deleted":true,"id":"i"}`},
+
+	{
+		Agent{"i", "bot", new("d"), "default", at, true, true},
+		`{"id":"i","agent_id":"bot","description":"d","namespace":"default","created_at":"2026-04-27 18:40:00","has_pubkey":true,"frozen":true}`,
+	},
+	{
+		Agent{"i", "bot", nil, "default", at, false, false},
+		`{"id":"i","agent_id":"bot","description":null,"namespace":"default","created_at":"2026-04-27 18:40:00","has_pubkey":false}`,
+	},
+	{CreateAgent{"bot", "A6EH", new("d"), "prod"}, `{"agent_id":"bot","agent_pub":"A6EH","description":"d","namespace":"prod"}`},
+	{CreateAgent{AgentID: "bot", AgentPub: "A6EH"}, `{"agent_id":"bot","agent_pub":"A6EH"}`},
+	{CreatedAgent{"i", "bot", "default"}, `{"id":"i","agent_id":"bot","namespace":"default"}`},
+
+	{
+		Policy{"i", "n", "*", []string{"a/*"}, []string{}, at, ""},
+		`{"id":"i","policy_name":"n","agent_pattern":"*","allowed_paths":["a/*"],"denied_paths":[],"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		Policy{"i", "n", "*", []string{}, []string{"a/*"}, at, "prod"},
+		`{"id":"i","policy_name":"n","agent_pattern":"*","allowed_paths":[],"denied_paths":["a/*"],"created_at":"2026-04-27 18:40:00","namespace":"prod"}`,
+	},
+	{CreatePolicy{"n", "*", []string{}, []string{"db/*"}, "prod"}, `{"policy_name":"n","agent_pattern":"*","allowed_paths":[],"denied_paths":["db/*"],"namespace":"prod"}`},
+	{CreatePolicy{PolicyName: "n", AgentPattern: "*", AllowedPaths: []string{"a"}}, `{"policy_name":"n","agent_pattern":"*","allowed_paths":["a"]}`},
+	{CreatedPolicy{"i", "n"}, `{"id":"i","policy_name":"n"}`},
+
+	{Namespace{"prod", new("d"), at}, `{"name":"prod","description":"d","created_at":"2026-04-27 18:40:00"}`},
+	{Namespace{"prod", nil, at}, `{"name":"prod","description":null,"created_at":"2026-04-27 18:40:00"}`},
+	{CreateNamespace{"prod", new("d")}, `{"name":"prod","description":"d"}`},
+	{CreateNamespace{Name: "prod"}, `{"name":"prod"}`},
+	{CreatedNamespace{"prod", nil}, `{"name":"prod","description":null}`},
+	{DeletedNamespace{true, "prod"}, `{"deleted":true,"name":"prod"}`},
+
+	{
+		Project{"i", "p", map[string]string{"B": "b", "A": "a"}, "default", []string{"a", "b"}, at, &at, &at, TokenStatusRevoked, "bot"},
+		`{"id":"i","project_name":"p","env_mappings":{"A":"a","B":"b"},"namespace":"default","scope":["a","b"],"created_at":"2026-04-27 18:40:00","token_expires_at":"2026-04-27 18:40:00","token_revoked_at":"2026-04-27 18:40:00","token_status":"revoked","agent_id":"bot"}`,
+	},
+	{
+		Project{"i", "p", map[string]string{}, "default", []string{}, at, nil, nil, TokenStatusActive, ""},
+		`{"id":"i","project_name":"p","env_mappings":{},"namespace":"default","scope":[],"created_at":"2026-04-27 18:40:00","token_expires_at":null,"token_revoked_at":null,"token_status":"active"}`,
+	},
+	{RevokedProject{true, "p", true}, `{"revoked":true,"project_name":"p","already_revoked":true}`},
+	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
+	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},
+	{ProjectSecrets{map[string]Value{}, []string{"A"}}, `{"env_vars":{},"withheld":["A"]}`},
+
+	{
+		Grant{"i", "p", "", "a/b", "default", "B", "admin", at},
+		`{"id":"i","project_name":"p","secret_id":"","secret_key_path":"a/b","secret_namespace":"default","env_var_name":"B","granted_by":"admin","granted_at":"2026-04-27 18:40:00"}`,
+	},
+	{CreateGrant{"s", new("B")}, `{"secret_id":"s","env_var_name":"B"}`},
+	{CreateGrant{SecretID: "s"}, `{"secret_id":"s"}`},
+	{CreatedGrant{"i", "p", "s", "a/b", new("B")}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":"B"}`},
+	{CreatedGrant{"i", "p", "s", "a/b", nil}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":null}`},
+
+	{
+		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{}, StatusPending, at, nil, nil, nil, nil, nil},
+		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":[],"status":"pending","requested_at":"2026-04-27 18:40:00","decided_at":null,"decided_by":null,"auto_approval_until":null,"source_ip":null}`,
+	},
+	{
+		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{"A"}, StatusApproved, at, &at, new("admin"), &at, new("192.0.2.7"), []GrantItem{{"A", "a", "proposed"}}},
+		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":["A"],"status":"approved","requested_at":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","auto_approval_until":"2026-04-27 18:40:00","source_ip":"192.0.2.7","items":[{"env_var_name":"A","key_path":"a","kind":"proposed"}]}`,
+	},
+	{ApproveGrant{}, `{}`},
+	{ApproveGrant{&[]string{}}, `{"approved_keys":[]}`},
+	{
+		ApprovedGrant{true, "i", []string{"A"}, at},
+		`{"approved":true,"id":"i","approved_keys":["A"],"auto_approval_until":"2026-04-27 18:40:00"}`,
+	},
+	{DeniedGrant{true, "i"}, `{"denied":true,"id":"i"}`},
+
+	{DeviceAuthorizeRequest{"cortex-cli"}, `{"client_id":"cortex-cli"}`},
+	{DeviceAuthorizeRequest{}, `{}`},
+	{
+		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "", 600, 5},
+		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","expires_in":600,"interval":5}`,
+	},
+	{
+		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "https://v/device?user_code=BCDF-GHJK", 600, 5},
+		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","verification_uri_complete":"https://v/device?user_code=BCDF-GHJK","expires_in":600,"interval":5}`,
+	},
+	{DeviceTokenRequest{value("dc"), GrantTypeDeviceCode}, `{"device_code":"dc","grant_type":"urn:ietf:params:oauth:grant-type:device_code"}`},
+	{DeviceTokenRequest{DeviceCode: value("dc")}, `{"device_code":"dc"}`},
+	{DeviceToken{value("jwt"), "Bearer", 2592000, "k"}, `{"access_token":"jwt","token_type":"Bearer","expires_in":2592000,"kid":"k"}`},
+	{
+		Device{"i", "BCDF-GHJK", StatusApproved, new("bot"), at, &at, new("192.0.2.7")},
+		`{"id":"i","user_code":"BCDF-GHJK","status":"approved","agent_id":"bot","created_at":"2026-04-27 18:40:00","approved_at":"2026-04-27 18:40:00","source_ip":"192.0.2.7"}`,
+	},
+	{
+		Device{"i", "BCDF-GHJK", StatusPending, nil, at, nil, nil},
+		`{"id":"i","user_code":"BCDF-GHJK","status":"pending","agent_id":null,"created_at":"2026-04-27 18:40:00","approved_at":null}`,
+	},
+	{ApproveDevice{"BCDF-GHJK", "bot"}, `{"user_code":"BCDF-GHJK","agent_id":"bot"}`},
+	{ApprovedDevice{true, "BCDF-GHJK", "bot"}, `{"approved":true,"user_code":"BCDF-GHJK","agent_id":"bot"}`},
+	{DeletedDevices{true, 3}, `{"deleted":true,"rows":3}`},
+
+	{
+		AttestRequest{"A6EH", "abab", new("0.1.0"), new(int64(42)), new(int64(1000)), new("h")},
+		`{"attestation_pub":"A6EH","binary_sha256":"abab","daemon_version":"0.1.0","daemon_pid":42,"daemon_uid":1000,"hostname":"h"}`,
+	},
+	{AttestRequest{AttestationPub: "A6EH", BinarySHA256: "abab"}, `{"attestation_pub":"A6EH","binary_sha256":"abab"}`},
+	{AttestResponse{"s", 86400, false}, `{"session_id":"s","expires_in":86400,"allowlist_enforced":false}`},
+	{
+		DaemonSession{"s", "bot", "abab", new("0.1.0"), new(int64(42)), new(int64(0)), new("h"), at, at, &at},
+		`{"session_id":"s","agent_id":"bot","binary_sha256":"abab","daemon_version":"0.1.0","daemon_pid":42,"daemon_uid":0,"hostname":"h","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","revoked_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		DaemonSession{"s", "bot", "abab", nil, nil, nil, nil, at, at, nil},
+		`{"session_id":"s","agent_id":"bot","binary_sha256":"abab","daemon_version":null,"daemon_pid":null,"daemon_uid":null,"hostname":null,"created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","revoked_at":null}`,
+	},
+	{
+		AllowedDaemon{"abab", new("0.1.0"), new("d"), 1, at},
+		`{"binary_sha256":"abab","version":"0.1.0","description":"d","enabled":1,"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		AllowedDaemon{"abab", nil, nil, 0, at},
+		`{"binary_sha256":"abab","version":null,"description":null,"enabled":0,"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{AllowDaemon{"abab", new("0.1.0"), new("d"), new(false)}, `{"binary_sha256":"abab","version":"0.1.0","description":"d","enabled":false}`},
+	{AllowDaemon{BinarySHA256: "abab"}, `{"binary_sha256":"abab"}`},
+	{AllowedDaemonAdded{"abab", true}, `{"binary_sha256":"abab","enabled":true}`},
+
+	{
+		DiscoverRequest{"bot", "sig", DiscoverContext{"p", "A=\n"}, new(int64(1714248000)), new("n"), new(false), true},
+		`{"agent_id":"bot","auth_proof":"sig","context":{"project_name":"p","file_content":"A=\n"},"ts":1714248000,"nonce":"n","regenerate_token":false,"signed_token":true}`,
+	},
+	{DiscoverRequest{AgentID: "bot"}, `{"agent_id":"bot","auth_proof":"","context":{"project_name":"","file_content":""}}`},
+	{
+		DiscoverResponse{map[string]string{"A": "a"}, true, value("tok"), at, 1209600, []string{}, "default", []string{"a"}, value("a.b.c")},
+		`{"mapped_keys":{"A":"a"},"full_matched":true,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":[],"namespace":"default","scope":["a"],"signed_project_token":"a.b.c"}`,
+	},
+	{
+		DiscoverResponse{map[string]string{}, false, value("tok"), at, 1209600, []string{"A"}, "default", []string{}, Value{}},
+		`{"mapped_keys":{},"full_matched":false,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":["A"],"namespace":"default","scope":[]}`,
+	},
+
+	{
+		AuditRow{"i", new("bot"), new("p"), "get_secrets", new("p"), "success", at, new(int64(4242)), new("ab"), new("cd"), new("/srv"), new("ef"), new("192.0.2.7"), new("h"), new("linux/amd64"), "00", "11", 7, &AuditActor{"agent", "bot", "default", "token"}, []AuditResource{{"a/b", "allowed"}}},
+		`{"id":"i","agent_id":"bot","project_name":"p","action":"get_secrets","resource_path":"p","status":"success","timestamp":"2026-04-27 18:40:00","caller_pid":4242,"caller_binary_sha256":"ab","caller_argv_hash":"cd","caller_cwd":"/srv","caller_git_commit":"ef","source_ip":"192.0.2.7","hostname":"h","os":"linux/amd64","prev_hash":"00","entry_mac":"11","seq":7,"actor":{"kind":"agent","id":"bot","namespace":"default","auth":"token"},"resources":[{"path":"a/b","decision":"allowed"}]}`,
+	},
+	{
+		AuditRow{ID: "i", Action: "rotate_kek", Status: "success", Timestamp: at, EntryMAC: "11"},
+		`{"id":"i","agent_id":null,"project_name":null,"action":"rotate_kek","resource_path":null,"status":"success","timestamp":"2026-04-27 18:40:00","caller_pid":null,"caller_binary_sha256":null,"caller_argv_hash":null,"caller_cwd":null,"caller_git_commit":null,"source_ip":null,"hostname":null,"os":null,"prev_hash":"","entry_mac":"11"}`,
+	},
+
+	{Health{"ok", "ok"}, `{"status":"ok","db":"ok"}`},
+	{
+		JWKS{[]JWK{{"OKP", "Ed25519", "kid-1", "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg", "EdDSA"}}},
+		`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"kid-1","x":"A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg","alg":"EdDSA"}]}`,
+	},
+	{JWKS{[]JWK{}}, `{"keys":[]}`},
+
+	{Error{Status: 409, Message: "exists", Code: Conflict, RetryAfter: time.Second}, `{"error":"exists","error_code":"conflict"}`},
+	{Error{Message: "x"}, `{"error":"x"}`},
+	{
+		Error{Message: "x", Code: PendingApproval, Details: &PendingDetails{"g", []string{"A"}, "bot", "p"}},
+		`{"error":"x","error_code":"pending_approval","details":{"grant_id":"g","requested_keys":["A"],"agent_id":"bot","project_name":"p"}}`,
+	},
+}
+
+func TestGolden(t *testing.T) {
+	for _, row := range golden {
+		b, err := json.Marshal(row.v)
+		if err != nil || string(b) != row.want {
+			t.Errorf("%T\n got %s\nwant %s (%v)", row.v, b, row.want, err)
+			continue
+		}
+		// It comes back as it went.
+		back := reflect.New(reflect.TypeOf(row.v))
+		if err := json.Unmarshal(b, back.Interface()); err != nil {
+			t.Errorf("%T: %v", row.v, err)
+			continue
+		}
+		again, err := json.Marshal(back.Interface())
+		if err != nil || string(again) != row.want {
+			t.Errorf("%T came back as %s (%v)", row.v, again, err)
+		}
+	}
+}
+
+// Every type with members on the wire has a golden text, as such or as part of
+// another.
+func TestGoldenIsComplete(t *testing.T) {
+	seen := map[string]bool{}
+	var note func(reflect.Type)
+	note = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			note(typ.Elem())
+		case reflect.Struct:
+			if seen[typ.Name()] {
+				return
+			}
+			seen[typ.Name()] = true
+			for i := range typ.NumField() {
+				note(typ.Field(i).Type)
+			}
+		}
+	}
+	for _, row := range golden {
+		note(reflect.TypeOf(row.v))
+	}
+	for _, name := range wireTypes(t) {
+		if !seen[name] {
+			t.Errorf("%s has no golden text", name)
+		}
+	}
+}
+
+// wireTypes returns the names of the structs in this package that have json
+// tags.
+func wireTypes(t *testing.T) (names []string) {
+	t.Helper()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok && s.Fields.NumFields() > 0 && s.Fields.List[0].Tag != nil {
+				names = append(names, spec.Name.Name)
+			}
+			return true
+		})
+	}
+	if len(names) < 40 {
+		t.Fatalf("found only %v", names)
+	}
+	return names
+}
+
+// Requests of existing clients: unknown members, and null where a member is
+// optional.
+func TestRequestsOfExistingClients(t *testing.T) {
+	decode := func(text string, into any) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	var d DiscoverRequest
+	decode(`{"agent_id":"a","auth_proof":"p","context":{"project_name":"n","file_content":"A=1","x":1},"ts":5,"nonce":"0123456789abcdef","regenerate_token":null,"new":{}}`, &d)
+	if d.RegenerateToken != nil || d.SignedToken || *d.TS != 5 || *d.Nonce != "0123456789abcdef" {
+		t.Errorf("%+v", d)
+	}
+	var a ApproveGrant
+	decode(`{"approved_keys":null}`, &a)
+	if a.ApprovedKeys != nil {
+		t.Errorf("%+v", a)
+	}
+	decode(`{"approved_keys":[]}`, &a)
+	if a.ApprovedKeys == nil || len(*a.ApprovedKeys) != 0 {
+		t.Errorf("nothing approved reads as %+v", a)
+	}
+	var u UpdateSecret
+	decode(`{"value":null,"description":null,"is_honey_token":null}`, &u)
+	if !u.Value.IsZero() || u.Description != nil || u.IsHoneyToken != nil {
+		t.Errorf("%+v", u)
+	}
+	var v AllowDaemon
+	decode(`{"binary_sha256":"ab","version":null,"description":null,"enabled":null}`, &v)
+	if v.Enabled != nil || v.Version != nil {
+		t.Errorf("%+v", v)
+	}
+	var p CreatePolicy
+	decode(`{"policy_name":"n","agent_pattern":"*","allowed_paths":[]}`, &p)
+	if p.AllowedPaths == nil || p.DeniedPaths != nil {
+		t.Errorf("%+v", p)
+	}
+	var q AttestRequest
+	decode(`{"attestation_pub":"k","binary_sha256":"h","daemon_version":"0.1.0","daemon_pid":7,"daemon_uid":1000,"hostname":"x"}`, &q)
+	if *q.DaemonPID != 7 || *q.DaemonVersion != "0.1.0" {
+		t.Errorf("%+v", q)
+	}
+}
+
+// What an older server answers, whose rows lack what is new.
+func TestAnswersOfOlderServers(t *testing.T) {
+	var g []PendingGrant
+	if err := json.Unmarshal([]byte(`[{"id":"i","agent_id":"a","project_name":"p","namespace":"default","requested_keys":["a/b"],"approved_keys":[],"status":"pending","requested_at":"2026-04-27 18:40:00","decided_at":null,"decided_by":null,"auto_approval_until":null,"source_ip":"unknown"}]`), &g); err != nil || g[0].Items != nil || g[0].DecidedAt != nil {
+		t.Errorf("%+v, %v", g, err)
+	}
+	var s ProjectSecrets
+	if err := json.Unmarshal([]byte(`{"env_vars":{"A":"v"}}`), &s); err != nil || s.Withheld != nil || string(s.EnvVars["A"].Reveal()) != "v" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	var d DiscoverResponse
+	if err := json.Unmarshal([]byte(`{"mapped_keys":{},"full_matched":false,"project_token":"t","token_expires_at":"2026-05-11T18:40:00Z","token_ttl_seconds":1209600,"unmatched_keys":[],"namespace":"default","scope":[]}`), &d); err != nil || !d.SignedProjectToken.IsZero() || d.TokenExpiresAt.String() != "2026-05-11 18:40:00" {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
