@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -39,7 +38,7 @@ Examples:
 			cfg.Hardening = harden.Process(harden.Options{})
 			cfg.Log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil))
 			cfg.Log.Info("hardened the process", "measures", cfg.Hardening)
-			cfg.Version = version()
+			cfg.Version = cmd.Root().Version
 			return run(ctx, cfg)
 		},
 	}
@@ -59,11 +58,4 @@ func run(ctx context.Context, cfg Config) error {
 	}
 	defer d.Close()
 	return d.Run(ctx)
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -165,11 +166,20 @@ func printSecret(w io.Writer, v api.Value) error {
 func printableNames(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
-		q := fmt.Sprintf("%q", n)
-		if q == `"`+n+`"` && !strings.ContainsAny(n, " ,") {
-			q = n
+		if strings.ContainsAny(n, " ,") {
+			quoted[i] = strconv.Quote(n)
+		} else {
+			quoted[i] = printable(n)
 		}
-		quoted[i] = q
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// printable returns s for the terminal: as it is, or quoted if it holds what
+// could play tricks there.
+func printable(s string) string {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
 }

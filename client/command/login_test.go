@@ -122,7 +122,7 @@ func TestStatusOfAFile(t *testing.T) {
 	}
 	h.write(identity.SessionPath(identity.Dir()), `{"access_token":"`+accessToken("bot")+`","expires_in":3600,"server_url":"https://v.example"}`)
 	r := h.run("daemon", "status").want(t, 0)
-	if !strings.Contains(r.stdout, "agent bot at https://v.example, until 2024-04-27 21:00:00 UTC (over") {
+	if !strings.Contains(r.stdout, "agent bot at https://v.example, until 2024-04-27T21:00:00Z (over") {
 		t.Errorf("stdout %s", r.stdout)
 	}
 	j := h.run("daemon", "status", "--json").want(t, 0)
@@ -181,6 +181,27 @@ func TestStatusOfADaemon(t *testing.T) {
 	}
 	if strings.Contains(r.stdout+j.stdout, accessToken("bot")) {
 		t.Error("the token was shown")
+	}
+}
+
+func TestStatusInFull(t *testing.T) {
+	h := newHost(t)
+	sock := filepath.Join(h.home, "s")
+	daemonSays(t, sock, `{"ok":true,"session":null,"attest_session_id":"","expires_at":"","agent_id":"bot","server_url":"https://v.example","problem":"the server \u001b[2J is away","pid":4242,"version":"v1","runs":3,"hardening":[{"name":"core dumps","ok":true,"detail":"off"},{"name":"swap","ok":false,"detail":"/dev/sda2 is in use"}]}`)
+	r := h.run("daemon", "status", "--sock", sock).want(t, 0)
+	want := "daemon:    running (pid 4242, version v1), no session with the server\n" +
+		"socket:    " + sock + "\n" +
+		"login:     agent bot at https://v.example\n" +
+		`problem:   "the server \x1b[2J is away"` + "\n" +
+		"programs:  3 running\n" +
+		"hardening: core dumps; MISSING: swap (/dev/sda2 is in use)\n"
+	if r.stdout != want {
+		t.Errorf("got\n%swant\n%s", r.stdout, want)
+	}
+	j := h.run("daemon", "status", "--sock", sock, "--json").want(t, 0)
+	var s status
+	if err := json.Unmarshal([]byte(j.stdout), &s); err != nil || s.Runs == nil || *s.Runs != 3 || s.PID != 4242 || len(s.Hardening) != 2 || s.Problem == "" {
+		t.Errorf("%s, %v", j.stdout, err)
 	}
 }
 

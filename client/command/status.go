@@ -9,12 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
 // A status is what daemon status shows. Absent members are unknown.
@@ -26,6 +28,15 @@ type status struct {
 	ExpiresAt       *time.Time `json:"expires_at,omitempty"` // of the login
 	AttestSessionID string     `json:"attest_session_id,omitempty"`
 	Sock            string     `json:"sock"`
+
+	// What follows is of a daemon that runs and says so: older ones do not.
+
+	SessionExpiresAt string        `json:"session_expires_at,omitempty"`
+	Problem          string        `json:"problem,omitempty"` // why there is no session
+	PID              int           `json:"pid,omitempty"`
+	Version          string        `json:"version,omitempty"`
+	Runs             *int          `json:"runs,omitempty"` // programs running now
+	Hardening        []ipc.Measure `json:"hardening,omitempty"`
 }
 
 func daemonStatus() *cli.Command {
@@ -74,6 +85,8 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 	// A daemon that is not there is an answer, not an error.
 	if a, err := askDaemon(ctx, sock); err == nil && a.OK {
 		s.Running, s.AttestSessionID = true, a.AttestSessionID
+		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
+		s.Runs, s.Hardening = a.Runs, a.Hardening
 		if a.ServerURL != s.ServerURL || a.AgentID != s.AgentID {
 			s.ServerURL, s.AgentID, s.ExpiresAt = a.ServerURL, a.AgentID, nil
 		}
@@ -82,31 +95,87 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 }
 
 func (s status) print(w io.Writer) error {
-	daemon := "not running (start it: cortex daemon)"
-	if s.Running {
-		daemon = "running, session " + printableNames([]string{s.AttestSessionID})
+	var text strings.Builder
+	line := func(label, value string) { fmt.Fprintf(&text, "%-11s%s\n", label+":", value) }
+	line("daemon", s.daemon())
+	line("socket", s.Sock)
+	line("login", s.login())
+	if s.Problem != "" {
+		line("problem", printable(s.Problem))
 	}
-	login := "none (cortex daemon login --agent-id ID --url URL)"
-	if s.LoggedIn || s.Running {
-		login = fmt.Sprintf("agent %s at %s", printableNames([]string{s.AgentID}), printableNames([]string{s.ServerURL}))
+	if s.Runs != nil {
+		line("programs", fmt.Sprintf("%d running", *s.Runs))
 	}
+	if len(s.Hardening) > 0 {
+		line("hardening", s.hardening())
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func (s status) daemon() string {
+	if !s.Running {
+		return "not running (start it: cortex daemon)"
+	}
+	text := "running"
+	if s.PID != 0 {
+		text += fmt.Sprintf(" (pid %d, version %s)", s.PID, printable(s.Version))
+	}
+	if s.AttestSessionID == "" {
+		return text + ", no session with the server"
+	}
+	text += ", session " + printable(s.AttestSessionID)
+	if s.SessionExpiresAt != "" {
+		text += " until " + printable(s.SessionExpiresAt)
+	}
+	return text
+}
+
+func (s status) login() string {
+	if !s.LoggedIn && !s.Running {
+		return "none (cortex daemon login --agent-id ID --url URL)"
+	}
+	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
 	if s.ExpiresAt != nil {
-		login += ", until " + s.ExpiresAt.UTC().Format(time.DateTime) + " UTC"
+		text += ", until " + s.ExpiresAt.UTC().Format(time.RFC3339)
 		if s.ExpiresAt.Before(time.Now()) {
-			login += " (over: log in again)"
+			text += " (over: log in again)"
 		}
 	}
-	_, err := fmt.Fprintf(w, "daemon:  %s\nsocket:  %s\nlogin:   %s\n", daemon, s.Sock, login)
-	return err
+	return text
+}
+
+// hardening names the protections that are had, and says of each that is not
+// why.
+func (s status) hardening() string {
+	var had, missing []string
+	for _, m := range s.Hardening {
+		if m.OK {
+			had = append(had, printable(m.Name))
+		} else {
+			missing = append(missing, fmt.Sprintf("%s (%s)", printable(m.Name), printable(m.Detail)))
+		}
+	}
+	text := strings.Join(had, ", ")
+	if len(missing) > 0 {
+		text += "; MISSING: " + strings.Join(missing, ", ")
+	}
+	return text
 }
 
 // daemonAnswer is the part of the daemon's answer that is shown. Daemons of
 // older programs send their access token along: it is not even read.
 type daemonAnswer struct {
-	OK              bool   `json:"ok"`
-	AgentID         string `json:"agent_id"`
-	ServerURL       string `json:"server_url"`
-	AttestSessionID string `json:"attest_session_id"`
+	OK              bool          `json:"ok"`
+	AgentID         string        `json:"agent_id"`
+	ServerURL       string        `json:"server_url"`
+	AttestSessionID string        `json:"attest_session_id"`
+	ExpiresAt       string        `json:"expires_at"`
+	Problem         string        `json:"problem"`
+	PID             int           `json:"pid"`
+	Version         string        `json:"version"`
+	Runs            *int          `json:"runs"`
+	Hardening       []ipc.Measure `json:"hardening"`
 }
 
 // The limits of asking the daemon.

@@ -94,8 +94,7 @@ func (w *watch) commands() <-chan syscall.Signal {
 
 // loop returns when no process is left.
 func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
-	tick := time.NewTicker(again)
-	defer tick.Stop()
+	var tick <-chan time.Time // while killing
 	for {
 		select {
 		case s := <-signals:
@@ -107,13 +106,14 @@ func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
 				break
 			}
 			w.deliver(s)
-		case <-tick.C:
+		case <-tick:
 		}
 		if !w.reap() {
 			return
 		}
 		if w.ending {
 			w.kill()
+			tick = time.After(again)
 		}
 	}
 }
