@@ -234,6 +234,7 @@ func (d *Daemon) refused(err error) ipc.Response {
 		r.ErrorCode = string(e.Code)
 		if errors.Is(e, api.PendingApproval) && e.Details != nil {
 			r.GrantID, r.RequestedKeys, r.Message = e.Details.GrantID, e.Details.RequestedKeys, e.Message
+			r.ServerURL = d.client.URL()
 		}
 	}
 	return r

@@ -108,7 +108,7 @@ func TestRunPending(t *testing.T) {
 	h.start()
 	h.run("true").want(1, "", "project app is waiting for approval", "\ngrant_id: grant-1\n", "\nrequested_keys: [\"OPENAI_API_KEY\"]\n", h.vault.server.URL)
 	answer := h.ask(`{"cmd":"run","program":"true","project":"app","env_file":"` + filepath.Join(h.work, ".env") + `"}`)
-	if want := `"error_code":"pending_approval"`; !strings.Contains(answer, want) || !strings.Contains(answer, `"grant_id":"grant-1","requested_keys":["OPENAI_API_KEY"],"message":"waiting for approval"`) {
+	if want := `"error_code":"pending_approval"`; !strings.Contains(answer, want) || !strings.Contains(answer, `"grant_id":"grant-1","requested_keys":["OPENAI_API_KEY"],"message":"waiting for approval","server_url":"`+h.vault.server.URL+`"`) {
 		t.Error(answer)
 	}
 	h.vault.do(func() { h.vault.pending = nil })

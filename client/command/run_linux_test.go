@@ -77,6 +77,7 @@ func TestRunAnswers(t *testing.T) {
 		{`{"ok":false,"error_code":"pending_approval","grant_id":"g-1","requested_keys":["A","B C","\u001b[31m\u009b\u0085"],"message":"m"}`, 1, []string{
 			"cortex: project app is waiting for approval", "\ngrant_id: g-1\n", "\n" + `requested_keys: ["A","B C","\u001b[31m\u009b\u0085"]` + "\n", "g-1/approve",
 		}},
+		{`{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://elsewhere.example"}`, 1, []string{"https://vault.example.com/admin/pending-grants/g-1/approve"}},
 		{`{"ok":false,"error_code":"pending_approval","grant_id":"g'\u001b[2J"}`, 1, []string{`grant_id: "g'\x1b[2J"`, "requested_keys: []\n"}},
 		{`{}`, 1, []string{"makes no sense", "hint: "}},
 		{`{"ok":true}`, 1, []string{"makes no sense"}},
@@ -118,6 +119,14 @@ func TestRunRequest(t *testing.T) {
 	if r = <-d.requests; r.URL == nil || *r.URL != "https://vault.example.com" || r.Names == nil || len(*r.Names) != 0 || !slices.Equal(r.Args, []ipc.Text{"--project"}) || r2.stderr != "" {
 		t.Errorf("%+v, %s", r, r2.stderr)
 	}
+}
+
+// A user who names no server learns where to approve all the same.
+func TestPendingWithoutURL(t *testing.T) {
+	h := newHost(t)
+	h.write(".env", "A")
+	d := newFakeDaemon(t, `{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://vault.example.com","hint":"h"}`+"\n")
+	h.run("run", "--project", "app", "--sock", d.sock, "--", "x").want(t, 1, "https://vault.example.com/admin/pending-grants/g-1/approve")
 }
 
 func TestRunWithoutDaemon(t *testing.T) {

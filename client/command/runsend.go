@@ -168,9 +168,9 @@ func (r *runRequest) finish(answer ipc.Response) (int, error) {
 	case answer.OK && answer.ExitCode != nil:
 		return *answer.ExitCode, nil
 	case answer.ErrorCode == ipc.PendingApproval:
-		p := &pendingError{project: r.request.Project, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
+		p := &pendingError{project: r.request.Project, url: answer.ServerURL, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
 		if r.request.URL != nil {
-			p.url = *r.request.URL
+			p.url = *r.request.URL // of an older daemon, which runs for this server only
 		}
 		return 0, p
 	case answer.OK || answer.Error == "":

@@ -104,6 +104,7 @@ type Response struct {
 	GrantID       string   `json:"grant_id,omitempty"`
 	RequestedKeys []string `json:"requested_keys,omitempty"`
 	Message       string   `json:"message,omitempty"`
+	ServerURL     string   `json:"server_url,omitempty"`
 }
 
 // A Status answers a status request.
