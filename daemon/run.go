@@ -49,7 +49,11 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request) ipc.Re
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
 	d.attend(ctx, c, r, signals)
 	exit, err := r.Exit()
-	d.log.Info("a program ended", "project", req.Project, "client", c.peer.PID, "status", exit.Status(), "err", err, "took", time.Since(began))
+	outcome := []any{"project", req.Project, "client", c.peer.PID, "status", exit.Status(), "took", time.Since(began)}
+	if err != nil {
+		outcome = append(outcome, "err", err)
+	}
+	d.log.Info("a program ended", outcome...)
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
 		return ipc.Response{Error: errStopped.Error() + ", and the program with it"}
