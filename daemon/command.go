@@ -39,6 +39,7 @@ Examples:
 			cfg.Log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil))
 			cfg.Log.Info("hardened the process", "measures", cfg.Hardening)
 			cfg.Version = cmd.Root().Version
+			cfg.Adopt = true
 			return run(ctx, cfg)
 		},
 	}

@@ -21,6 +21,9 @@ type Config struct {
 	MaxConnections int
 	// Version is what the daemon calls itself.
 	Version string
+	// Adopt says that every child of this process is the daemon's: see
+	// [spawn.NewStarter].
+	Adopt bool
 	// Hardening is what was achieved for this process, for status.
 	Hardening harden.Report
 	// HTTP sends the requests to the server. If nil, the one of package client.

@@ -148,7 +148,7 @@ func (d *Daemon) Run(outer context.Context) error {
 	if err := d.attestFirst(ctx); err != nil {
 		return err
 	}
-	d.starter = spawn.NewStarter()
+	d.starter = spawn.NewStarter(d.cfg.Adopt)
 	defer d.starter.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -37,7 +37,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{NewStarter(), t, t.TempDir()}
+	s := &stage{NewStarter(false), t, t.TempDir()}
 	t.Cleanup(s.Close)
 	return s
 }

@@ -22,14 +22,22 @@ type Starter struct {
 	spare   *Run       // nil while there is none
 	coming  bool       // a spare is being made
 	closed  bool
+	strays  *strays // nil where this process may have children of its own
 }
 
 // ErrClosed is returned by a Starter that was closed.
 var ErrClosed = errors.New("no programs are started any more")
 
 // NewStarter returns a Starter and begins to make a spare monitor.
-func NewStarter() *Starter {
+//
+// With adopt, this process becomes the parent of what a program leaves behind
+// that killed its monitor, and kills it, where the system can do that. It then
+// takes every child for such a one, and must have none of its own.
+func NewStarter(adopt bool) *Starter {
 	s := &Starter{}
+	if adopt {
+		s.strays = newStrays()
+	}
 	s.warm()
 	return s
 }
@@ -60,7 +68,7 @@ func (s *Starter) warm() {
 	}
 	s.coming = true
 	s.warming.Go(func() {
-		r, err := newMonitor()
+		r, err := newMonitor(s.strays)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.coming = false
@@ -87,7 +95,7 @@ func (s *Starter) take() (*Run, error) {
 			return r, nil
 		}
 	}
-	return newMonitor()
+	return newMonitor(s.strays)
 }
 
 // Start starts a program. The files of spec may be closed and its secrets
@@ -109,7 +117,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 	if errors.Is(err, errLost) && ctx.Err() == nil {
 		// Somebody killed the spare one.
 		r.Kill()
-		if r, err = newMonitor(); err == nil {
+		if r, err = newMonitor(s.strays); err == nil {
 			err = r.start(ctx, form, spec)
 		}
 	}
@@ -129,6 +137,8 @@ type Run struct {
 	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
 	stopped chan syscall.Signal
 	done    chan struct{}
+	strays  *strays
+	killing sync.Once
 
 	// Set before done is closed.
 	exit Exit
@@ -144,7 +154,7 @@ var ErrLost = errors.New("the program's monitor was killed")
 var errLost = errors.New("the monitor has ended")
 
 // newMonitor starts a monitor, which starts its child.
-func newMonitor() (*Run, error) {
+func newMonitor(strays *strays) (*Run, error) {
 	control, controlEnd, err := pair()
 	if err != nil {
 		return nil, err
@@ -160,14 +170,14 @@ func newMonitor() (*Run, error) {
 		Path: executable(), Args: []string{Name}, Env: lean, Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd}, SysProcAttr: monitorAttr(),
 	}
-	if err := cmd.Start(); err != nil {
+	if err := strays.start(cmd); err != nil {
 		control.Close()
 		spec.Close()
 		return nil, fmt.Errorf("starting a monitor: %w", err)
 	}
 	r := &Run{
 		monitor: cmd, control: control, spec: spec,
-		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}),
+		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), strays: strays,
 	}
 	go r.follow()
 	return r, nil
@@ -245,9 +255,11 @@ func (r *Run) follow() {
 	if errors.Is(r.err, ErrLost) {
 		// Its id is its session's as long as nobody has collected it.
 		killSession(r.monitor.Process.Pid)
+		r.strays.kill()
 	}
 	close(r.done)
 	r.monitor.Wait() // its status says nothing that the report did not
+	r.strays.ended(r.monitor)
 	r.control.Close()
 }
 
@@ -283,6 +295,7 @@ func (r *Run) Signal(s syscall.Signal) error {
 	}
 	r.control.SetWriteDeadline(time.Now().Add(startTimeout))
 	_, err := r.control.Write([]byte{byte(s)})
+	r.wake()
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -292,9 +305,26 @@ func (r *Run) Signal(s syscall.Signal) error {
 // Stopped delivers the signals that stop the program.
 func (r *Run) Stopped() <-chan syscall.Signal { return r.stopped }
 
+// wake lets a monitor go on that its program has stopped.
+func (r *Run) wake() { r.monitor.Process.Signal(unix.SIGCONT) }
+
+// killTimeout is how long a monitor may take to kill what it watches over. It
+// takes a millisecond, unless its program keeps it from that.
+const killTimeout = 5 * time.Second
+
 // Kill kills the program and everything below it. Done tells when that has
 // happened.
-func (r *Run) Kill() { r.control.CloseWrite() }
+func (r *Run) Kill() {
+	r.killing.Do(func() {
+		r.control.CloseWrite()
+		r.wake()
+		late := time.AfterFunc(killTimeout, func() { r.monitor.Process.Kill() })
+		go func() {
+			<-r.done
+			late.Stop()
+		}()
+	})
+}
 
 // Done is closed when the program has ended and nothing of it is left.
 func (r *Run) Done() <-chan struct{} { return r.done }

@@ -18,8 +18,12 @@ import (
 func executable() string { return "/proc/self/exe" }
 
 // monitorAttr gives a monitor a session of its own, out of reach of the
-// terminal the daemon may have.
-func monitorAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// terminal the daemon may have. One that its program has stopped goes on when
+// the daemon is killed, and finds that nobody is at the other end any more. (It
+// is told also when the thread that forked it ends, which does no harm.)
+func monitorAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGCONT}
+}
 
 // childAttr gives the program a process group, and ends it if the monitor is
 // killed.
@@ -46,7 +50,10 @@ func protectChild() {
 func killGroup(int) {}
 
 // below returns the monitor's children.
-func (w *watch) below() []int {
+func (w *watch) below() []int { return children() }
+
+// children returns the children of this process.
+func children() []int {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	if len(lists) == 0 {
 		return childrenByParent()
