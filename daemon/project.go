@@ -22,6 +22,11 @@ type token struct {
 	value   opaque.Bytes
 	names   []string // sorted, each once
 	expires time.Time
+
+	unmatched []string      // sorted; the names that the vault has no secret for
+	asked     time.Time     // when it was asked about them
+	pause     time.Duration // how long until it is asked again
+	waiting   string        // the grant id, if some of them wait for approval
 }
 
 // early is how long before its end a token counts as over.
@@ -38,6 +43,28 @@ func (t *token) covers(names []string) bool {
 		}
 	}
 	return true
+}
+
+// How long a name without a secret is left alone before the server is asked
+// again: twice as long each time.
+const (
+	firstPause = 30 * time.Second
+	lastPause  = 30 * time.Minute
+)
+
+// missing returns those of the names that t opens nothing for.
+func (t *token) missing(names []string) (none []string) {
+	for _, name := range names {
+		if _, ok := slices.BinarySearch(t.unmatched, name); ok {
+			none = append(none, name)
+		}
+	}
+	return none
+}
+
+// stale reports whether it is time to ask again about names that had no secret.
+func (t *token) stale(needed []string) bool {
+	return len(t.missing(needed)) > 0 && time.Since(t.asked) >= t.pause
 }
 
 // A project is what the daemon knows about one.
@@ -112,25 +139,47 @@ func (ps *projects) wipe() {
 	ps.all = nil
 }
 
-// values returns the values of names that the project may have. Wipe them.
-func (d *Daemon) values(ctx context.Context, project string, names []string, by client.CallerContext) (map[string]opaque.Bytes, error) {
+// A wish is what a run asks for: names, sorted, each once, and those of them
+// that the program does not get from elsewhere.
+type wish struct {
+	names, needed []string
+}
+
+// A gift is what a run gets.
+type gift struct {
+	values  map[string]opaque.Bytes // wipe them
+	missing []string                // needed names that have no value
+	waiting string                  // the grant id, if some of these wait for approval
+}
+
+// values returns the values of names that the project may have.
+func (d *Daemon) values(ctx context.Context, project string, w wish, by client.CallerContext) (gift, error) {
 	p, err := d.projects.of(project)
 	if err != nil {
-		return nil, err
+		return gift{}, err
 	}
-	got, t, err := d.fetch(ctx, p, names, by)
-	if t != nil && (unauthorized(err) || withholds(got, names)) {
+	got, t, err := d.fetch(ctx, p, w, by)
+	if t != nil && (unauthorized(err) || withholds(got, w.names)) {
 		// The token ended, the session did, or the token no longer opens what
 		// it did: asking for a new one will tell, and puts it right or says
 		// what waits for approval. Once, and nobody need know.
 		got.Wipe()
 		p.drop(t)
-		got, _, err = d.fetch(ctx, p, names, by)
+		got, t, err = d.fetch(ctx, p, w, by)
 	}
-	if err == nil && len(got.Withheld) > 0 {
+	if err != nil {
+		return gift{}, err
+	}
+	if len(got.Withheld) > 0 {
 		d.log.Warn("the server withholds secrets", "project", project, "names", got.Withheld)
 	}
-	return got.Values, err
+	g := gift{values: got.Values, missing: t.missing(w.needed), waiting: t.waiting}
+	for _, name := range got.Withheld {
+		if slices.Contains(w.needed, name) {
+			g.missing = append(g.missing, name)
+		}
+	}
+	return g, nil
 }
 
 // withholds reports whether some of the names are withheld.
@@ -139,8 +188,8 @@ func withholds(got client.Secrets, names []string) bool {
 }
 
 // fetch asks for the values once, and returns the token it had, nil without.
-func (d *Daemon) fetch(ctx context.Context, p *project, names []string, by client.CallerContext) (client.Secrets, *token, error) {
-	t, err := d.token(ctx, p, names)
+func (d *Daemon) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (client.Secrets, *token, error) {
+	t, err := d.token(ctx, p, w)
 	if err != nil {
 		return client.Secrets{}, nil, err
 	}
@@ -152,7 +201,7 @@ func (d *Daemon) fetch(ctx context.Context, p *project, names []string, by clien
 	if err != nil {
 		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
 	}
-	all.Values = only(all.Values, names)
+	all.Values = only(all.Values, w.names)
 	return all, t, nil
 }
 
@@ -175,8 +224,8 @@ func unauthorized(err error) bool {
 
 // token returns a token that covers the names, asking the server for one if
 // there is none. One run at a time asks; those that wait use what it got.
-func (d *Daemon) token(ctx context.Context, p *project, names []string) (*token, error) {
-	if t := p.get(); t.covers(names) {
+func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) {
+	if t := p.get(); t.covers(w.names) && !t.stale(w.needed) {
 		return t, nil
 	}
 	select {
@@ -186,20 +235,47 @@ func (d *Daemon) token(ctx context.Context, p *project, names []string) (*token,
 		return nil, context.Cause(ctx)
 	}
 	old := p.get()
-	if old.covers(names) {
+	if old.covers(w.names) && !old.stale(w.needed) {
 		return old, nil
 	}
 	// A new token ends the old one. With the names of both, runs that want
 	// different names do not take it from each other by turns.
+	names := w.names
 	if old != nil {
 		names = union(old.names, names)
 	}
 	t, err := d.discover(ctx, p.name, names)
-	if err != nil {
+	switch {
+	case err == nil:
+		t.inherit(old)
+	case old.covers(w.names) && ctx.Err() == nil:
+		// It was only about names that had no secret. What has one goes on.
+		t = old.later(err)
+		d.log.Info("names without a secret", "project", p.name, "names", t.missing(w.needed), "grant", t.waiting, "err", err)
+	default:
 		return nil, err
 	}
 	p.put(t)
 	return t, nil
+}
+
+// inherit lets t be patient where the token before it was, about the same
+// names.
+func (t *token) inherit(old *token) {
+	if old != nil && slices.Equal(old.unmatched, t.unmatched) {
+		t.pause = min(2*old.pause, lastPause)
+	}
+}
+
+// later returns t as it is after the server was asked about its unmatched names,
+// and refused.
+func (t *token) later(err error) *token {
+	next := *t
+	next.asked, next.pause, next.waiting = time.Now(), min(2*t.pause, lastPause), ""
+	if e, ok := errors.AsType[*api.Error](err); ok && errors.Is(e, api.PendingApproval) && e.Details != nil {
+		next.waiting = e.Details.GrantID
+	}
+	return &next
 }
 
 // union returns the sorted names of both, unless they are too many for a
@@ -236,7 +312,12 @@ func (d *Daemon) discover(ctx context.Context, project string, names []string) (
 		return nil, fmt.Errorf("%w: no project token", client.ErrAnswer)
 	}
 	d.log.Info("got a token", "project", project, "until", answer.TokenExpiresAt.Format(time.RFC3339), "unmatched", len(answer.UnmatchedKeys))
-	return &token{opaque.New(answer.ProjectToken.Reveal()), names, answer.TokenExpiresAt.Time}, nil
+	unmatched := slices.Clone(answer.UnmatchedKeys)
+	slices.Sort(unmatched)
+	return &token{
+		value: opaque.New(answer.ProjectToken.Reveal()), names: names, expires: answer.TokenExpiresAt.Time,
+		unmatched: slices.Compact(unmatched), asked: time.Now(), pause: firstPause,
+	}, nil
 }
 
 func (d *Daemon) ask(ctx context.Context, project string, names []string, s session) (api.DiscoverResponse, error) {

@@ -108,18 +108,21 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 	if err != nil {
 		return nil, err
 	}
-	values, err := awaited(ctx, signals, func(ctx context.Context) (map[string]opaque.Bytes, error) {
-		return d.values(ctx, req.Project, names, d.caller(c.peer, spec.Dir))
+	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
+		return d.values(ctx, req.Project, wish{names, req.Needed}, d.caller(c.peer, spec.Dir))
 	})
 	defer func() {
-		for _, v := range values {
+		for _, v := range got.values {
 			v.Wipe()
 		}
 	}()
 	if err != nil {
 		return nil, err
 	}
-	spec.Secrets = secrets(values)
+	if len(got.missing) > 0 {
+		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
+	}
+	spec.Secrets = secrets(got.values)
 	// From here on signals wait for the program: it may have its own mind about
 	// them.
 	return d.starter.Start(ctx, spec)
@@ -127,16 +130,16 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 
 // awaited gets the values, unless a signal comes that would end the program:
 // that is an [interruption].
-func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(context.Context) (map[string]opaque.Bytes, error)) (map[string]opaque.Bytes, error) {
+func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(context.Context) (gift, error)) (gift, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	unwatch := watch(signals, stop)
-	values, err := get(ctx)
+	got, err := get(ctx)
 	unwatch()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return values, err
+	return got, err
 }
 
 // watch calls stop when a signal comes that would end the program. The function

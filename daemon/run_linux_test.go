@@ -79,7 +79,7 @@ func TestRunNames(t *testing.T) {
 	}
 	h.vault.wantCalls(1, 1, 1)
 
-	h.write("other.env", "OTHER_KEY")
+	h.write("other.env", "OTHER_KEY=")
 	h.finish(h.launcher(append([]string{"--env-file", "other.env", "--"}, show...)...)).want(0, "other-canary\n")
 	h.vault.wantCalls(1, 2, 2)
 	// Each still gets its own names only, and they do not take the token from
@@ -96,6 +96,27 @@ func TestRunNames(t *testing.T) {
 	h.vault.wantCalls(1, 2, 6)
 }
 
+// Who left a variable to the vault hears that it has none.
+func TestRunMissing(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	h.write(".env", "OPENAI_API_KEY=\nNOWHERE=\nGIVEN=5\nIN_ENVIRONMENT=\nexport NOR_THIS=''\n")
+	cmd := h.launcher("--", "printenv", "OPENAI_API_KEY")
+	cmd.Env = append(cmd.Env, "IN_ENVIRONMENT=x")
+	r := h.finish(cmd)
+	r.want(0, "sk-canary\n", "cortex: warning: the vault has no secret for NOR_THIS, NOWHERE: the command runs without\n")
+	if strings.Contains(r.stderr, "GIVEN") || strings.Contains(r.stderr, "IN_ENVIRONMENT") {
+		t.Errorf("stderr %s", r.stderr)
+	}
+	// What has a secret by and by is had after a while; until then, no more is
+	// asked than before.
+	h.vault.wantCalls(1, 1, 1)
+	h.finish(h.launcher("--", "true")).want(0, "", "NOWHERE")
+	h.vault.wantCalls(1, 1, 2)
+	h.write(".env", "OPENAI_API_KEY=\nMIIEvQIBADANBg\n")
+	h.finish(h.launcher("--", "true")).want(1, "", "line 2: not of the form NAME=value; nothing was sent")
+}
+
 func TestRunPending(t *testing.T) {
 	h := newHost(t)
 	h.vault.pending = []string{"OPENAI_API_KEY"}
@@ -110,7 +131,7 @@ func TestRunPending(t *testing.T) {
 
 	// A name that still waits does not stop runs that do not want it.
 	h.vault.do(func() { h.vault.pending = []string{"OTHER_KEY"} })
-	h.write("other.env", "OTHER_KEY")
+	h.write("other.env", "OTHER_KEY=")
 	h.finish(h.launcher("--env-file", "other.env", "--", "true")).want(1, "", "waiting for approval")
 	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
 

@@ -66,9 +66,9 @@ func namesInFile(dir *os.File, path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := dotenv.Names(text)
+	entries, err := dotenv.Read(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s, %w", path, err)
 	}
-	return names, nil
+	return dotenv.EntryNames(entries), nil
 }

@@ -161,7 +161,8 @@ func (v *vault) discover(r *http.Request, body []byte) (any, *api.Error) {
 	}
 	t := string(token.Random().Reveal())
 	v.tokens[project] = map[string][]string{t: names}
-	return api.DiscoverResponse{ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(14 * 24 * time.Hour))}, nil
+	unmatched := slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := v.secrets[n]; return ok })
+	return api.DiscoverResponse{UnmatchedKeys: unmatched, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(14 * 24 * time.Hour))}, nil
 }
 
 func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {

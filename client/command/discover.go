@@ -63,11 +63,11 @@ func runDiscover(ctx context.Context, cmd *cli.Command, f discoverFlags) error {
 	if err != nil {
 		return err
 	}
-	names, err := wantedNames(f.envFile)
+	entries, _, err := wantedNames(f.envFile)
 	if err != nil {
 		return err
 	}
-	out, err := askDiscover(ctx, c, f, names)
+	out, err := askDiscover(ctx, c, f, dotenv.EntryNames(entries))
 	if err != nil {
 		return explainDiscover(err, c, f)
 	}
@@ -108,21 +108,22 @@ func askDiscover(ctx context.Context, c *client.Client, f discoverFlags, names [
 }
 
 // wantedNames reads the names from the named file, or from the usual ones in
-// this directory. None of these is no error.
-func wantedNames(named string) ([]string, error) {
+// this directory, and reports whether there is one.
+func wantedNames(named string) (entries []dotenv.Entry, found bool, err error) {
 	if named != "" {
-		return namesIn(named)
+		entries, err = namesIn(named)
+		return entries, true, err
 	}
 	for _, usual := range []string{".env", ".env.example"} {
-		names, err := namesIn(usual)
+		entries, err = namesIn(usual)
 		if !errors.Is(err, fs.ErrNotExist) {
-			return names, err
+			return entries, true, err
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
-func namesIn(path string) ([]string, error) {
+func namesIn(path string) ([]dotenv.Entry, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the names: %w", err)
@@ -133,11 +134,12 @@ func namesIn(path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the names: %w", err)
 	}
-	names, err := dotenv.Names(text)
+	entries, err := dotenv.Read(text)
 	if err != nil {
-		return nil, fmt.Errorf("reading the names in %s: %w", path, err)
+		return nil, client.WithHint(fmt.Errorf("reading the names in %s: %w; nothing was sent", path, err),
+			"name another file: --env-file FILE")
 	}
-	return names, nil
+	return entries, nil
 }
 
 func saveToken(cmd *cli.Command, project string, token api.Value) error {

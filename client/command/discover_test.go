@@ -75,7 +75,7 @@ func TestDiscover(t *testing.T) {
 	if in.Context.FileContent != "A=\nB=\n" || in.RegenerateToken == nil || !*in.RegenerateToken {
 		t.Errorf(".env: sent %+v", in)
 	}
-	h.write("deploy.env", "D")
+	h.write("deploy.env", "D=")
 	h.run(append(args, "--env-file", "deploy.env")...).want(t, 0)
 	if in.Context.FileContent != "D=\n" {
 		t.Errorf("--env-file: sent %q", in.Context.FileContent)

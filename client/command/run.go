@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -60,22 +64,37 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !proof.ValidName(f.project) {
 		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
-	names, err := wantedNames(f.envFile)
+	entries, found, err := wantedNames(f.envFile)
 	if err != nil {
 		return err
 	}
-	if names == nil && f.envFile == "" {
+	if !found {
 		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
 	}
 	if f.sock == "" {
 		f.sock = socketPath()
 	}
-	r, err := newRunRequest(f.sock, f.project, f.url, names, cmd.Args().Slice())
+	r, err := newRunRequest(f.sock, f.project, f.url, dotenv.EntryNames(entries), cmd.Args().Slice())
 	if err != nil {
 		return err
 	}
+	r.request.Needed = needed(entries)
+	r.missing = func(m ipc.Response) { tellMissing(cmd, m) }
 	defer r.close()
 	return finishRun(cmd, r, ctx)
+}
+
+// needed returns the names, sorted, each once, that have no value in the file nor
+// in the environment: if the vault has none either, somebody should hear of it.
+func needed(entries []dotenv.Entry) []string {
+	var names []string
+	for _, e := range entries {
+		if _, set := os.LookupEnv(e.Name); e.Blank && !set {
+			names = append(names, e.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // finishRun sends a run and turns its end into this command's. What waits for
@@ -96,6 +115,16 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 		return &ExitError{Code: status}
 	}
 	return nil
+}
+
+// tellMissing says which variables the command runs without.
+func tellMissing(cmd *cli.Command, m ipc.Response) {
+	if m.GrantID != "" {
+		say(cmd, "cortex: warning: the command runs without %s, which may have to be approved", printableNames(m.Missing))
+		say(cmd, "cortex: hint: %s", approveHint(strings.TrimSuffix(m.ServerURL, "/"), m.GrantID))
+		return
+	}
+	say(cmd, "cortex: warning: the vault has no secret for %s: the command runs without", printableNames(m.Missing))
 }
 
 // A pendingError says that a person must approve a run's secrets first.

@@ -97,17 +97,18 @@ func TestRunAnswers(t *testing.T) {
 
 func TestRunRequest(t *testing.T) {
 	h := newHost(t)
-	h.write(".env", "# comment\nKEY=sk-value\nexport OTHER=sk-value\nKEY\n")
+	h.write(".env", "# comment\nKEY=sk-value\nexport OTHER=sk-value\nKEY=\nSET=\n")
 	d := newFakeDaemon(t, `{"ok":true,"exit_code":0}`+"\n")
 	t.Setenv("CORTEX_DAEMON_SOCK", d.sock)
 	t.Setenv("CORTEX_PROJECT", "app")
+	t.Setenv("SET", "")
 	t.Setenv("RUN_TEST", "b\xff\nc")
 	h.run("run", "--", "prog", "-x", "--", "y\xfe").want(t, 0)
 	r := <-d.requests
 	if r.Cmd != "run" || r.V != 1 || r.Program != "prog" || !slices.Equal(r.Args, []ipc.Text{"-x", "--", "y\xfe"}) || r.Project != "app" || r.URL != nil || r.EnvFile != nil {
 		t.Errorf("%+v", r)
 	}
-	if !slices.Equal(*r.Names, []string{"KEY", "export OTHER", "KEY"}) || !slices.Contains(r.Env, "RUN_TEST=b\xff\nc") || r.Umask == nil || len(r.Limits) < 8 {
+	if !slices.Equal(*r.Names, []string{"KEY", "OTHER", "KEY", "SET"}) || !slices.Contains(r.Env, "RUN_TEST=b\xff\nc") || !slices.Equal(r.Needed, []string{"KEY"}) || r.Umask == nil || len(r.Limits) < 8 {
 		t.Errorf("%+v", r)
 	}
 	if b, err := json.Marshal(r); err != nil || strings.Contains(string(b), "sk-value") {
@@ -124,14 +125,14 @@ func TestRunRequest(t *testing.T) {
 // A user who names no server learns where to approve all the same.
 func TestPendingWithoutURL(t *testing.T) {
 	h := newHost(t)
-	h.write(".env", "A")
+	h.write(".env", "A=")
 	d := newFakeDaemon(t, `{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://vault.example.com","hint":"h"}`+"\n")
 	h.run("run", "--project", "app", "--sock", d.sock, "--", "x").want(t, 1, "https://vault.example.com/admin/pending-grants/g-1/approve")
 }
 
 func TestRunWithoutDaemon(t *testing.T) {
 	h := newHost(t)
-	h.write(".env", "A")
+	h.write(".env", "A=")
 	h.run("run", "--project", "app", "--", "true").want(t, 1, "the daemon is not running", ".cortex/agent.sock", "hint: start it: cortex daemon")
 	h.run("run", "--project", "app", "--env-file", "none", "--", "true").want(t, 1, "none")
 	h.run("run", "--project", "app", "--sock", t.TempDir(), "--", "true").want(t, 1, "hint: ")
@@ -147,7 +148,7 @@ func TestRunSquattedSocket(t *testing.T) {
 		t.Skip("only root can be somebody else as well")
 	}
 	h := newHost(t)
-	h.write(".env", "A")
+	h.write(".env", "A=")
 	dir, err := os.MkdirTemp("", "d")
 	if err != nil {
 		t.Fatal(err)

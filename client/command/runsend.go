@@ -65,6 +65,8 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			switch {
 			case !ok:
 				return 0, lost(errors.Join(sendErr, readErr))
+			case len(answer.Missing) > 0:
+				r.missing(answer)
 			case answer.Stopped != 0:
 				// So that a shell sees a stopped job; SIGCONT is forwarded.
 				unix.Kill(os.Getpid(), unix.SIGSTOP)
@@ -133,7 +135,7 @@ func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
 			return errors.New("its answer makes no sense")
 		}
 		lines <- answer
-		if answer.Stopped == 0 {
+		if answer.Stopped == 0 && len(answer.Missing) == 0 {
 			return nil
 		}
 	}

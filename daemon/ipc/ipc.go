@@ -62,6 +62,9 @@ type Request struct {
 	FDs []string `json:"fds,omitempty"`
 	// Names are the variables to ask the vault for.
 	Names *[]string `json:"names,omitempty"`
+	// Needed are those of Names that have no value anywhere else: where the
+	// vault has none either, the client wants to hear of it.
+	Needed []string `json:"needed,omitempty"`
 	// Env is the program's environment, NAME=VALUE each, without secrets.
 	Env []Text `json:"env,omitempty"`
 	// Umask is the program's file mode creation mask; nil for the daemon's.
@@ -85,7 +88,8 @@ const (
 	Busy            = "busy"             // too many connections
 )
 
-// A Response answers a request. With Stopped it is not the last line.
+// A Response answers a request. With Stopped or Missing it is not the last
+// line.
 type Response struct {
 	OK bool `json:"ok"`
 	// ExitCode is the program's status, 128 and the signal's number if one
@@ -94,6 +98,10 @@ type Response struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Stopped is the signal that stopped the program; it waits for SIGCONT.
 	Stopped int `json:"stopped,omitempty"`
+
+	// Missing are the needed names that the vault has no value for. If the first
+	// of them wait for approval, GrantID and ServerURL say where.
+	Missing []string `json:"missing,omitempty"`
 
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`

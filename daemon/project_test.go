@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+// Names that had no secret are asked about again, less and less often.
+func TestStaleToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tok := &token{names: []string{"A", "B", "C"}, unmatched: []string{"B", "C"}, asked: time.Now(), pause: firstPause}
+		if got := tok.missing([]string{"A", "C", "D"}); !slices.Equal(got, []string{"C"}) {
+			t.Errorf("missing %q", got)
+		}
+		time.Sleep(firstPause - 1)
+		if tok.stale([]string{"B"}) {
+			t.Error("stale too early")
+		}
+		time.Sleep(1)
+		if !tok.stale([]string{"B"}) || tok.stale([]string{"A"}) || tok.stale(nil) {
+			t.Error("only who needs a missing name has to ask")
+		}
+		later := tok.later(errors.New("away"))
+		if later.stale([]string{"B"}) || later.pause != 2*firstPause || later.waiting != "" || tok.waiting != "" {
+			t.Errorf("%+v", later)
+		}
+		pending := &api.Error{Code: api.PendingApproval, Details: &api.PendingDetails{GrantID: "g"}}
+		for range 20 {
+			later = later.later(pending)
+		}
+		if later.waiting != "g" || later.pause != lastPause {
+			t.Errorf("%+v", later)
+		}
+		same, other := &token{unmatched: []string{"B", "C"}, pause: firstPause}, &token{unmatched: []string{"C"}, pause: firstPause}
+		same.inherit(tok)
+		other.inherit(tok)
+		other.inherit(nil)
+		if same.pause != 2*firstPause || other.pause != firstPause {
+			t.Errorf("pauses %s and %s", same.pause, other.pause)
+		}
+	})
+}
