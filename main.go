@@ -69,6 +69,7 @@ func root(argv0 string) *cli.Command {
 		}
 	}
 	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true
+	cmd.ConfigureShellCompletionCommand = command.Completion(name)
 	return command.Strict(cmd)
 }
 

@@ -344,7 +344,7 @@ func (d *Daemon) explainDiscover(err error, project string) error {
 	case errors.Is(err, api.PendingApproval):
 		return client.WithHint(err, "an administrator approves it at "+d.client.URL())
 	case errors.Is(err, api.GrantDenied):
-		return client.WithHint(wrapped, "an administrator denied this; ask one to delete that decision")
+		return client.WithHint(wrapped, "take the variable out of the .env file, or have an administrator delete the decision: GET and DELETE "+d.client.URL()+"/admin/pending-grants")
 	case e.Status == http.StatusUnauthorized:
 		return client.WithHint(wrapped, "check that an administrator registered the key of agent "+d.key.AgentID+" and did not freeze it, and this host's clock")
 	case e.Status == http.StatusTooManyRequests && e.RetryAfter > 0:

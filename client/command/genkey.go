@@ -41,7 +41,7 @@ Examples:
 		defer key.Destroy()
 		pub := proof.EncodeKey(key.Public())
 		say(cmd, "private key of agent %s: %s", agentID, path)
-		say(cmd, "register the public key: %s", registerCommand("$CORTEX_URL", agentID, pub, "", ""))
+		say(cmd, "register the public key: %s", registerCommand("https://YOUR-SERVER", agentID, pub, "", ""))
 		if asJSON {
 			return writeJSON(cmd.Root().Writer, struct {
 				AgentID     string `json:"agent_id"`

@@ -77,24 +77,25 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	return l.finish(cmd, c, key, token)
 }
 
-// key loads the agent's key or makes one, and says then how to register it.
+// key loads the agent's key or makes one, and says how to register it: nobody
+// here knows whether that was done.
 func (l login) key(cmd *cli.Command, c *client.Client) (identity.Key, error) {
 	path := identity.Path(identity.Dir(), l.agentID)
 	key, err := identity.Load(path, l.agentID)
-	if err == nil {
-		return key, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if key, err = identity.Generate(path, l.agentID); err != nil {
+			return identity.Key{}, fmt.Errorf("making the key of agent %s: %w", l.agentID, err)
+		}
+		say(cmd, "made a key for agent %s in %s", l.agentID, path)
+	case err != nil:
 		return identity.Key{}, explainKey(err, l.agentID)
-	}
-	key, err = identity.Generate(path, l.agentID)
-	if err != nil {
-		return identity.Key{}, fmt.Errorf("making the key of agent %s: %w", l.agentID, err)
+	default:
+		say(cmd, "the key of agent %s is in %s", l.agentID, path)
 	}
 	pub := proof.EncodeKey(key.Public())
-	say(cmd, "made a key for agent %s in %s", l.agentID, path)
 	say(cmd, "its public key: %s", pub)
-	say(cmd, "an administrator registers it with:")
+	say(cmd, "unless that is done, an administrator registers it with:")
 	say(cmd, "  %s", registerCommand(c.URL(), l.agentID, pub, l.namespace, l.deviceName()))
 	return key, nil
 }

@@ -191,7 +191,7 @@ func TestStatusInFull(t *testing.T) {
 	r := h.run("daemon", "status", "--sock", sock).want(t, 0)
 	want := "daemon:    running (pid 4242, version v1), no session with the server\n" +
 		"socket:    " + sock + "\n" +
-		"login:     agent bot at https://v.example\n" +
+		"login:     agent bot at https://v.example, deleted here; the daemon keeps it until it stops\n" +
 		`problem:   "the server \x1b[2J is away"` + "\n" +
 		"programs:  3 running\n" +
 		"hardening: core dumps; MISSING: swap (/dev/sda2 is in use)\n"

@@ -93,7 +93,7 @@ func (r *runRequest) connect() (*net.UnixConn, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: r.sock, Net: "unix"})
 	if err != nil {
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
-			return nil, client.WithHint(fmt.Errorf("the daemon is not running: nobody serves %s", r.sock), "start it: cortex daemon")
+			return nil, client.WithHint(fmt.Errorf("the daemon is not running: nobody serves %s", r.sock), startHint(r.sock))
 		}
 		return nil, client.WithHint(fmt.Errorf("reaching the daemon: %w", err), "see whether it runs: cortex daemon status")
 	}
@@ -104,6 +104,14 @@ func (r *runRequest) connect() (*net.UnixConn, error) {
 	}
 	p.Close()
 	return conn, nil
+}
+
+// startHint returns what starts a daemon on a socket.
+func startHint(sock string) string {
+	if sock == socketPath() {
+		return "start it: cortex daemon"
+	}
+	return "start it: cortex daemon --sock " + shellQuote(sock)
 }
 
 // write sends the request. The descriptors go with its first bytes.

@@ -115,7 +115,7 @@ func (s status) print(w io.Writer) error {
 
 func (s status) daemon() string {
 	if !s.Running {
-		return "not running (start it: cortex daemon)"
+		return "not running (" + startHint(s.Sock) + ")"
 	}
 	text := "running"
 	if s.PID != 0 {
@@ -136,6 +136,9 @@ func (s status) login() string {
 		return "none (cortex daemon login --agent-id ID --url URL)"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
+	if !s.LoggedIn {
+		return text + ", deleted here; the daemon keeps it until it stops"
+	}
 	if s.ExpiresAt != nil {
 		text += ", until " + s.ExpiresAt.UTC().Format(time.RFC3339)
 		if s.ExpiresAt.Before(time.Now()) {
