@@ -52,16 +52,16 @@ func TestReadRefuses(t *testing.T) {
 	for text, line := range map[string]string{
 		"hunter2-the-secret": "line 1:",
 		"A=1\nPEM=-----BEGIN KEY-----\nMIIEvQIBADANhunter2\n": "line 3:",
-		"A=1\n\nAKIAHUNTER2\nB=2":                              "line 3:",
-		"A=\"x\ny\"\nhunter2 B=2":                              "line 3:",
-		"A=\"x\nhunter2\nB=2":                                  "line 1:",
-		"1A=hunter2":                                           "line 1:",
-		"A B=hunter2":                                          "line 1:",
-		"hunter2+abc/def=":                                     "line 1:",
-		"=hunter2":                                             "line 1:",
-		"\"K\"=hunter2":                                        "line 1:",
-		"K:hunter2":                                            "line 1:",
-		"é=hunter2":                                            "line 1:",
+		"A=1\n\nAKIAHUNTER2\nB=2":                             "line 3:",
+		"A=\"x\ny\"\nhunter2 B=2":                             "line 3:",
+		"A=\"x\nhunter2\nB=2":                                 "line 1:",
+		"1A=hunter2":                                          "line 1:",
+		"A B=hunter2":                                         "line 1:",
+		"hunter2+abc/def=":                                    "line 1:",
+		"=hunter2":                                            "line 1:",
+		"\"K\"=hunter2":                                       "line 1:",
+		"K:hunter2":                                           "line 1:",
+		"é=hunter2":                                           "line 1:",
 	} {
 		names, err := Read([]byte(text))
 		if names != nil || !errors.Is(err, ErrForm) || !strings.HasPrefix(err.Error(), line) || strings.Contains(err.Error(), "hunter2") {
