@@ -72,8 +72,9 @@ type project struct {
 	name string
 	turn chan struct{} // holds a token while nobody asks the server for one
 
-	mu    sync.Mutex // guards what follows
-	token *token     // nil without
+	mu      sync.Mutex // guards what follows
+	token   *token     // nil without
+	pending error      // what waited for approval last; nil without
 }
 
 func (p *project) get() *token {
@@ -88,6 +89,23 @@ func (p *project) put(t *token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.token = t
+}
+
+// recall returns err, or what the server said before if it is now asked too
+// often: that the project waits for approval is what people want to know.
+func (p *project) recall(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := errors.AsType[*api.Error](err)
+	switch {
+	case ok && errors.Is(e, api.PendingApproval):
+		p.pending = err
+	case ok && e.Status == http.StatusTooManyRequests && p.pending != nil:
+		return p.pending
+	default:
+		p.pending = nil
+	}
+	return err
 }
 
 // drop forgets a token that turned out to be no good, unless there is another
@@ -247,13 +265,14 @@ func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) 
 	t, err := d.discover(ctx, p.name, names)
 	switch {
 	case err == nil:
+		p.recall(nil)
 		t.inherit(old)
 	case old.covers(w.names) && ctx.Err() == nil:
 		// It was only about names that had no secret. What has one goes on.
 		t = old.later(err)
 		d.log.Info("names without a secret", "project", p.name, "names", t.missing(w.needed), "grant", t.waiting, "err", err)
 	default:
-		return nil, err
+		return nil, p.recall(err)
 	}
 	p.put(t)
 	return t, nil

@@ -126,6 +126,12 @@ func TestRunPending(t *testing.T) {
 	if want := `"error_code":"pending_approval"`; !strings.Contains(answer, want) || !strings.Contains(answer, `"grant_id":"grant-1","requested_keys":["OPENAI_API_KEY"],"message":"waiting for approval","server_url":"`+h.vault.server.URL+`"`) {
 		t.Error(answer)
 	}
+	// Whoever asks too often still hears what it waits for.
+	h.vault.do(func() {
+		h.vault.refuse["POST /agent/discover"] = *refusal(http.StatusTooManyRequests, api.RateLimited, "too many requests")
+	})
+	h.run("true").want(1, "", "project app is waiting for approval", "\ngrant_id: grant-1\n")
+	h.vault.do(func() { delete(h.vault.refuse, "POST /agent/discover") })
 	h.vault.do(func() { h.vault.pending = nil })
 	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
 

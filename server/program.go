@@ -133,6 +133,9 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 		return err
 	}
 	listener, err := net.ListenTCP("tcp", plan.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listening: %w: choose another port with --port", err)
+	}
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}

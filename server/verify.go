@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -98,7 +100,7 @@ func (a audition) look(ctx context.Context) (audit.Report, error) {
 	}
 	db, err := store.Open(store.Options{Path: path, ReadOnly: true, Log: a.log})
 	if err != nil {
-		return audit.Report{}, fmt.Errorf("opening vault: %w", err)
+		return audit.Report{}, explainOpen(err)
 	}
 	defer db.Close()
 	v := vault.New(vault.Config{DB: db, Log: a.log})
@@ -111,6 +113,17 @@ func (a audition) look(ctx context.Context) (audit.Report, error) {
 	}
 	defer password.Wipe()
 	return v.VerifyAuditWith(ctx, password)
+}
+
+// explainOpen says what to do about a file that cannot be looked at.
+func explainOpen(err error) error {
+	if _, ok := errors.AsType[*store.InUseError](err); ok {
+		return fmt.Errorf("opening vault: %w; stop that server, or verify a copy made while it was stopped", err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening vault: %w; give the path that the server logged when it opened the file: --db FILE", err)
+	}
+	return fmt.Errorf("opening vault: %w", err)
 }
 
 func (a audition) password(ctx context.Context) (opaque.Bytes, error) {
