@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -45,7 +46,12 @@ func newDevHost() (h *devHost, err error) {
 	}
 	dir, err := os.MkdirTemp("", "cortex-dev-")
 	if err != nil {
-		return nil, err
+		return nil, client.WithHint(fmt.Errorf("making a directory: %w", err), "name one that exists: TMPDIR=/tmp cortex dev …")
+	}
+	// What a path of a socket may have, less what comes behind dir.
+	if len(dir) > 80 {
+		os.Remove(dir)
+		return nil, client.WithHint(fmt.Errorf("the path %s is too long for sockets in it", dir), "take a shorter one: TMPDIR=/tmp cortex dev …")
 	}
 	h = &devHost{dir: dir, exe: exe}
 	addr := &net.UnixAddr{Name: h.path("notify"), Net: "unixgram"}
