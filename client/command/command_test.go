@@ -211,8 +211,12 @@ func TestGenKey(t *testing.T) {
 	t.Setenv("CORTEX_AGENT_ID", "other")
 	t.Setenv("CORTEX_PRIV_KEY_FILE", other)
 	r = h.run("gen-key", "--json").want(t, 0)
-	var out struct{ AgentID, AgentPub, PrivKeyFile string }
-	if err := json.Unmarshal([]byte(strings.ReplaceAll(r.stdout, "_", "")), &out); err != nil || out.AgentID != "other" || len(out.AgentPub) < 40 || out.PrivKeyFile != other {
+	var out struct {
+		AgentID     string `json:"agent_id"`
+		AgentPub    string `json:"agent_pub"`
+		PrivKeyFile string `json:"priv_key_file"`
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.AgentID != "other" || len(out.AgentPub) != 43 || out.PrivKeyFile != other {
 		t.Errorf("%s, %v", r.stdout, err)
 	}
 }
