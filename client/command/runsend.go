@@ -53,10 +53,10 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 		defer close(lines)
 		readErr = responses(conn, lines)
 	}()
-	sendErr := r.write(conn)
-	// While the daemon is at work: this takes a millisecond. It is for the rest
-	// of the process, which has nothing to do but to end with the command.
+	// Before there is a command that one of them could be missed for. It is for
+	// the rest of the process, which has nothing to do but to end with it.
 	listen(signals, others)
+	sendErr := r.write(conn)
 	for {
 		select {
 		case s := <-signals:
