@@ -30,12 +30,50 @@ type connection struct {
 	peer  *peer.Peer
 	rest  []byte              // came behind the request line
 	files map[string]*os.File // by their names in the request
+
+	large chan struct{} // the places for long requests, of all connections
+	held  bool          // one of them is ours
+}
+
+// Most requests are short. Those that are not, because a caller's environment
+// is, wait for one of a few places until their programs have started: what they
+// take is many times their length for a while.
+const (
+	shortLine   = 64 << 10
+	largePlaces = 4
+)
+
+// hold waits for a place for a long request.
+func (c *connection) hold(ctx context.Context) error {
+	if c.held {
+		return nil
+	}
+	late := time.NewTimer(requestTimeout)
+	defer late.Stop()
+	select {
+	case c.large <- struct{}{}:
+		c.held = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late.C:
+		return errors.New("too many long requests at once; try again")
+	}
+}
+
+// let gives the place back, if there is one.
+func (c *connection) let() {
+	if c.held {
+		c.held = false
+		<-c.large
+	}
 }
 
 func (c *connection) close() {
 	c.UnixConn.Close()
 	c.closeFiles()
 	c.peer.Close()
+	c.let()
 }
 
 func (c *connection) closeFiles() {
@@ -68,7 +106,7 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 			f.Close()
 		}
 	}()
-	line, err := c.readLine(&files)
+	line, err := c.readLine(ctx, &files)
 	if err != nil {
 		return ipc.Request{}, fmt.Errorf("reading the request: %w", err)
 	}
@@ -89,11 +127,16 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 
 // readLine reads up to the first LF. Whatever descriptors come are put into
 // files, also when it fails.
-func (c *connection) readLine(files *[]*os.File) ([]byte, error) {
+func (c *connection) readLine(ctx context.Context, files *[]*os.File) ([]byte, error) {
 	buf := make([]byte, 0, 16<<10)
 	oob := make([]byte, unix.CmsgSpace(4*ipc.MaxFiles))
 	for {
 		if len(buf) == cap(buf) {
+			if len(buf) >= shortLine {
+				if err := c.hold(ctx); err != nil {
+					return nil, err
+				}
+			}
 			buf = append(make([]byte, 0, min(2*cap(buf), ipc.MaxLine)), buf...)
 		}
 		n, oobn, flags, _, err := c.ReadMsgUnix(buf[len(buf):cap(buf)], oob)
@@ -109,7 +152,7 @@ func (c *connection) readLine(files *[]*os.File) ([]byte, error) {
 		from := len(buf)
 		buf = buf[:from+n]
 		if i := bytes.IndexByte(buf[from:], '\n'); i >= 0 {
-			c.rest = buf[from+i+1:]
+			c.rest = bytes.Clone(buf[from+i+1:]) // and not the whole buffer
 			return buf[:from+i], nil
 		}
 		if len(buf) == ipc.MaxLine {

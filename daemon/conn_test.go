@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,58 @@ func connected(t *testing.T, l *net.UnixListener) (ours *connection, theirs *net
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &connection{UnixConn: conn}, theirs
+	return &connection{UnixConn: conn, large: make(chan struct{}, largePlaces)}, theirs
+}
+
+// Long requests wait for each other, and short ones for nobody.
+func TestLongRequestsTakeTurns(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	places := make(chan struct{}, largePlaces)
+	long := "{\"cmd\":\"status\"" + strings.Repeat(" ", 2*shortLine) + "}\n"
+	request := func(line string) (*connection, chan error) {
+		t.Helper()
+		c, theirs := connected(t, l)
+		c.large = places
+		t.Cleanup(func() { theirs.Close(); c.UnixConn.Close() })
+		go theirs.Write([]byte(line))
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.readRequest(t.Context())
+			done <- err
+		}()
+		return c, done
+	}
+	var holders []*connection
+	for range largePlaces {
+		c, done := request(long)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		holders = append(holders, c)
+	}
+	if len(places) != largePlaces {
+		t.Fatalf("%d places are taken", len(places))
+	}
+	_, waits := request(long)
+	_, short := request("{\"cmd\":\"status\"}\n")
+	if err := <-short; err != nil {
+		t.Errorf("a short request: %v", err)
+	}
+	select {
+	case err := <-waits:
+		t.Errorf("one long request too many: %v", err)
+	default:
+	}
+	holders[0].let()
+	holders[0].let()
+	if err := <-waits; err != nil {
+		t.Errorf("after one has left: %v", err)
+	}
 }
 
 // Whatever is accepted is what was sent, with as many descriptors as it names,

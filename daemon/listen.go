@@ -161,6 +161,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	free := make(chan struct{}, d.cfg.maxConnections())
+	large := make(chan struct{}, largePlaces)
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
@@ -184,7 +185,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			conn.Close()
 			continue
 		}
-		c := &connection{UnixConn: conn, peer: p}
+		c := &connection{UnixConn: conn, peer: p, large: large}
 		select {
 		case free <- struct{}{}:
 			wg.Go(func() {

@@ -44,6 +44,8 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request) ipc.Re
 		return d.refused(err)
 	}
 	c.closeFiles()
+	c.let()
+	req = ipc.Request{Project: req.Project} // the rest can be long, and go
 	d.running.Add(1)
 	defer d.running.Add(-1)
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
