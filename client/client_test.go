@@ -526,3 +526,41 @@ func FuzzProblem(f *testing.F) {
 		}
 	})
 }
+
+// What a server says is shown to people: what could play tricks on a terminal is
+// no answer.
+func TestAnswersAreGraphic(t *testing.T) {
+	var answer string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, answer)
+	}))
+	defer srv.Close()
+	c, err := New(Config{URL: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"\u001b]0;x", "a b", "a\nb", "\u202e", "\u009b", "é"} {
+		text, _ := json.Marshal(bad)
+		answer = `{"project_token":` + string(text) + `}`
+		if _, err := c.Discover(t.Context(), api.DiscoverRequest{}, nil); !errors.Is(err, ErrAnswer) {
+			t.Errorf("project token %q: %v", bad, err)
+		}
+		answer = `{"access_token":` + string(text) + `}`
+		if _, err := c.DeviceToken(t.Context(), api.NewValue([]byte("x"))); !errors.Is(err, ErrAnswer) {
+			t.Errorf("access token %q: %v", bad, err)
+		}
+		if bad == "a b" || bad == "é" {
+			continue // escaped in a URL
+		}
+		if u, err := c.ApprovalURL(api.DeviceAuthorization{VerificationURI: "/device?" + bad}); !errors.Is(err, ErrAnswer) {
+			t.Errorf("page %q: %q, %v", bad, u, err)
+		}
+	}
+	for _, bad := range []string{"-1", "315360001", "9223372036854775807"} {
+		answer = `{"access_token":"x","expires_in":` + bad + `}`
+		if _, err := c.DeviceToken(t.Context(), api.NewValue([]byte("x"))); !errors.Is(err, ErrAnswer) {
+			t.Errorf("expires_in %s: %v", bad, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
@@ -25,8 +26,14 @@ func (c *Client) DeviceAuthorize(ctx context.Context) (api.DeviceAuthorization, 
 // ask for more patience.
 func (c *Client) DeviceToken(ctx context.Context, deviceCode api.Value) (api.DeviceToken, error) {
 	out, err := post[api.DeviceToken](ctx, c, "/device/token", api.DeviceTokenRequest{DeviceCode: deviceCode, GrantType: api.GrantTypeDeviceCode})
-	if err == nil && out.AccessToken.Len() == 0 {
+	switch {
+	case err != nil:
+	case out.AccessToken.Len() == 0:
 		err = errLacks("access_token")
+	case !graphic(out.AccessToken.Reveal()):
+		err = fmt.Errorf("%w: access_token", ErrAnswer)
+	case out.ExpiresIn < 0 || out.ExpiresIn > maxLogin:
+		err = fmt.Errorf("%w: expires_in", ErrAnswer)
 	}
 	return out, err
 }
@@ -54,10 +61,24 @@ func (c *Client) ApprovalURL(d api.DeviceAuthorization) (string, error) {
 		return "", fmt.Errorf("%w: verification_uri", ErrAnswer)
 	}
 	u = c.base.ResolveReference(u)
-	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+	text := u.String()
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(text) > maxURL || !graphic([]byte(text)) {
 		return "", fmt.Errorf("%w: verification_uri", ErrAnswer)
 	}
-	return u.String(), nil
+	return text, nil
+}
+
+// maxLogin is the longest that a login can last, in seconds: ten years. More is
+// a mistake.
+const maxLogin = 10 * 365 * 24 * 3600
+
+// maxURL is the longest address that a person is shown, in bytes.
+const maxURL = 2048
+
+// graphic reports whether b is ASCII without blanks and control characters, as
+// URLs and tokens are.
+func graphic(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c <= ' ' || c >= 0x7f })
 }
 
 // post sends in to a route without authentication.

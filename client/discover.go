@@ -25,8 +25,12 @@ func (c *Client) Discover(ctx context.Context, in api.DiscoverRequest, by Attest
 		return none, err
 	}
 	out, err := call[api.DiscoverResponse](ctx, c, r)
-	if err == nil && out.ProjectToken.Len() == 0 {
+	switch {
+	case err != nil:
+	case out.ProjectToken.Len() == 0:
 		err = errLacks("project_token")
+	case !graphic(out.ProjectToken.Reveal()):
+		err = fmt.Errorf("%w: project_token", ErrAnswer)
 	}
 	return out, err
 }

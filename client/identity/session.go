@@ -50,8 +50,12 @@ type sessionFile struct {
 }
 
 // SaveSession writes the session file of a login, its access token sealed
-// under the agent's key. A file that is there is replaced as a whole.
+// under the agent's key. A file that is there is replaced as a whole, but not by
+// one that could not be read again.
 func SaveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error {
+	if s.ExpiresIn < 0 || s.ExpiresIn > maxExpiresIn*time.Second {
+		return fmt.Errorf("%w: expires_in", errSession)
+	}
 	sealed, err := seal(key, s, accessToken.Reveal())
 	if err != nil {
 		return fmt.Errorf("sealing the access token: %w", err)
