@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func (d devValue) path() string { return strings.ToLower(d.name) }
 func devValues(ctx context.Context, envFile string, sets []string) ([]devValue, error) {
 	byName := map[string]opaque.Bytes{}
 	if envFile != "" {
-		if err := readEnvFile(envFile, byName); err != nil {
+		if err := readEnvFile(ctx, envFile, byName); err != nil {
 			return nil, err
 		}
 	}
@@ -78,13 +77,8 @@ func devSet(ctx context.Context, s string) (name string, value opaque.Bytes, err
 }
 
 // readEnvFile adds the values of a .env file.
-func readEnvFile(path string, to map[string]opaque.Bytes) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("reading values: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
+func readEnvFile(ctx context.Context, path string, to map[string]opaque.Bytes) error {
+	text, err := readNamed(ctx, path, maxEnvFile)
 	if err != nil {
 		return fmt.Errorf("reading values: %w", err)
 	}

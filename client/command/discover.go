@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,7 +62,7 @@ func runDiscover(ctx context.Context, cmd *cli.Command, f discoverFlags) error {
 	if err != nil {
 		return err
 	}
-	entries, _, err := wantedNames(f.envFile)
+	entries, _, err := wantedNames(ctx, f.envFile)
 	if err != nil {
 		return err
 	}
@@ -105,41 +104,6 @@ func askDiscover(ctx context.Context, c *client.Client, f discoverFlags, names [
 		in.RegenerateToken = &f.regenerate
 	}
 	return c.Discover(ctx, in, nil)
-}
-
-// wantedNames reads the names from the named file, or from the usual ones in
-// this directory, and reports whether there is one.
-func wantedNames(named string) (entries []dotenv.Entry, found bool, err error) {
-	if named != "" {
-		entries, err = namesIn(named)
-		return entries, true, err
-	}
-	for _, usual := range []string{".env", ".env.example"} {
-		entries, err = namesIn(usual)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return entries, true, err
-		}
-	}
-	return nil, false, nil
-}
-
-func namesIn(path string) ([]dotenv.Entry, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the names: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, dotenv.MaxSize+1))
-	defer clear(text) // it may hold values
-	if err != nil {
-		return nil, fmt.Errorf("reading the names: %w", err)
-	}
-	entries, err := dotenv.Read(text)
-	if err != nil {
-		return nil, client.WithHint(fmt.Errorf("reading the names in %s: %w; nothing was sent", path, err),
-			"name another file: --env-file FILE")
-	}
-	return entries, nil
 }
 
 func saveToken(cmd *cli.Command, project string, token api.Value) error {

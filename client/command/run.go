@@ -64,7 +64,7 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !proof.ValidName(f.project) {
 		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
-	entries, found, err := wantedNames(f.envFile)
+	entries, found, err := wantedNames(ctx, f.envFile)
 	if err != nil {
 		return err
 	}

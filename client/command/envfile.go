@@ -1,0 +1,103 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/vault/dotenv"
+)
+
+// wantedNames reads the names from the named file, or from the usual ones in
+// this directory, and reports whether there is one.
+func wantedNames(ctx context.Context, named string) (entries []dotenv.Entry, found bool, err error) {
+	if named != "" {
+		entries, err = namesIn(ctx, named, readNamed)
+		return entries, true, err
+	}
+	for _, usual := range []string{".env", ".env.example"} {
+		entries, err = namesIn(ctx, usual, readUsual)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return entries, true, err
+		}
+	}
+	return nil, false, nil
+}
+
+func namesIn(ctx context.Context, path string, read func(context.Context, string, int64) ([]byte, error)) ([]dotenv.Entry, error) {
+	text, err := read(ctx, path, dotenv.MaxSize)
+	defer clear(text) // it may hold values
+	if err != nil {
+		return nil, fmt.Errorf("reading the names: %w", err)
+	}
+	entries, err := dotenv.Read(text)
+	if err != nil {
+		return nil, client.WithHint(fmt.Errorf("reading the names in %s: %w; nothing was sent", path, err),
+			"name another file: --env-file FILE")
+	}
+	return entries, nil
+}
+
+// readNamed reads a file that a person named, which may be a pipe. It returns
+// most+1 bytes of a longer one.
+func readNamed(ctx context.Context, path string, most int64) ([]byte, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
+	// Nobody need wait for whoever may write into a pipe.
+	defer context.AfterFunc(ctx, func() { f.Close() })()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if ctx.Err() != nil {
+		clear(text)
+		return nil, ctx.Err()
+	}
+	return text, err
+}
+
+// readUsual reads a file that whoever wrote the directory named. It must be what
+// its name says: a pipe could be this process's own input, and a link lead to
+// something else that is nobody's business.
+func readUsual(ctx context.Context, path string, most int64) ([]byte, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if base := filepath.Base(target); !strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".env") {
+		return nil, client.WithHint(fmt.Errorf("%s is a link to something else", path), "if that is meant, name it: --env-file "+path)
+	}
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, client.WithHint(fmt.Errorf("%s is not a plain file", path), "name another file: --env-file FILE")
+	}
+	return io.ReadAll(io.LimitReader(f, most+1))
+}
+
+// open opens a file for reading, and waits for nobody.
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+}
