@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
@@ -64,6 +67,11 @@ func (f devFlags) run(ctx context.Context, cmd *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	// A reader of our output that goes away must not end us before the directory
+	// is removed. Programs that are started do not inherit this.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, unix.SIGPIPE)
+	defer signal.Stop(broken)
 	h, err := newDevHost()
 	if err != nil {
 		return err
@@ -76,7 +84,9 @@ func (f devFlags) run(ctx context.Context, cmd *cli.Command) (err error) {
 	if cmd.Args().Present() {
 		return d.exec(ctx, cmd)
 	}
-	d.describe(cmd)
+	if err := d.describe(cmd); err != nil {
+		return fmt.Errorf("dev: nobody reads where it is: %w", err)
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -203,10 +213,9 @@ func (d *devVault) exec(ctx context.Context, cmd *cli.Command) error {
 }
 
 // describe says how to use what now runs.
-func (d *devVault) describe(cmd *cli.Command) {
-	w := cmd.Root().Writer
-	fmt.Fprintf(w, "server       %s\n", d.url)
-	fmt.Fprintf(w, "admin token  %s\n", d.admin.Reveal())
-	fmt.Fprintf(w, "try          cortex run --sock %s --project %s --url %s -- COMMAND\n", shellQuote(d.sock), devProject, d.url)
+func (d *devVault) describe(cmd *cli.Command) error {
+	_, err := fmt.Fprintf(cmd.Root().Writer, "server       %s\nadmin token  %s\ntry          cortex run --sock %s --project %s --url %s -- COMMAND\n",
+		d.url, d.admin.Reveal(), shellQuote(d.sock), devProject, d.url)
 	say(cmd, "cortex: everything here is gone after Ctrl-C (%s)", strings.TrimSuffix(d.dir, "/"))
+	return err
 }
