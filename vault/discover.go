@@ -229,7 +229,7 @@ func (o *op) claim(a agentRow, name string) (projectRow, error) {
 
 // issue makes the agent's token for what its wishes came to.
 func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (DiscoverResult, error) {
-	if err := o.replaces(a, p, r.Regenerate); err != nil {
+	if err := o.replaces(a, p, r.Regenerate, r.Attested); err != nil {
 		return DiscoverResult{}, err
 	}
 	res := DiscoverResult{
@@ -274,7 +274,7 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 
 // replaces checks whether the agent's token may be replaced, and records that
 // it is.
-func (o *op) replaces(a agentRow, p projectRow, regenerate bool) error {
+func (o *op) replaces(a agentRow, p projectRow, regenerate bool, att *Attested) error {
 	old, err := tokens.Get(o.Tx, store.Join(p.Namespace, p.Name, a.ID))
 	if isNotFound(err) {
 		return nil
@@ -284,13 +284,28 @@ func (o *op) replaces(a agentRow, p projectRow, regenerate bool) error {
 	}
 	action := access.RotateToken
 	if !regenerate {
-		if old.state(o.now) == nil {
+		lost, err := o.lost(old, att)
+		if err != nil {
+			return err
+		}
+		if old.state(o.now) == nil && !lost {
 			return ErrTokenActive
 		}
 		action = access.AutoRotateToken
 	}
 	o.also = append(o.also, record{action: action, agent: a.AgentID, project: p.Name, resource: p.Name})
 	return nil
+}
+
+// lost reports whether whoever held a token is gone: the daemon that asks now
+// attested after it was issued, which ended the sessions before. Older daemons
+// keep tokens in a file, lose them with it, and know no way to ask for others.
+func (o *op) lost(t tokenRow, att *Attested) (bool, error) {
+	if att == nil {
+		return false, nil
+	}
+	s, err := sessions.Get(o.Tx, store.Key(att.session))
+	return err == nil && s.Created > t.Issued, err
 }
 
 // sign adds the JWT.

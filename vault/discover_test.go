@@ -321,3 +321,27 @@ func TestDiscoverRefusesBadNames(t *testing.T) {
 		t.Errorf("got %+v", res)
 	}
 }
+
+// TestLostToken: a daemon that attests after the token was issued holds it no
+// more. Older ones cannot ask for another; the same daemon, asking twice, has to.
+func TestLostToken(t *testing.T) {
+	v := vaulttest.New(t)
+	keep(t, v, "", "key", "v")
+	h := enrol(t, v, "", "bot")
+	first := h.approved("app", "KEY")
+	_, err := h.discover("app", "KEY")
+	want(t, err, vault.ErrTokenActive)
+	h.attest()
+	second, err := h.discover("app", "KEY")
+	want(t, err, nil)
+	if got := actions(t, v, 2); !slices.Contains(got, "auto_rotate_token success") {
+		t.Errorf("%v", got)
+	}
+	_, err = h.fetch("app", first.Token.Reveal())
+	want(t, err, vault.ErrUnauthorized)
+	if got, err := h.fetch("app", second.Token.Reveal()); got["KEY"] != "v" {
+		t.Errorf("%v, %v", got, err)
+	}
+	_, err = h.discover("app", "KEY")
+	want(t, err, vault.ErrTokenActive)
+}
