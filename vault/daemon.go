@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -121,7 +122,7 @@ func (r AttestRequest) validate() (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, invalid("attestation_pub", "must be an Ed25519 public key in URL-safe base64 without padding")
 	}
-	if r.BinarySHA256 == "" || len(r.BinarySHA256) > maxVersion {
+	if strings.TrimSpace(r.BinarySHA256) == "" || len(r.BinarySHA256) > maxVersion {
 		return nil, invalid("binary_sha256", "must be 1 to %d bytes long", maxVersion)
 	}
 	return pub, errors.Join(

@@ -29,7 +29,9 @@ var ErrText = errors.New("not UTF-8 text")
 // Lines end in LF or CR LF. Each is trimmed; empty ones and those starting
 // with # are skipped; the name is what stands before the first =, or the whole
 // line, trimmed again, unless nothing is left. There is no quoting, no export
-// prefix and no further check. Errors name the line, never its content.
+// prefix and no further check; but what is longer than MaxName is a piece of
+// something else and left out, because older daemons send whole files. Errors
+// name the line, never its content.
 func Names[T ~string | ~[]byte](text T) ([]string, error) {
 	if len(text) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrLimit, len(text), MaxSize)
@@ -39,7 +41,7 @@ func Names[T ~string | ~[]byte](text T) ([]string, error) {
 	for line := range bytes.Lines([]byte(text)) {
 		n++
 		name := lineName(line)
-		if len(name) == 0 {
+		if len(name) == 0 || len(name) > MaxName {
 			continue
 		}
 		if err := check(name, len(names)); err != nil {
