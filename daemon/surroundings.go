@@ -41,18 +41,19 @@ func surroundings(c *connection, req ipc.Request) (spawn.Spec, error) {
 // one.
 func namesIn(dir *os.File, named *string) ([]string, error) {
 	if named != nil {
-		return namesInFile(dir, *named)
+		return namesInFile(dir, *named, 0)
 	}
-	names, err := namesInFile(dir, ".env")
+	// Whoever wrote the directory named this one: a link could lead anywhere.
+	names, err := namesInFile(dir, ".env", unix.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return names, err
 }
 
-func namesInFile(dir *os.File, path string) ([]string, error) {
+func namesInFile(dir *os.File, path string, how int) ([]string, error) {
 	// Not to wait for whoever may write into a pipe of that name.
-	fd, err := unix.Openat(int(dir.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := unix.Openat(int(dir.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|how, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}

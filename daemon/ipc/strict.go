@@ -9,8 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep a line may nest.
-const maxDepth = 8
+// How deep a line may nest, and how many members an object may have: more than
+// any type here, for clients that are newer.
+const (
+	maxDepth   = 8
+	maxMembers = 64
+)
 
 // members are those of any type in this package that is read. A name that
 // differs from one of them in case alone is refused: package json would take
@@ -71,6 +75,9 @@ func walkObject(dec *json.Decoder, depth int) error {
 		name, ok := token.(string)
 		if err != nil || !ok {
 			return fmt.Errorf("%w: not JSON", ErrMalformed)
+		}
+		if len(seen) == maxMembers {
+			return fmt.Errorf("%w: more than %d members", ErrMalformed, maxMembers)
 		}
 		if seen[name] {
 			return fmt.Errorf("%w: a member comes twice", ErrMalformed)
