@@ -218,6 +218,13 @@ func TestOneLineClient(t *testing.T) {
 	if answer := h.ask(`{"cmd":"run","program":"true","project":"app","env_file":"pipe"}`); !strings.Contains(answer, `not a plain file`) {
 		t.Error(answer)
 	}
+	// Whoever wrote the directory does not choose what else is read.
+	os.Rename(filepath.Join(h.work, ".env"), filepath.Join(h.work, "real.env"))
+	os.Symlink("real.env", filepath.Join(h.work, ".env"))
+	if answer := h.ask(`{"cmd":"run","program":"true","project":"app"}`); !strings.Contains(answer, `symbolic links`) {
+		t.Error(answer)
+	}
+	os.Rename(filepath.Join(h.work, "real.env"), filepath.Join(h.work, ".env"))
 
 	t.Run("that has closed its sending half", func(t *testing.T) {
 		conn := h.dial()

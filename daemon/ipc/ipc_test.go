@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -17,6 +18,9 @@ func TestOneLineClients(t *testing.T) {
 	want := Request{Cmd: "run", Program: "python3", Args: []Text{"main.py", "--x"}, Project: "my-app", URL: new("https://v:3000")}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got %+v", r)
+	}
+	if _, err := ParseRequest([]byte(`{"cmd":"run",` + manyMembers(maxMembers-1) + `}`)); err != nil {
+		t.Errorf("as many members as may be: %v", err)
 	}
 	if r, err := ParseRequest([]byte(`{"cmd":"status"}`)); err != nil || r.Cmd != CmdStatus {
 		t.Errorf("%+v, %v", r, err)
@@ -45,6 +49,15 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// manyMembers returns n members that nobody knows.
+func manyMembers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`"m%d":0`, i)
+	}
+	return strings.Join(list, ",")
+}
+
 func TestRefused(t *testing.T) {
 	for _, line := range []string{
 		``, `null`, `[]`, `1`, `"run"`, `{`, `{"cmd":"run"`, `{"cmd":"run"} x`, `{"cmd":"run"}{}`, `{}`, `{"cmd":null}`, `{"cmd":""}`,
@@ -60,6 +73,7 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","limits":[{"resource":1},{"resource":1}]}`,
 		`{"cmd":"run","project":"\ud800"}`, `{"cmd":"run","project":"\udc00\ud800"}`, `{"cmd":"run","project":"\ud800x\udc00"}`, `{"cmd":"run","project":"\ud8"}`,
 		"{\"cmd\":\"run\",\"project\":\"\xff\"}",
+		`{"cmd":"run",` + manyMembers(maxMembers) + `}`,
 		`{"cmd":"run","x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
 	} {
 		if r, err := ParseRequest([]byte(line)); !errors.Is(err, ErrMalformed) {
