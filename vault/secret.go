@@ -199,7 +199,7 @@ func (o *op) openValue(r secretRow) (opaque.Bytes, error) {
 	if err != nil {
 		return opaque.Bytes{}, fmt.Errorf("reading value of secret %s: %v", r.ID, err)
 	}
-	plain, err := o.keys.kek.Open(o.keys.label("secret_value", r.ID, r.Version), row.Envelope)
+	plain, err := o.keys.open("secret_value", r.ID, r.Version, row.Envelope)
 	if err != nil {
 		return opaque.Bytes{}, fmt.Errorf("opening value of secret %s: %w", r.ID, err)
 	}

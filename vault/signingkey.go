@@ -85,7 +85,7 @@ func openSigners(tx *store.Tx, k *keys) (all []signer, err error) {
 }
 
 func openSigner(k *keys, r signingKeyRow) (signer, error) {
-	plain, err := k.kek.Open(k.label("signing_key", r.KID, 1), r.Seed)
+	plain, err := k.open("signing_key", r.KID, 1, r.Seed)
 	if err != nil {
 		return signer{}, err
 	}

@@ -49,6 +49,11 @@ func (o *op) seal(bucket, row string, version uint64, plaintext []byte) (keyring
 	return o.keys.kek.Seal(o.keys.label(bucket, row, version), plaintext)
 }
 
+// open decrypts what was sealed for its place. The caller wipes what it gets.
+func (k *keys) open(bucket, row string, version uint64, e keyring.Envelope) ([]byte, error) {
+	return k.kek.Open(k.label(bucket, row, version), e)
+}
+
 // label says where an envelope belongs.
 func (k *keys) label(bucket, row string, version uint64) keyring.Label {
 	return keyring.Label{VaultID: k.vaultID, Bucket: bucket, Row: row, Version: version}
