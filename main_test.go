@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 	"vault/audit":     {},
 	"vault/dotenv":    {},
 	"vault/proof":     {},
+	"vault/template":  {"vault/opaque"},
 	"vault/token":     {"vault/proof", "vault/opaque"},
 	"vault/keyring":   {"vault/opaque", "vault/locked"},
 	"store":           {"store"},
@@ -66,7 +67,7 @@ var arrows = map[string][]string{
 const leafs = "leafs"
 
 var leafPackages = []string{
-	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/token",
+	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/token", "vault/template",
 }
 
 func TestArrows(t *testing.T) {
