@@ -106,3 +106,44 @@ func (c *Client) Projects(ctx context.Context, namespace string) ([]api.Project,
 func (c *Client) RevokeProject(ctx context.Context, namespace, project string) (api.RevokedProject, error) {
 	return admin[api.RevokedProject](ctx, c, http.MethodPost, at("/admin/projects/", project, "/revoke"), inNamespace(namespace), nil)
 }
+
+// ProjectConfig fetches a template with the values that a project token opens
+// in it. Wipe the result.
+func (c *Client) ProjectConfig(ctx context.Context, project, template string, token opaque.Bytes, by Attester, caller CallerContext) (opaque.Bytes, error) {
+	if !proof.ValidName(project) {
+		return opaque.Bytes{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
+	}
+	if !proof.ValidPath(template) {
+		return opaque.Bytes{}, fmt.Errorf("bad template path %q: use 1 to 512 of A-Z a-z 0-9 _ . / -", printable(template, 512))
+	}
+	r := request{method: http.MethodGet, path: at("/project/config/", project, "/", template), header: bearer(token)}
+	caller.addTo(r.header)
+	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
+		return opaque.Bytes{}, err
+	}
+	a, err := c.send(ctx, r)
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	if a.status/100 != 2 {
+		defer clear(a.body)
+		return opaque.Bytes{}, a.problem(c.base)
+	}
+	return opaque.New(a.body), nil
+}
+
+// ProjectSettings returns what is different for a project. The namespace may be
+// empty where the name stands in one only, or in none.
+func (c *Client) ProjectSettings(ctx context.Context, namespace, project string) (api.ProjectSettings, error) {
+	return admin[api.ProjectSettings](ctx, c, http.MethodGet, at("/admin/projects/", project, "/settings"), inNamespace(namespace), nil)
+}
+
+// UpdateProject changes the settings of a project, which need not exist yet.
+func (c *Client) UpdateProject(ctx context.Context, namespace, project string, in api.UpdateProject) (api.ProjectSettings, error) {
+	return admin[api.ProjectSettings](ctx, c, http.MethodPut, at("/admin/projects/", project, "/settings"), inNamespace(namespace), in)
+}
+
+// DeleteProject deletes a project with its tokens, grants and settings.
+func (c *Client) DeleteProject(ctx context.Context, namespace, project string) (api.Deleted, error) {
+	return admin[api.Deleted](ctx, c, http.MethodDelete, at("/admin/projects/", project), inNamespace(namespace), nil)
+}

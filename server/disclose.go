@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -89,3 +90,14 @@ func appendVariable(b []byte, name string, value opaque.Bytes) ([]byte, error) {
 	b = append(b, ':')
 	return append(b, text...), nil
 }
+
+// rendered is a template with values in it. It is the one answer that is no
+// JSON.
+type rendered struct{ text opaque.Bytes }
+
+func (r rendered) disclosed() ([]byte, error) {
+	defer r.text.Wipe()
+	return bytes.Clone(r.text.Reveal()), nil
+}
+
+func (rendered) mediaType() string { return "text/plain; charset=utf-8" }

@@ -68,11 +68,19 @@ func write(w http.ResponseWriter, status int, answer any) error {
 	}
 	defer clear(body)
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", mediaType(answer))
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
+}
+
+// mediaType returns what an answer is: JSON, unless it says otherwise.
+func mediaType(answer any) string {
+	if a, ok := answer.(interface{ mediaType() string }); ok {
+		return a.mediaType()
+	}
+	return "application/json"
 }
 
 // encode returns the JSON form of an answer, followed by a line's end.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"math"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
@@ -32,6 +34,49 @@ func (s *Server) projectSecrets(ctx context.Context, q *request) (fetched, error
 		Project: q.PathValue("project"), Bearer: q.bearer, Attestation: q.attestation,
 	})
 	return fetched(result), s.guard.Failed(q.client, err)
+}
+
+// projectConfig hands out a template with the values in it.
+func (s *Server) projectConfig(ctx context.Context, q *request) (rendered, error) {
+	text, err := s.vault.FetchConfig(ctx, q.client.ActingFor(q.Header).Origin, vault.ConfigRequest{
+		Project: q.PathValue("project"), Template: q.PathValue("template"), Bearer: q.bearer, Attestation: q.attestation,
+	})
+	return rendered{text}, s.guard.Failed(q.client, err)
+}
+
+func (s *Server) projectSettings(ctx context.Context, q *request) (api.ProjectSettings, error) {
+	namespace, err := q.namespace()
+	if err != nil {
+		return api.ProjectSettings{}, err
+	}
+	row, err := s.vault.ProjectSettings(ctx, q.By, namespace, q.PathValue("project"))
+	return wireSettings(row), err
+}
+
+func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (api.ProjectSettings, error) {
+	namespace, err := c.namespace()
+	if err != nil {
+		return api.ProjectSettings{}, err
+	}
+	var change vault.ProjectChange
+	if n := c.In.TokenTTLSeconds; n != nil {
+		// Whatever does not fit a duration is far beyond the bounds anyway.
+		change.TokenTTL = new(time.Duration(max(-1, min(*n, math.MaxInt32))) * time.Second)
+	}
+	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
+	return wireSettings(row), err
+}
+
+func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, error) {
+	namespace, err := q.namespace()
+	if err != nil {
+		return api.Deleted{}, err
+	}
+	return api.Deleted{Deleted: true}, s.vault.DeleteProject(ctx, q.By, namespace, q.PathValue("project"))
+}
+
+func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
+	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds())}
 }
 
 func wireProject(p vault.Project) api.Project {

@@ -130,3 +130,44 @@ func TestHoney(t *testing.T) {
 		}
 	})
 }
+
+func TestConfig(t *testing.T) {
+	both(t, func(t *testing.T, s *servertest.Server) {
+		a := staged(t, s)
+		token := a.Obtain(t, "app", "OPENAI_API_KEY").Token
+		s.SecretWith(t, map[string]any{"key_path": "conf/app.toml", "secret_type": "TEMPLATE_CONFIG", "value": "key = \"{{openai_api_key}}\" <&>\n"})
+		s.SecretWith(t, map[string]any{"key_path": "bad", "secret_type": "TEMPLATE_CONFIG", "value": "{{nothing}}"})
+		answer := a.Config(t, "app", "conf/app.toml", token)
+		value := a.Values(t, "app", token)["OPENAI_API_KEY"]
+		if want := "key = \"" + value + "\" <&>\n"; answer.Status != http.StatusOK || string(answer.Body) != want {
+			t.Errorf("%d %q, want %q", answer.Status, answer.Body, want)
+		}
+		if got := answer.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
+			t.Error(got)
+		}
+		if got := answer.Header.Get("Cache-Control"); got != "no-store" {
+			t.Error(got)
+		}
+		wantError(t, a.Config(t, "app", "bad", token), http.StatusUnprocessableEntity, api.TemplateError)
+		wantError(t, a.Config(t, "app", "gone", token), http.StatusNotFound, api.NotFound)
+		wantError(t, a.Config(t, "other", "conf/app.toml", token), http.StatusUnauthorized, api.Unauthorized)
+		wantError(t, s.TryAdmin(t, "POST", "/admin/secrets", map[string]any{"key_path": "x", "secret_type": "TEMPLATE_CONFIG", "value": "{{"}), http.StatusBadRequest, api.InvalidRequest)
+	})
+}
+
+func TestProjectSettings(t *testing.T) {
+	s := servertest.New(t)
+	const path = "/admin/projects/app/settings"
+	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90}`)
+	for _, bad := range []any{-1, 59, 31536001, int64(1) << 62, -int64(1) << 62} {
+		wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": bad}), http.StatusBadRequest, api.InvalidRequest)
+	}
+	a := staged(t, s)
+	if got := a.Obtain(t, "app", "OPENAI_API_KEY").TTL; got != 90 {
+		t.Errorf("a token lives for %d s", got)
+	}
+	wantBody(t, s.TryAdmin(t, "DELETE", "/admin/projects/app", nil), http.StatusOK, `{"deleted":true}`)
+	wantError(t, s.TryAdmin(t, "DELETE", "/admin/projects/app", nil), http.StatusNotFound, api.NotFound)
+}

@@ -28,6 +28,7 @@ func (s *Server) routes() []route {
 		{"POST /daemon/attest", s.device, atMost(maxAttestBody, handle(s.attest))},
 		{"POST /agent/discover", s.agent, handle(s.discover)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
+		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},
 
 		{"GET /admin/secrets", s.admin, bare(s.listSecrets)},
 		{"POST /admin/secrets", s.admin, created(handle(s.createSecret))},
@@ -48,6 +49,9 @@ func (s *Server) routes() []route {
 		{"DELETE /admin/namespaces/{name}", s.admin, bare(s.deleteNamespace)},
 
 		{"GET /admin/projects", s.admin, bare(s.listProjects)},
+		{"DELETE /admin/projects/{project}", s.admin, bare(s.deleteProject)},
+		{"GET /admin/projects/{project}/settings", s.admin, bare(s.projectSettings)},
+		{"PUT /admin/projects/{project}/settings", s.admin, handle(s.updateProject)},
 		{"POST /admin/projects/{project}/revoke", s.admin, bare(s.revokeProject)},
 		{"GET /admin/projects/{project}/grants", s.admin, bare(s.listGrants)},
 		{"POST /admin/projects/{project}/grants", s.admin, created(handle(s.createGrant))},

@@ -234,11 +234,15 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 	}
 	res := DiscoverResult{
 		Mapped: map[string]string{}, Unmatched: []string{}, Namespace: a.Namespace,
-		Token: token.Random(), TTL: token.ProjectTTL,
+		Token: token.Random(),
 	}
 	t := tokenRow{
 		Namespace: p.Namespace, Project: p.Name, Agent: a.ID, AgentID: a.AgentID, JTI: uuid.NewString(),
 		Hash: o.keys.hash(hashProject, res.Token.Reveal()), Issued: o.now.UnixNano(),
+	}
+	var err error
+	if res.TTL, err = o.tokenTTL(p); err != nil {
+		return DiscoverResult{}, err
 	}
 	spelled := map[string]string{}
 	for _, w := range wishes {

@@ -24,6 +24,16 @@ type FetchRequest struct {
 	// Attestation is the daemon's signature over GET
 	// /project/secrets/<Project> without a body; nil if there was none.
 	Attestation *proof.Attestation
+
+	template string // the path of a template, if that is what is fetched
+}
+
+// target returns the path that an attestation of the request signs.
+func (r FetchRequest) target() string {
+	if r.template != "" {
+		return "/project/config/" + r.Project + "/" + r.template
+	}
+	return "/project/secrets/" + r.Project
 }
 
 // A FetchResult holds what a project gets.
@@ -116,6 +126,14 @@ var errHoney = errors.New("honey secret")
 // authorize checks everything and opens the values. On an error the fetch
 // still says which token it was, if that is known.
 func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
+	if f, err = o.identify(attest, r); err != nil {
+		return f, err
+	}
+	return f, o.open(&f)
+}
+
+// identify checks token, agent and attestation.
+func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
 	if f.token, err = o.bearer(r); err != nil {
 		return f, err
 	}
@@ -130,7 +148,7 @@ func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
 			return f, err
 		}
 	}
-	return f, o.open(&f)
+	return f, nil
 }
 
 // bearer finds the token of a request.
@@ -177,7 +195,7 @@ func (o *op) bearerJWT(text, project string) (tokenRow, error) {
 
 // attestedFetch verifies the attestation: of the token's agent, for this token.
 func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
-	att, err := o.attested(r.Attestation, "GET", "/project/secrets/"+r.Project)
+	att, err := o.attested(r.Attestation, "GET", r.target())
 	if err != nil {
 		return nil, err
 	}

@@ -173,6 +173,9 @@ func refusal(err error) (string, bool) {
 	if _, ok := errors.AsType[*InvalidError](err); ok {
 		return statusRefused + ":invalid", true
 	}
+	if _, ok := errors.AsType[*TemplateError](err); ok {
+		return statusRefused + ":template", true
+	}
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
 			return r.status, true

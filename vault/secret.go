@@ -38,8 +38,8 @@ const (
 
 // secrets says what secrets there are; their values lie in secretValues.
 var (
-	secrets = store.Rows[secretRow]("secret")
-	_       = store.Unique(secrets, "secret_by_path", func(r secretRow) (store.Key, bool) {
+	secrets       = store.Rows[secretRow]("secret")
+	secretsByPath = store.Unique(secrets, "secret_by_path", func(r secretRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Path), true
 	})
 	secretsByForm = store.NewMulti(secrets, "secret_by_form", func(r secretRow) (store.Key, bool) {
@@ -144,6 +144,8 @@ func checkValue(t SecretType, value opaque.Bytes) error {
 		return invalid("value", "must not contain a NUL, which no environment variable can hold")
 	case t == JSONConfig && !json.Valid(b):
 		return invalid("value", "must be JSON")
+	case t == TemplateConfig:
+		return checkTemplate(b)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ const (
 	Conflict             Code = "conflict"               // 409
 	TooLarge             Code = "too_large"              // 413
 	UnsupportedMediaType Code = "unsupported_media_type" // 415
+	TemplateError        Code = "template_error"         // 422, project config
 	RateLimited          Code = "rate_limited"           // 429
 	Internal             Code = "internal"               // 500
 	Sealed               Code = "sealed"                 // 503

@@ -91,6 +91,8 @@ var golden = []struct {
 		`{"id":"i","project_name":"p","env_mappings":{},"namespace":"default","scope":[],"created_at":"2026-04-27 18:40:00","token_expires_at":null,"token_revoked_at":null,"token_status":"active"}`,
 	},
 	{RevokedProject{true, "p", true}, `{"revoked":true,"project_name":"p","already_revoked":true}`},
+	{ProjectSettings{"p", "default", 3600}, `{"project_name":"p","namespace":"default","token_ttl_seconds":3600}`},
+	{UpdateProject{new(int64(60))}, `{"token_ttl_seconds":60}`},
 	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},
 	{ProjectSecrets{map[string]Value{}, []string{"A"}}, `{"env_vars":{},"withheld":["A"]}`},

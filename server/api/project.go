@@ -38,3 +38,17 @@ type ProjectSecrets struct {
 	EnvVars  map[string]Value `json:"env_vars"`
 	Withheld []string         `json:"withheld,omitempty"`
 }
+
+// ProjectSettings answers GET and PUT /admin/projects/{project_name}/settings.
+type ProjectSettings struct {
+	ProjectName     string `json:"project_name"`
+	Namespace       string `json:"namespace"`
+	TokenTTLSeconds int64  `json:"token_ttl_seconds"`
+}
+
+// UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
+// What is nil stays.
+type UpdateProject struct {
+	// TokenTTLSeconds is from 60 to 31536000, or 0 for the usual 14 days.
+	TokenTTLSeconds *int64 `json:"token_ttl_seconds,omitempty"`
+}

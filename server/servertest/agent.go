@@ -247,3 +247,13 @@ func (s *Server) Grant(t testing.TB, project, secretID string) string {
 	s.Admin(t, http.MethodPost, "/admin/projects/"+url.PathEscape(project)+"/grants", api.CreateGrant{SecretID: secretID}, &made)
 	return made.ID
 }
+
+// Config asks for a rendered template, attested if there is a session.
+func (a *Agent) Config(t testing.TB, project, template, token string) Answer {
+	t.Helper()
+	h := http.Header{"Authorization": {"Bearer " + token}}
+	if a.SessionID != "" {
+		h.Set("X-Daemon-Attestation", a.Sign(http.MethodGet, "/project/config/"+project+"/"+template, nil, proof.AuthTokenID(token)))
+	}
+	return a.server.Do(t, Request{Method: http.MethodGet, Path: "/project/config/" + url.PathEscape(project) + "/" + url.PathEscape(template), Header: h})
+}

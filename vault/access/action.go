@@ -26,6 +26,9 @@ const (
 
 	ListProjects       Action = "list_projects"
 	RevokeProjectToken Action = "revoke_project_token"
+	DeleteProject      Action = "delete_project"
+	ReadProject        Action = "read_project_settings"
+	UpdateProject      Action = "update_project_settings"
 
 	CreateProjectGrant Action = "create_project_grant"
 	ListProjectGrants  Action = "list_project_grants"
@@ -60,6 +63,7 @@ const (
 	AutoRotateToken         Action = "auto_rotate_token"
 
 	GetSecrets       Action = "get_secrets"
+	GetConfig        Action = "get_config"
 	TokenValidation  Action = "token_validation"
 	HoneyTokenAccess Action = "honey_token_access"
 
@@ -81,4 +85,5 @@ var agentActions = map[Action]bool{
 	DaemonAttest:     true,
 	Discover:         true,
 	GetSecrets:       true,
+	GetConfig:        true,
 }

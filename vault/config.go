@@ -1,0 +1,238 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/template"
+)
+
+// A TemplateError says why a template was not rendered. It is written for the
+// caller: it names the template and a name in it, and nothing else of either.
+type TemplateError struct {
+	// Path is the template's.
+	Path string
+	// Reason completes "template <Path> …".
+	Reason string
+}
+
+func (e *TemplateError) Error() string { return "template " + e.Path + " " + e.Reason }
+
+// checkTemplate refuses a source that could not be rendered.
+func checkTemplate(source []byte) error {
+	if _, err := template.Parse(source); err != nil {
+		return invalid("value", "is not a template: %v", err)
+	}
+	return nil
+}
+
+// A ConfigRequest asks for a template with the project's values in it.
+type ConfigRequest struct {
+	// Project is the name as in the path of the request, Template the path of
+	// the template.
+	Project, Template string
+	// Bearer is the project token, or its JWT.
+	Bearer opaque.Bytes
+	// Attestation is the daemon's signature over GET
+	// /project/config/<Project>/<Template> without a body; nil if there was
+	// none.
+	Attestation *proof.Attestation
+}
+
+// A config is an authorised request for a template, and what it comes to.
+type config struct {
+	fetch
+	text opaque.Bytes
+}
+
+func (c config) wipe() {
+	c.fetch.wipe()
+	c.text.Wipe()
+}
+
+// FetchConfig renders a template of the namespace that the agent's policies
+// allow, with what the project token opens: each value goes by its path, by its
+// path with underscores for slashes, and by its variable. Nothing is escaped. The
+// text, which the caller wipes, leaves only after the audit entry that names
+// every secret in it is durable.
+//
+// It returns [ErrNotFound] if there is no such template, [ErrDenied] if a policy
+// denies it, a [*TemplateError] for a name that the token does not open, and
+// otherwise what [Vault.FetchSecrets] does, for a honey secret too.
+func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigRequest) (opaque.Bytes, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	defer release()
+	if checkPath("", r.Template) != nil {
+		return opaque.Bytes{}, ErrNotFound
+	}
+	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, template: r.Template}
+	// As in FetchSecrets: the work in a View, and a short Update behind it.
+	var c config
+	var snapshot store.Snapshot
+	err = v.db.View(ctx, func(tx *store.Tx) error {
+		snapshot = tx.Snapshot()
+		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, asked)
+		return err
+	})
+	if err != nil && c.agent.ID == "" {
+		return opaque.Bytes{}, v.failFetch(ctx, k, from, c.fetch, err)
+	}
+	by := c.agent.caller("project-token", c.token.JTI, from)
+	rec := record{action: access.GetConfig, agent: c.agent.AgentID, project: r.Project, resource: r.Template}
+	if _, refused := refusal(translate(err)); refused {
+		rec.resources = c.resources
+		return opaque.Bytes{}, v.refused(ctx, k, by, rec, translate(err))
+	}
+	if err == nil {
+		err = v.doWith(ctx, k, by, rec, func(o *op) error {
+			if o.Changed(snapshot, fetchBuckets...) {
+				c.wipe()
+				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, asked); err != nil {
+					return err
+				}
+			}
+			return o.deliver(c.fetch)
+		})
+	}
+	c.fetch.wipe() // they are in the text now
+	if err != nil {
+		c.text.Wipe()
+		return opaque.Bytes{}, v.failFetch(ctx, k, from, c.fetch, err)
+	}
+	return c.text, nil
+}
+
+// authorizeConfig checks everything and renders.
+func (o *op) authorizeConfig(attest bool, r FetchRequest) (c config, err error) {
+	if c.fetch, err = o.identify(attest, r); err != nil {
+		return config{fetch: fetch{token: c.token}}, err
+	}
+	rs, err := o.rulesFor(c.agent)
+	if err != nil {
+		return c, err
+	}
+	source, err := o.openTemplate(&c, r.template, rs)
+	if err != nil {
+		return c, err
+	}
+	defer source.Wipe()
+	t, err := template.Parse(source.Reveal())
+	if err != nil {
+		return c, &TemplateError{r.template, "is not a template: " + err.Error()}
+	}
+	if err := o.lookUp(&c, r.template, t.Names(), rs); err != nil || len(c.honey) > 0 {
+		return c, err
+	}
+	c.text, err = t.Render(func(name string) []byte { return c.Values[name].Reveal() })
+	if errors.Is(err, template.ErrTooLong) {
+		return c, &TemplateError{r.template, fmt.Sprintf("makes more than %d bytes", template.MaxOutput)}
+	}
+	return c, err
+}
+
+// openTemplate returns the source of a template that the agent may use.
+func (o *op) openTemplate(c *config, path string, rs rules) (opaque.Bytes, error) {
+	s, err := secretsByPath.Get(o.Tx, store.Join(c.agent.Namespace, path))
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	if s.Type != TemplateConfig {
+		return opaque.Bytes{}, ErrNotFound
+	}
+	decision, err := rs.decision(s.Path)
+	c.resources = append(c.resources, audit.Resource{Path: s.Path, Decision: "template:" + decision})
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	if s.Honey {
+		c.honey = append(c.honey, s.Path)
+	}
+	return o.openValue(s)
+}
+
+// decision says what policies make of a path: [ErrDenied] if they deny it.
+func (rs rules) decision(path string) (string, error) {
+	ok, policy := rs.allow(path)
+	switch {
+	case !ok:
+		return "denied:policy=" + policy, ErrDenied
+	case policy != "":
+		return decisionAllowed + ":policy=" + policy, nil
+	}
+	return decisionAllowed, nil
+}
+
+// lookUp opens the value of every name, and springs the traps among the
+// mappings of the token, whether they are named or not.
+func (o *op) lookUp(c *config, path string, names []string, rs rules) error {
+	meant := map[string][]string{} // the names that mean a secret, by its id
+	for _, name := range names {
+		id, err := c.token.named(name)
+		if err != nil {
+			return &TemplateError{path, err.Error()}
+		}
+		meant[id] = append(meant[id], name)
+	}
+	c.Values = map[string]opaque.Bytes{}
+	size := 0
+	for _, m := range c.token.Mappings {
+		s, decision, err := o.decide(c.token, m, rs)
+		if err != nil {
+			return err
+		}
+		allowed := strings.HasPrefix(decision, decisionAllowed)
+		used := meant[m.SecretID]
+		if allowed && s.Honey {
+			c.honey = append(c.honey, s.Path)
+		}
+		if len(used) == 0 {
+			continue
+		}
+		c.resources = append(c.resources, audit.Resource{Path: m.Path, Decision: decision})
+		switch {
+		case !allowed:
+			return &TemplateError{path, fmt.Sprintf("uses %q, which the token does not open any more", used[0])}
+		case s.Honey:
+			continue
+		}
+		for _, name := range used {
+			if c.Values[name], err = o.openValue(s); err != nil {
+				return err
+			}
+			if size += c.Values[name].Len(); size > maxFetch {
+				return &TemplateError{path, fmt.Sprintf("uses values of more than %d bytes in all", maxFetch)}
+			}
+		}
+	}
+	return nil
+}
+
+// named returns the id of the secret that a name in a template means.
+func (r tokenRow) named(name string) (id string, err error) {
+	found := map[string]string{} // ids by path
+	for _, m := range r.Mappings {
+		if name == m.Path || name == strings.ReplaceAll(m.Path, "/", "_") || name == m.Env {
+			found[m.Path] = m.SecretID
+		}
+	}
+	switch paths := slices.Sorted(maps.Keys(found)); len(paths) {
+	case 0:
+		return "", fmt.Errorf("uses %q, which the token does not open: grant it to the project, and name it in its .env file", name)
+	case 1:
+		return found[paths[0]], nil
+	default:
+		return "", fmt.Errorf("uses %q, which means both %s and %s", name, paths[0], paths[1])
+	}
+}

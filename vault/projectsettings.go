@@ -1,0 +1,179 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/token"
+)
+
+// The bounds of how long a project's tokens may live.
+const (
+	minTokenTTL = time.Minute
+	maxTokenTTL = 365 * 24 * time.Hour
+)
+
+// projectSettings say what is different for a project. They can be there before
+// the project is.
+var projectSettings = store.Rows[projectSettingsRow]("project_settings")
+
+type projectSettingsRow struct {
+	Namespace string `cbor:"1,keyasint"`
+	Project   string `cbor:"2,keyasint"`
+	TokenTTL  int64  `cbor:"3,keyasint,omitempty"` // seconds; 0: as usual
+}
+
+// Key returns namespace and project.
+func (r projectSettingsRow) Key() store.Key { return store.Join(r.Namespace, r.Project) }
+
+// ProjectSettings are what is different for a project.
+type ProjectSettings struct {
+	Namespace, Project string
+	// TokenTTL is how long its tokens live, in whole seconds: a minute to 365
+	// days; 14 days if nothing else was said.
+	TokenTTL time.Duration
+}
+
+// A ProjectChange says which settings to change; nil fields stay as they are.
+type ProjectChange struct {
+	// TokenTTL is for tokens that are issued from now on. 0 means as usual.
+	TokenTTL *time.Duration
+}
+
+func (c ProjectChange) validate() error {
+	if c.TokenTTL == nil || *c.TokenTTL == 0 {
+		return nil
+	}
+	if *c.TokenTTL < minTokenTTL || *c.TokenTTL > maxTokenTTL {
+		return invalid("token_ttl_seconds", "must be from %d to %d, or 0 for the usual", int(minTokenTTL.Seconds()), int(maxTokenTTL.Seconds()))
+	}
+	return nil
+}
+
+// ProjectSettings returns the settings of a project, whether there is one or
+// not. An empty namespace is that of the one project of this name, or the
+// default one if there is none.
+func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace, name string) (s ProjectSettings, err error) {
+	if err := checkName("project_name", name); err != nil {
+		return ProjectSettings{}, err
+	}
+	err = v.look(ctx, by, access.ReadProject, func(o *op) error {
+		row, err := o.settings(namespace, name)
+		s = row.settings()
+		return err
+	})
+	return s, err
+}
+
+func (r projectSettingsRow) settings() ProjectSettings {
+	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl()}
+}
+
+func (r projectSettingsRow) ttl() time.Duration {
+	if r.TokenTTL == 0 {
+		return token.ProjectTTL
+	}
+	return time.Duration(r.TokenTTL) * time.Second
+}
+
+// UpdateProject changes the settings of a project, which need not exist yet.
+// The namespace is found as by [Vault.ProjectSettings].
+func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, name string, c ProjectChange) (s ProjectSettings, err error) {
+	if err := checkName("project_name", name); err != nil {
+		return ProjectSettings{}, err
+	}
+	if err := c.validate(); err != nil {
+		return ProjectSettings{}, err
+	}
+	err = v.do(ctx, by, record{action: access.UpdateProject, project: name, resource: name}, func(o *op) error {
+		row, err := o.settings(namespace, name)
+		if err != nil {
+			return err
+		}
+		if c.TokenTTL != nil {
+			row.TokenTTL = int64(*c.TokenTTL / time.Second)
+			o.record.about("token_ttl", row.ttl().String())
+		}
+		o.record.about(name, "namespace="+row.Namespace)
+		s = row.settings()
+		if err := o.ensureNamespace(row.Namespace); err != nil {
+			return err
+		}
+		return projectSettings.Put(o.Tx, row)
+	})
+	return s, err
+}
+
+// settings finds the settings of a project, or those of one that has none.
+func (o *op) settings(namespace, name string) (projectSettingsRow, error) {
+	if namespace == "" {
+		p, err := o.project("", name)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return projectSettingsRow{}, err
+		}
+		namespace = namespaceOr(p.Namespace)
+	}
+	if err := checkName("namespace", namespace); err != nil {
+		return projectSettingsRow{}, err
+	}
+	row, err := projectSettings.Get(o.Tx, store.Join(namespace, name))
+	if isNotFound(err) {
+		return projectSettingsRow{Namespace: namespace, Project: name}, nil
+	}
+	return row, err
+}
+
+// tokenTTL returns how long a token of a project lives that opens something.
+func (o *op) tokenTTL(p projectRow) (time.Duration, error) {
+	row, err := projectSettings.Get(o.Tx, p.Key())
+	if err != nil && !isNotFound(err) {
+		return 0, err
+	}
+	return row.ttl(), nil
+}
+
+// DeleteProject deletes a project with its tokens, grants, settings, and all
+// that was asked and decided for it, at once. The name is anybody's again.
+// Without a namespace, a name that stands in several is [ErrAmbiguous].
+func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, name string) error {
+	return v.do(ctx, by, record{action: access.DeleteProject, project: name, resource: name}, func(o *op) error {
+		p, err := o.project(namespace, name)
+		if err != nil {
+			return err
+		}
+		o.record.about(p.ID, "namespace="+p.Namespace)
+		if err := dropAll(o, tokens, tokens.All(o.Tx, p.Key())); err != nil {
+			return err
+		}
+		if err := dropAll(o, pendings, pendingsByProject.All(o.Tx, p.Key())); err != nil {
+			return err
+		}
+		if err := o.dropGrants(p); err != nil {
+			return err
+		}
+		if err := projectSettings.Delete(o.Tx, p.Key()); err != nil && !isNotFound(err) {
+			return err
+		}
+		return projects.Delete(o.Tx, p.Key())
+	})
+}
+
+// dropGrants deletes the grants of a project.
+func (o *op) dropGrants(p projectRow) error {
+	all, err := gather(grantsByProject.All(o.Tx, store.Key(p.Name)))
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if g.Namespace != p.Namespace {
+			continue
+		}
+		if err := grants.Delete(o.Tx, g.Key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
