@@ -45,7 +45,7 @@ const (
 	maxName  = 600
 )
 
-// ErrTooLong: the result would be longer than [MaxOutput].
+// ErrTooLong says that the result would be longer than [MaxOutput].
 var ErrTooLong = errors.New("the result is too long")
 
 // A SyntaxError says where a source is not a template.
