@@ -72,19 +72,24 @@ type answer struct {
 
 // call sends r and decodes the JSON answer.
 func call[P any](ctx context.Context, c *Client, r request) (P, error) {
-	var out P
+	out, _, err := callWith[P](ctx, c, r)
+	return out, err
+}
+
+// callWith is call for those who also want to see the answer's header.
+func callWith[P any](ctx context.Context, c *Client, r request) (out P, h http.Header, err error) {
 	a, err := c.send(ctx, r)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	defer clear(a.body)
 	if a.status/100 != 2 {
-		return out, a.problem(c.base)
+		return out, nil, a.problem(c.base)
 	}
 	if err := json.Unmarshal(a.body, &out); err != nil {
-		return out, fmt.Errorf("%w: %s", ErrAnswer, jsonProblem(err))
+		return out, nil, fmt.Errorf("%w: %s", ErrAnswer, jsonProblem(err))
 	}
-	return out, nil
+	return out, a.header, nil
 }
 
 // errLacks is about an answer that is of no use without a member.
@@ -92,20 +97,29 @@ func errLacks(member string) error { return fmt.Errorf("%w: it lacks %s", ErrAns
 
 // admin sends in, unless it is nil, to an admin route.
 func admin[P any](ctx context.Context, c *Client, method string, p path, query url.Values, in any) (P, error) {
-	var none P
+	r, err := c.adminRequest(method, p, query, in)
+	if err != nil {
+		var none P
+		return none, err
+	}
+	return call[P](ctx, c, r)
+}
+
+// adminRequest is the request that admin sends.
+func (c *Client) adminRequest(method string, p path, query url.Values, in any) (request, error) {
 	if c.admin.IsZero() {
-		return none, WithHint(ErrNoAdminToken, "set ADMIN_TOKEN or ADMIN_TOKEN_FILE to the token the server printed on its first start")
+		return request{}, WithHint(ErrNoAdminToken, "set ADMIN_TOKEN or ADMIN_TOKEN_FILE to the token the server printed on its first start")
 	}
 	r := request{method: method, path: p, query: query, header: http.Header{}}
 	r.header.Set("X-Admin-Token", string(c.admin.Reveal()))
 	if in != nil {
 		body, err := json.Marshal(in)
 		if err != nil {
-			return none, fmt.Errorf("encoding the request: %w", err)
+			return request{}, fmt.Errorf("encoding the request: %w", err)
 		}
 		r.body = body
 	}
-	return call[P](ctx, c, r)
+	return r, nil
 }
 
 // inNamespace is the query of a route that takes a name, or of a list. An empty

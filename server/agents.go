@@ -13,7 +13,10 @@ func (s *Server) listAgents(ctx context.Context, q *request) ([]api.Agent, error
 		return nil, err
 	}
 	rows, err := s.vault.Agents(ctx, q.By, namespace)
-	return wireAll(rows, wireAgent), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, agentAt, wireAgent)
 }
 
 func (s *Server) createAgent(ctx context.Context, c call[api.CreateAgent]) (api.CreatedAgent, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/cortex-auth/cortex/server/api"
 )
 
 const (
@@ -42,6 +44,7 @@ func (c crossOrigin) wrap(next http.Handler) http.Handler {
 		listed := origin != "" && slices.Contains(c.origins, origin)
 		if listed {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Expose-Headers", api.NextCursor)
 		}
 		if r.Method == http.MethodOptions {
 			if listed && r.Header.Get("Access-Control-Request-Method") != "" {

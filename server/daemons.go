@@ -19,7 +19,10 @@ func (s *Server) attest(ctx context.Context, c call[api.AttestRequest]) (api.Att
 
 func (s *Server) listSessions(ctx context.Context, q *request) ([]api.DaemonSession, error) {
 	rows, err := s.vault.Sessions(ctx, q.By)
-	return wireAll(newest(rows, maxSessions), wireSession), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, maxSessions, sessionAt, wireSession)
 }
 
 func (s *Server) revokeSession(ctx context.Context, q *request) (api.DeletedID, error) {
@@ -29,7 +32,10 @@ func (s *Server) revokeSession(ctx context.Context, q *request) (api.DeletedID, 
 
 func (s *Server) listAllowed(ctx context.Context, q *request) ([]api.AllowedDaemon, error) {
 	rows, err := s.vault.AllowedDaemons(ctx, q.By)
-	return wireAll(rows, wireAllowed), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, allowedAt, wireAllowed)
 }
 
 func (s *Server) allowDaemon(ctx context.Context, c call[api.AllowDaemon]) (api.AllowedDaemonAdded, error) {

@@ -47,7 +47,10 @@ func (s *Server) deviceToken(ctx context.Context, c call[api.DeviceTokenRequest]
 
 func (s *Server) listDevices(ctx context.Context, q *request) ([]api.Device, error) {
 	rows, err := s.vault.Devices(ctx, q.By)
-	return wireAll(newest(rows, maxDevices), wireDevice), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, maxDevices, deviceAt, wireDevice)
 }
 
 func (s *Server) approveDevice(ctx context.Context, c call[api.ApproveDevice]) (api.ApprovedDevice, error) {

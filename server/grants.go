@@ -14,7 +14,10 @@ func (s *Server) listGrants(ctx context.Context, q *request) ([]api.Grant, error
 		return nil, err
 	}
 	rows, err := s.vault.ProjectGrants(ctx, q.By, namespace, q.PathValue("project"))
-	return wireAll(rows, wireGrant), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, grantAt, wireGrant)
 }
 
 func (s *Server) createGrant(ctx context.Context, c call[api.CreateGrant]) (api.CreatedGrant, error) {
@@ -45,11 +48,21 @@ func (s *Server) listPending(ctx context.Context, q *request) ([]api.PendingGran
 	if !slices.Contains([]string{"", api.StatusPending, api.StatusApproved, api.StatusDenied}, status) {
 		return nil, &vault.InvalidError{Field: "status", Reason: "must be pending, approved or denied"}
 	}
+	p, err := s.part(q)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.vault.PendingGrants(ctx, q.By)
+	if err != nil {
+		return nil, err
+	}
 	if status != "" {
 		rows = slices.DeleteFunc(rows, func(p vault.PendingGrant) bool { return p.Status != status })
 	}
-	return wireAll(shown(rows), wirePending), err
+	if p.whole {
+		return wireAll(shown(rows), wirePending), nil
+	}
+	return paged(s, q, rows, 0, pendingAt, wirePending)
 }
 
 // shown cuts a list of requests that has the newest first. What still waits for

@@ -9,7 +9,10 @@ import (
 
 func (s *Server) listNamespaces(ctx context.Context, q *request) ([]api.Namespace, error) {
 	rows, err := s.vault.Namespaces(ctx, q.By)
-	return wireAll(rows, wireNamespace), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, namespaceAt, wireNamespace)
 }
 
 func (s *Server) createNamespace(ctx context.Context, c call[api.CreateNamespace]) (api.CreatedNamespace, error) {

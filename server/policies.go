@@ -9,7 +9,10 @@ import (
 
 func (s *Server) listPolicies(ctx context.Context, q *request) ([]api.Policy, error) {
 	rows, err := s.vault.Policies(ctx, q.By)
-	return wireAll(rows, wirePolicy), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, policyAt, wirePolicy)
 }
 
 func (s *Server) createPolicy(ctx context.Context, c call[api.CreatePolicy]) (api.CreatedPolicy, error) {

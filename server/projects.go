@@ -15,7 +15,10 @@ func (s *Server) listProjects(ctx context.Context, q *request) ([]api.Project, e
 		return nil, err
 	}
 	rows, err := s.vault.Projects(ctx, q.By, namespace)
-	return wireAll(rows, wireProject), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, projectAt, wireProject)
 }
 
 func (s *Server) revokeProject(ctx context.Context, q *request) (api.RevokedProject, error) {

@@ -13,8 +13,19 @@ func (s *Server) listSecrets(ctx context.Context, q *request) ([]api.Secret, err
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.vault.Secrets(ctx, q.By, namespace)
-	return wireAll(rows, wireSecret), err
+	p, err := s.part(q)
+	if err != nil {
+		return nil, err
+	}
+	if p.whole {
+		rows, err := s.vault.Secrets(ctx, q.By, namespace)
+		return wireAll(rows, wireSecret), err
+	}
+	rows, next, err := s.vault.SecretsPage(ctx, q.By, namespace, p.Page)
+	if err != nil {
+		return nil, err
+	}
+	return wireAll(rows, wireSecret), s.next(q, p, next)
 }
 
 func (s *Server) createSecret(ctx context.Context, c call[api.CreateSecret]) (api.CreatedSecret, error) {

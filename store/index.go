@@ -57,6 +57,23 @@ func (x *Index[R]) Get(tx *Tx, at Key) (R, error) {
 	return x.follow(tx, at, at, Key(row))
 }
 
+// From yields the rows whose index key is prefix or begins with all of its
+// parts and comes after the index key after, in the order of index keys: the
+// next page of a list whose last row had that key, whether or not it is still
+// there. For the rest it is like [Bucket.All].
+func (x *Index[R]) From(tx *Tx, after, prefix Key) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		x.walk(tx, prefix, after, func(entry, row []byte, err error) bool {
+			if err != nil {
+				var zero R
+				return yield(zero, err)
+			}
+			r, err := x.follow(tx, Key(entry), Key(entry), Key(row))
+			return yield(r, err) && err == nil
+		})
+	}
+}
+
 // refuse returns ErrExists if another row has r's index key.
 func (x *Index[R]) refuse(tx *Tx, key Key, old *R, r R) error {
 	at, err := x.fresh(old, r)

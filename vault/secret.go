@@ -42,6 +42,9 @@ var (
 	secretsByPath = store.Unique(secrets, "secret_by_path", func(r secretRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Path), true
 	})
+	secretsInOrder = store.Unique(secrets, "secret_in_order", func(r secretRow) (store.Key, bool) {
+		return store.Join(r.Path, r.Namespace), true
+	})
 	secretsByForm = store.NewMulti(secrets, "secret_by_form", func(r secretRow) (store.Key, bool) {
 		return store.Join(r.Namespace, form(r.Path)), true
 	})
@@ -221,6 +224,22 @@ func (v *Vault) Secrets(ctx context.Context, by access.Caller, namespace string)
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace))
 	})
 	return all, err
+}
+
+// SecretsPage returns a part of what Secrets does, and the position to go on
+// after, empty at the end. It reads no more than the part.
+func (v *Vault) SecretsPage(ctx context.Context, by access.Caller, namespace string, p Page) (part []Secret, next string, err error) {
+	err = v.look(ctx, by, access.ListSecrets, func(o *op) (err error) {
+		rows := secretsInOrder.From(o.Tx, store.Key(p.After), "")
+		at := func(r secretRow) string { return string(store.Join(r.Path, r.Namespace)) }
+		if namespace != "" {
+			rows = secretsByPath.From(o.Tx, store.Key(p.After), store.Key(namespace))
+			at = func(r secretRow) string { return string(store.Join(r.Namespace, r.Path)) }
+		}
+		part, next, err = take(p, rows, at, secretRow.secret)
+		return err
+	})
+	return part, next, err
 }
 
 // ReadSecret returns a secret and its value, which the caller wipes. The

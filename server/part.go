@@ -1,0 +1,113 @@
+package server
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault"
+)
+
+// maxPart is how many rows a page may have.
+const maxPart = 1000
+
+// A part is the part of a list that a request asks for.
+type part struct {
+	vault.Page
+	// list says which list it is, with everything that filters it.
+	list string
+	// whole lists are answered as they always were.
+	whole bool
+}
+
+// part reads ?limit= and ?cursor=.
+func (s *Server) part(q *request) (p part, err error) {
+	limit, err := q.query("limit")
+	if err != nil {
+		return part{}, err
+	}
+	cursor, err := q.query("cursor")
+	if err != nil {
+		return part{}, err
+	}
+	p.list, p.whole = listOf(q.URL), limit == "" && cursor == ""
+	if p.whole {
+		return p, nil
+	}
+	if p.Limit, err = q.limit(maxPart); err != nil {
+		return part{}, err
+	}
+	if cursor != "" {
+		p.After, err = s.vault.OpenCursor(p.list, cursor)
+	}
+	return p, err
+}
+
+// listOf names the list that a URL asks for a part of.
+func listOf(u *url.URL) string {
+	filters := u.Query()
+	filters.Del("limit")
+	filters.Del("cursor")
+	return u.Path + "?" + filters.Encode()
+}
+
+// next tells the client how to go on after a position, if there is one.
+func (s *Server) next(q *request, p part, position string) error {
+	if position == "" {
+		return nil
+	}
+	cursor, err := s.vault.SealCursor(p.list, position)
+	if err == nil {
+		q.conn.Header().Set(api.NextCursor, cursor)
+	}
+	return err
+}
+
+// paged answers with the part of a list that the request asks for. The rows
+// are the whole list, ordered by their positions; most is how many of them are
+// shown to who asks for no part, if not zero.
+func paged[D, W any](s *Server, q *request, rows []D, most int, at func(D) string, wire func(D) W) ([]W, error) {
+	p, err := s.part(q)
+	if err != nil {
+		return nil, err
+	}
+	if p.whole {
+		if most > 0 {
+			rows = newest(rows, most)
+		}
+		return wireAll(rows, wire), nil
+	}
+	for len(rows) > 0 && p.After != "" && at(rows[0]) <= p.After {
+		rows = rows[1:]
+	}
+	position := ""
+	if len(rows) > p.Limit {
+		rows = rows[:p.Limit]
+		position = at(rows[p.Limit-1])
+	}
+	return wireAll(rows, wire), s.next(q, p, position)
+}
+
+// oldestFirst and newestFirst make positions in lists that are ordered by
+// time, and then by names.
+func oldestFirst(t time.Time, names ...string) string {
+	return fmt.Sprintf("%016x\x00", uint64(t.UnixNano())) + strings.Join(names, "\x00")
+}
+
+func newestFirst(t time.Time, names ...string) string {
+	return fmt.Sprintf("%016x\x00", ^uint64(t.UnixNano())) + strings.Join(names, "\x00")
+}
+
+// The positions of rows in their lists.
+
+func agentAt(a vault.Agent) string           { return oldestFirst(a.Created, a.AgentID, a.Namespace) }
+func policyAt(p vault.Policy) string         { return oldestFirst(p.Created, p.Name) }
+func projectAt(p vault.Project) string       { return oldestFirst(p.Created, p.Name, p.Namespace) }
+func namespaceAt(n vault.Namespace) string   { return n.Name }
+func grantAt(g vault.ProjectGrant) string    { return newestFirst(g.GrantedAt, g.Variable, g.ID) }
+func pendingAt(p vault.PendingGrant) string  { return newestFirst(p.RequestedAt, p.ID) }
+func deviceAt(d vault.Device) string         { return newestFirst(d.Created, d.ID) }
+func sessionAt(s vault.Session) string       { return newestFirst(s.Created, s.ID) }
+func allowedAt(d vault.AllowedDaemon) string { return newestFirst(d.Created, d.SHA256) }

@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"iter"
+)
+
+// A Page asks for a part of a list.
+type Page struct {
+	// Limit is how many rows there may be, more than zero.
+	Limit int
+	// After is the position of the last row of the page before, as that page
+	// said; empty for the first.
+	After string
+}
+
+// take returns of a list, whose first row is not before the page's, what fits
+// into the page, and the position of its last row, empty at the end of the
+// list.
+func take[R, T any](p Page, rows iter.Seq2[R, error], at func(R) string, of func(R) T) (part []T, next string, err error) {
+	part = []T{}
+	last := ""
+	for r, err := range rows {
+		if err != nil {
+			return nil, "", err
+		}
+		if len(part) == p.Limit {
+			return part, last, nil
+		}
+		part, last = append(part, of(r)), at(r)
+	}
+	return part, "", nil
+}
+
+// A cursor is what a client sends back to get the next page:
+//
+//	tag, 16 bytes │ position
+//
+// in base64url without padding. The tag is an HMAC under the index key, cut to
+// its first half, over the list and the position: a cursor is good for the list
+// it was made for, with the same filters, and not to be made by anybody else.
+const (
+	cursorTag = 16
+	maxCursor = 4 << 10
+)
+
+// SealCursor returns the cursor of a position in a list. The list is a name
+// that says which, with all that filters it.
+func (v *Vault) SealCursor(list, position string) (string, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	tag := k.cursorTag(list, position)
+	return base64.RawURLEncoding.EncodeToString(append(tag, position...)), nil
+}
+
+// OpenCursor returns the position that a cursor of the list was made for; an
+// [InvalidError] for every other text.
+func (v *Vault) OpenCursor(list, cursor string) (position string, err error) {
+	k, release, err := v.use()
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) < cursorTag || len(cursor) > maxCursor {
+		return "", errCursor
+	}
+	position = string(b[cursorTag:])
+	if subtle.ConstantTimeCompare(b[:cursorTag], k.cursorTag(list, position)) != 1 {
+		return "", errCursor
+	}
+	return position, nil
+}
+
+var errCursor = invalid("cursor", "is not one that this list, with these filters, gave out: begin again without it")
+
+func (k *keys) cursorTag(list, position string) []byte {
+	tag := k.index.Tag([]byte("list-cursor"), []byte(list), []byte(position))
+	return tag[:cursorTag]
+}
