@@ -126,8 +126,12 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 	if err := p.settle(ctx, v, plan); err != nil {
 		return err
 	}
+	metrics, err := metricsSecret(plan.metrics)
+	if err != nil {
+		return err
+	}
 	handler, err := New(Config{
-		Vault: v, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
+		Vault: v, MetricsToken: metrics, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
 	})
 	if err != nil {
 		return err

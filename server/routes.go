@@ -19,6 +19,7 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{"GET /health", s.anyone, s.health},
+		{"GET /metrics", s.scraper, s.metrics},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 

@@ -23,6 +23,7 @@ type settings struct {
 	insecureHTTP          bool
 	passwordFile          string
 	adminTokenFile        string
+	metricsTokenFile      string
 	resetAdminToken       bool
 	kdfProfile            string
 	rateLimits            string
@@ -43,6 +44,7 @@ type plan struct {
 	attest     bool // require attestation
 	password   secretInput
 	adminToken secretInput
+	metrics    secretInput
 	resetToken bool
 	// insecure names the protections that are switched off.
 	insecure []string
@@ -67,6 +69,7 @@ func (s settings) plan() (plan, error) {
 		attest:     !s.disableRequestSigning,
 		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
 		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
+		metrics:    secretInput{"CORTEX_METRICS_TOKEN", s.metricsTokenFile, "metrics-token"},
 		resetToken: s.resetAdminToken,
 		origins:    items(s.dashboardOrigins),
 	}

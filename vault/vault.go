@@ -54,6 +54,8 @@ type Vault struct {
 	cfg      Config
 	db       *store.DB
 	failures failures
+	// operations counts what became of them.
+	operations operations
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
 	// waits for what is under way.
@@ -132,15 +134,17 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 		return err
 	}
 	r.status = status
+	v.operations.add(r.action, status)
 	if werr := v.append(ctx, k, by, r); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err
 }
 
-// announce logs the alarms of an operation.
+// announce counts an operation and logs its alarms.
 func (v *Vault) announce(o *op) {
 	for _, r := range append([]record{o.record}, o.also...) {
+		v.operations.add(r.action, r.status)
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
 		}

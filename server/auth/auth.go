@@ -68,6 +68,21 @@ func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Call
 	return by, err
 }
 
+// Scraper lets a scraper in whose token is good. The token may have been chosen
+// by a person, so its failures count like those of an administrator.
+func (g *Guard) Scraper(c Client, good bool) error {
+	if err := g.admins.Check(c.Source); err != nil {
+		return err
+	}
+	if good {
+		return nil
+	}
+	if over := g.admins.Take(c.Source); over != nil {
+		return over
+	}
+	return vault.ErrUnauthorized
+}
+
 // Device returns the agent for a device access token.
 func (g *Guard) Device(ctx context.Context, h http.Header, c Client) (access.Caller, error) {
 	token, err := Bearer(h)

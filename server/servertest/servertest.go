@@ -45,6 +45,8 @@ type Config struct {
 	NoAttestation bool
 	// AttestLimit is as in [vault.Config].
 	AttestLimit int
+	// MetricsToken is as in [server.Config].
+	MetricsToken string
 	// Proxies and Origins are as in [server.Config].
 	Proxies auth.Proxies
 	Origins []string
@@ -93,7 +95,7 @@ func With(t testing.TB, c Config) *Server {
 	s.open(t, c, log)
 	var err error
 	s.Handler, err = server.New(server.Config{
-		Vault: s.Vault, Log: log, Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins,
+		Vault: s.Vault, MetricsToken: opaque.New([]byte(c.MetricsToken)), Log: log, Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -73,6 +73,7 @@ const (
 	Stop          Action = "vault_stop"
 	Insecure      Action = "insecure_setting"
 	ReadAudit     Action = "read_audit_log"
+	ReadMetrics   Action = "read_metrics"
 	AdminLogin    Action = "admin_login"
 	AgentProof    Action = "agent_proof"
 	Attestation   Action = "attestation"
