@@ -40,7 +40,6 @@ var arrows = map[string][]string{
 	"server":          {"server", "vault", "store", leafs},
 	"server/api":      {},
 	"server/limit":    {},
-	"server/metrics":  {},
 	"server/strict":   {"server/api"},
 	"vault":           {"vault", "store"},
 	"vault/vaulttest": {"vault", "store"},

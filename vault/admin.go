@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,8 +32,8 @@ type adminTokenRow struct {
 // Key returns the key of the one row there is.
 func (adminTokenRow) Key() store.Key { return adminTokenKey }
 
-// AuthenticateAdmin returns the administrator for the right token, else
-// [ErrUnauthorized].
+// AuthenticateAdmin returns the administrator for the right token, or the
+// account for the token of a log-in, else [ErrUnauthorized].
 func (v *Vault) AuthenticateAdmin(ctx context.Context, given opaque.Bytes, from access.Origin) (access.Caller, error) {
 	k, release, err := v.use()
 	if err != nil {
@@ -43,10 +44,14 @@ func (v *Vault) AuthenticateAdmin(ctx context.Context, given opaque.Bytes, from 
 	if err != nil {
 		return access.Caller{}, err
 	}
-	if !good {
-		return access.Caller{}, v.fail(ctx, k, from, record{action: access.AdminLogin}, ErrUnauthorized)
+	if good {
+		return access.Caller{Kind: access.Admin, Role: access.Super, Name: "admin", Auth: "admin-token", Origin: from}, nil
 	}
-	return access.Caller{Kind: access.Admin, Name: "admin", Auth: "admin-token", Origin: from}, nil
+	by, err := v.loggedIn(ctx, k, given, from)
+	if errors.Is(err, ErrUnauthorized) {
+		err = v.fail(ctx, k, from, record{action: access.AdminLogin}, err)
+	}
+	return by, err
 }
 
 // isAdminToken reports whether given is the stored token. It takes no

@@ -94,6 +94,9 @@ func (v *Vault) CreateAgent(ctx context.Context, by access.Caller, n NewAgent) (
 		}
 		a = row.agent()
 		o.aboutAgent(row)
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		for other, err := range agentsByID.All(o.Tx, store.Key(n.AgentID)) {
 			if err != nil {
 				return err
@@ -141,7 +144,7 @@ func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) 
 		if namespace != "" {
 			rows = agentsOf.All(o.Tx, store.Key(namespace))
 		}
-		return collect(&all, rows, agentRow.agent)
+		return collectSeen(o, &all, rows, func(r agentRow) string { return r.Namespace }, agentRow.agent)
 	})
 	slices.SortFunc(all, func(a, b Agent) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.AgentID, b.AgentID))
@@ -159,6 +162,9 @@ func (v *Vault) DeleteAgent(ctx context.Context, by access.Caller, namespace, ag
 			return err
 		}
 		o.aboutAgent(row)
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		if err := o.dropAgent(row); err != nil {
 			return err
 		}

@@ -18,6 +18,22 @@ func collect[R, T any](all *[]T, rows iter.Seq2[R, error], of func(R) T) error {
 	return nil
 }
 
+// collectSeen is collect for a list that shows callers who are confined what is
+// in their namespaces alone; in says where a row is.
+func collectSeen[R, T any](o *op, all *[]T, rows iter.Seq2[R, error], in func(R) string, of func(R) T) error {
+	o.anywhere()
+	*all = []T{}
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		if o.by.Within(in(r)) {
+			*all = append(*all, of(r))
+		}
+	}
+	return nil
+}
+
 // gather returns the rows themselves, so that they can be changed or deleted
 // while nobody iterates.
 func gather[R any](rows iter.Seq2[R, error]) (all []R, err error) {

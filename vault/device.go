@@ -80,6 +80,7 @@ func (k *keys) hash(use string, text []byte) string {
 const (
 	hashDevice  = "device-code"
 	hashProject = "project-token"
+	hashLogin   = "login"
 )
 
 // A DeviceAuthorization is a log-in that waits for approval.

@@ -36,7 +36,7 @@ func (v *Vault) Run(ctx context.Context) error {
 
 func (v *Vault) keepHouse(ctx context.Context) error {
 	err := v.flushFailures(ctx)
-	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects} {
+	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}
 	return errors.Join(err, v.checkWraps(ctx))

@@ -48,6 +48,9 @@ func (v *Vault) CreateNamespace(ctx context.Context, by access.Caller, name stri
 	err = v.do(ctx, by, record{action: access.CreateNamespace, resource: name}, func(o *op) error {
 		row := namespaceRow{Name: name, Description: description, Created: o.now.UnixNano()}
 		n = row.namespace()
+		if err := o.within(name); err != nil {
+			return err
+		}
 		return namespaces.Insert(o.Tx, row)
 	})
 	return n, err
@@ -56,7 +59,7 @@ func (v *Vault) CreateNamespace(ctx context.Context, by access.Caller, name stri
 // Namespaces returns every namespace, by name.
 func (v *Vault) Namespaces(ctx context.Context, by access.Caller) (all []Namespace, err error) {
 	err = v.look(ctx, by, access.ListNamespaces, func(o *op) error {
-		return collect(&all, namespaces.All(o.Tx, ""), namespaceRow.namespace)
+		return collectSeen(o, &all, namespaces.All(o.Tx, ""), func(r namespaceRow) string { return r.Name }, namespaceRow.namespace)
 	})
 	return all, err
 }
@@ -68,6 +71,9 @@ func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name stri
 		return invalid("name", "is the default namespace, which cannot be deleted")
 	}
 	return v.do(ctx, by, record{action: access.DeleteNamespace, resource: name}, func(o *op) error {
+		if err := o.within(name); err != nil {
+			return err
+		}
 		if err := namespaces.Delete(o.Tx, store.Key(name)); err != nil {
 			return err
 		}

@@ -126,6 +126,9 @@ func (v *Vault) CreatePolicy(ctx context.Context, by access.Caller, n NewPolicy)
 		}
 		p = row.policy()
 		o.aboutPolicy(row)
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		if row.Namespace != "" {
 			if err := o.ensureNamespace(row.Namespace); err != nil {
 				return err
@@ -150,7 +153,17 @@ func (o *op) aboutPolicy(r policyRow) {
 // Policies returns every policy, oldest first.
 func (v *Vault) Policies(ctx context.Context, by access.Caller) (all []Policy, err error) {
 	err = v.look(ctx, by, access.ListPolicies, func(o *op) error {
-		return collect(&all, policies.All(o.Tx, ""), policyRow.policy)
+		o.anywhere() // those for all namespaces are everybody's to see
+		all = []Policy{}
+		for r, err := range policies.All(o.Tx, "") {
+			if err != nil {
+				return err
+			}
+			if r.Namespace == "" || o.by.Within(r.Namespace) {
+				all = append(all, r.policy())
+			}
+		}
+		return nil
 	})
 	slices.SortFunc(all, func(a, b Policy) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
@@ -167,6 +180,9 @@ func (v *Vault) DeletePolicy(ctx context.Context, by access.Caller, id string) e
 		}
 		o.record.resource = row.Name
 		o.aboutPolicy(row)
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		return policies.Delete(o.Tx, row.Key())
 	})
 }

@@ -162,12 +162,16 @@ func compareBool(a, b bool) int {
 // first.
 func (v *Vault) Projects(ctx context.Context, by access.Caller, namespace string) (all []Project, err error) {
 	err = v.look(ctx, by, access.ListProjects, func(o *op) error {
+		o.anywhere()
 		all = []Project{}
 		rows, err := gather(projects.All(o.Tx, store.Key(namespace)))
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
+			if !o.by.Within(r.Namespace) {
+				continue
+			}
 			t, err := o.token(r)
 			if err != nil {
 				return err
@@ -193,6 +197,9 @@ func (v *Vault) RevokeProject(ctx context.Context, by access.Caller, namespace, 
 			return err
 		}
 		o.record.about(row.ID, "namespace="+row.Namespace)
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		n, err := o.revokeTokens(row.Namespace, row.Name)
 		already = n == 0
 		return err

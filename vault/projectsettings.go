@@ -62,8 +62,11 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 	}
 	err = v.look(ctx, by, access.ReadProject, func(o *op) error {
 		row, err := o.settings(namespace, name)
+		if err != nil {
+			return err
+		}
 		s = row.settings()
-		return err
+		return o.within(row.Namespace)
 	})
 	return s, err
 }
@@ -91,6 +94,9 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 	err = v.do(ctx, by, record{action: access.UpdateProject, project: name, resource: name}, func(o *op) error {
 		row, err := o.settings(namespace, name)
 		if err != nil {
+			return err
+		}
+		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
 		if c.TokenTTL != nil {
@@ -145,6 +151,9 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 			return err
 		}
 		o.record.about(p.ID, "namespace="+p.Namespace)
+		if err := o.within(p.Namespace); err != nil {
+			return err
+		}
 		if err := dropAll(o, tokens, tokens.All(o.Tx, p.Key())); err != nil {
 			return err
 		}

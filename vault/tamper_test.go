@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	testAdmin  = access.Caller{Kind: access.Admin, Name: "admin", Auth: "admin-token"}
+	testAdmin  = access.Caller{Kind: access.Admin, Role: access.Super, Name: "admin", Auth: "admin-token"}
 	testParams = keyring.Params{Memory: 8 << 10, Time: 1, Threads: 1}
 )
 

@@ -43,6 +43,9 @@ type Config struct {
 	// AttestLimit is how many sessions an agent may open within 30 seconds. If
 	// zero, 2; if negative, any number.
 	AttestLimit int
+	// TwoPerson makes what could give the vault away (splitting or changing its
+	// key, restoring an old copy) wait for a second super account.
+	TwoPerson bool
 }
 
 func (c Config) log() *slog.Logger      { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
@@ -54,8 +57,8 @@ type Vault struct {
 	cfg      Config
 	db       *store.DB
 	failures failures
-	// operations counts what became of them.
-	operations operations
+
+	stretching chan struct{} // held while a password is checked
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
 	// waits for what is under way.
@@ -65,7 +68,7 @@ type Vault struct {
 
 // New returns the vault kept in c.DB, sealed.
 func New(c Config) *Vault {
-	return &Vault{cfg: c, db: c.DB}
+	return &Vault{cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching)}
 }
 
 // An op is one operation inside its transaction. The function that gets it may
@@ -82,6 +85,10 @@ type op struct {
 	// verdict is returned to the caller although the transaction commits: an
 	// operation may refuse and still have something to keep.
 	verdict error
+	// placed tells that the operation has asked whether the caller may act
+	// where it acts. One that has not is none for callers that are confined to
+	// some namespaces.
+	placed bool
 }
 
 func (v *Vault) newOp(tx *store.Tx, k *keys, by access.Caller, r record) *op {
@@ -114,7 +121,7 @@ func (v *Vault) doWith(ctx context.Context, k *keys, by access.Caller, r record,
 	var done *op
 	err := v.db.Update(ctx, func(tx *store.Tx) error {
 		done = v.newOp(tx, k, by, r)
-		if err := fn(done); err != nil {
+		if err := done.run(fn); err != nil {
 			return err
 		}
 		return done.write()
@@ -134,17 +141,15 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 		return err
 	}
 	r.status = status
-	v.operations.add(r.action, status)
 	if werr := v.append(ctx, k, by, r); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err
 }
 
-// announce counts an operation and logs its alarms.
+// announce logs the alarms of an operation.
 func (v *Vault) announce(o *op) {
 	for _, r := range append([]record{o.record}, o.also...) {
-		v.operations.add(r.action, r.status)
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
 		}
@@ -163,9 +168,34 @@ func (v *Vault) look(ctx context.Context, by access.Caller, a access.Action, fn 
 		return ErrDenied
 	}
 	return translate(v.db.View(ctx, func(tx *store.Tx) error {
-		return fn(v.newOp(tx, k, by, record{}))
+		return v.newOp(tx, k, by, record{}).run(fn)
 	}))
 }
+
+// run calls fn, and refuses what it did if the caller is confined and fn did not
+// ask where it may act: a new operation is not open to everybody by oversight.
+func (o *op) run(fn func(*op) error) error {
+	if err := fn(o); err != nil {
+		return err
+	}
+	if o.by.Scoped() && !o.placed {
+		return ErrDenied
+	}
+	return nil
+}
+
+// within returns [ErrDenied] unless the caller may act in a namespace.
+func (o *op) within(namespace string) error {
+	o.placed = true
+	if !o.by.Within(namespace) {
+		return ErrDenied
+	}
+	return nil
+}
+
+// anywhere says that an operation is the caller's own business, or that it sees
+// to itself what the caller may see.
+func (o *op) anywhere() { o.placed = true }
 
 // use returns the keys and a function that gives them back; ErrSealed if
 // there are none. A caller that holds them must not ask again.

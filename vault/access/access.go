@@ -7,7 +7,11 @@
 // particular agent may have a particular secret is the vault's to decide.
 package access
 
-import "github.com/cortex-auth/cortex/vault/audit"
+import (
+	"slices"
+
+	"github.com/cortex-auth/cortex/vault/audit"
+)
 
 // A Kind says what sort of party a caller is.
 type Kind string
@@ -16,7 +20,7 @@ type Kind string
 const (
 	// Anonymous callers have shown no credential yet.
 	Anonymous Kind = "anonymous"
-	// Admin holds the administrator's token.
+	// Admin holds the administrator's token, or is logged in to an account.
 	Admin Kind = "admin"
 	// Agent proved an agent's key, or holds a token issued to that agent.
 	Agent Kind = "agent"
@@ -37,9 +41,11 @@ type Origin struct {
 type Caller struct {
 	// Kind is what sort of party this is.
 	Kind Kind
-	// ID is the row id of an agent, and empty for the other kinds.
+	// ID is the row id of an agent or account; empty for the administrator's
+	// token and the other kinds.
 	ID string
-	// Name is the agent's id as people know it; "admin" for the administrator.
+	// Name is the agent's id or the account's name as people know it; "admin"
+	// for the administrator's token.
 	Name string
 	// Namespace is the agent's namespace; empty for the other kinds.
 	Namespace string
@@ -48,8 +54,22 @@ type Caller struct {
 	// Credential identifies the credential itself, such as the jti of a
 	// device access token; empty where there is but one.
 	Credential string
+	// Role is what an administrator may do.
+	Role Role
+	// Namespaces are those that an administrator is confined to; none for one
+	// who is not confined.
+	Namespaces []string
 	// Origin is where the request came from.
 	Origin Origin
+}
+
+// Scoped reports whether c is confined to some namespaces.
+func (c Caller) Scoped() bool { return len(c.Namespaces) > 0 }
+
+// Within reports whether c's namespaces, if it is confined to any, have
+// namespace among them.
+func (c Caller) Within(namespace string) bool {
+	return !c.Scoped() || slices.Contains(c.Namespaces, namespace)
 }
 
 // Nobody returns the caller of a request that carries no credential.
@@ -65,8 +85,10 @@ func TheSystem() Caller {
 // May reports whether c's kind may perform a at all.
 func (c Caller) May(a Action) bool {
 	switch c.Kind {
-	case Admin, System:
+	case System:
 		return true
+	case Admin:
+		return c.Role.may(a)
 	case Agent:
 		return agentActions[a]
 	case Anonymous:

@@ -8,6 +8,9 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
+// RandomSize is the length of what [Random] returns, in bytes.
+const RandomSize = 64
+
 // Random returns a bearer token or device code: 64 lower-case hex characters
 // from 32 random bytes.
 func Random() opaque.Bytes {

@@ -22,7 +22,7 @@ var Cheap = keyring.Params{Memory: 8 << 10, Time: 1, Threads: 1}
 func Password() opaque.Bytes { return opaque.New([]byte("correct horse battery staple")) }
 
 // Admin is the administrator, as authenticated.
-var Admin = access.Caller{Kind: access.Admin, Name: "admin", Auth: "admin-token", Origin: Origin}
+var Admin = access.Caller{Kind: access.Admin, Role: access.Super, Name: "admin", Auth: "admin-token", Origin: Origin}
 
 // Origin is where the callers of tests come from.
 var Origin = access.Origin{Source: "192.0.2.1"}

@@ -1,0 +1,66 @@
+package access
+
+import "slices"
+
+// A Role is what an administrator may do. The zero Role may do nothing.
+type Role string
+
+// The roles. What each may do stands in the table below.
+const (
+	// Super may do everything: keys, accounts, backups.
+	Super Role = "super"
+	// Manager ("admin") keeps secrets, agents, grants and policies.
+	Manager Role = "admin"
+	// Approver decides what agents ask for, and sees what it takes to decide.
+	Approver Role = "approver"
+	// Auditor sees what there is and what was done, and changes nothing.
+	Auditor Role = "auditor"
+)
+
+// Valid reports whether r is one of the roles.
+func (r Role) Valid() bool { return slices.Contains([]Role{Super, Manager, Approver, Auditor}, r) }
+
+// Who besides Super may do a kind of thing.
+var (
+	everyone = []Role{Manager, Approver, Auditor}
+	deciders = []Role{Manager, Approver}
+	managers = []Role{Manager}
+	auditors = []Role{Manager, Auditor}
+	nobody   []Role
+)
+
+// may reports whether the role may perform a. What the table lacks is for Super.
+func (r Role) may(a Action) bool {
+	return r == Super || slices.Contains(roles[a], r)
+}
+
+// roles says who may do what besides Super. Every action stands here.
+var roles = map[Action][]Role{
+	CreateSecret: managers, ListSecrets: everyone, ReadSecret: managers, UpdateSecret: managers, DeleteSecret: managers,
+	CreateAgent: managers, ListAgents: everyone, DeleteAgent: managers,
+	CreateNamespace: managers, ListNamespaces: everyone, DeleteNamespace: managers,
+	CreatePolicy: managers, ListPolicies: everyone, DeletePolicy: managers,
+	ListProjects: everyone, RevokeProjectToken: managers,
+	DeleteProject: managers, ReadProject: everyone, UpdateProject: managers,
+	CreateProjectGrant: managers, ListProjectGrants: everyone, DeleteProjectGrant: managers,
+	ListPendingGrants: everyone, ApprovePendingGrant: deciders, DenyPendingGrant: deciders, DeletePendingGrant: managers,
+	DeviceApprove: deciders, ListDevices: everyone, DeleteDevice: managers,
+	ListSessions: everyone, RevokeSession: managers,
+	ListAllowedDaemons: everyone, AllowDaemon: managers, DisallowDaemon: managers,
+	ReadAudit: auditors,
+
+	// An account's own business.
+	Login: everyone, WhoAmI: everyone, Logout: everyone, ChangeOwnPassword: everyone,
+
+	// Accounts, and what needs a second person.
+	CreateUser: nobody, ListUsers: nobody, UpdateUser: nobody, DeleteUser: nobody,
+	AskConfirmation: nobody, Confirm: nobody, ListConfirmations: nobody, RejectConfirmation: nobody,
+
+	// What agents do, and the vault itself: no administrator.
+	DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
+	AgentOnTwoHosts: nobody, Discover: nobody, DiscoverPendingNew: nobody, DiscoverPendingExisting: nobody,
+	DiscoverDenied: nobody, DiscoverLimit: nobody, RotateToken: nobody, AutoRotateToken: nobody,
+	GetSecrets: nobody, GetConfig: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
+	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
+	AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
+}
