@@ -23,9 +23,7 @@ func Command() *cli.Command {
 The password comes from CORTEX_KEK_PASSWORD, a file (CORTEX_KEK_PASSWORD_FILE), the
 systemd credential "kek-password", the terminal, or a line of standard input. The admin
 token comes from ADMIN_TOKEN, a file (ADMIN_TOKEN_FILE) or the credential "admin-token";
-without any, one is made on the first start and shown once. A token that reads /metrics
-comes from CORTEX_METRICS_TOKEN, a file (CORTEX_METRICS_TOKEN_FILE) or the credential
-"metrics-token"; without any, the admin token does.
+without any, one is made on the first start and shown once.
 
 SIGTERM and SIGINT stop the server after the requests under way; SIGHUP reads the
 certificate again.`,
@@ -33,6 +31,7 @@ certificate again.`,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
 			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
+			s.twoPerson = s.twoPerson || switchedOn("CORTEX_TWO_PERSON")
 			// A server means other things by signals than a command does: at
 			// SIGHUP, which ends those, it goes on with a new certificate.
 			ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
@@ -71,12 +70,12 @@ func (s *settings) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "insecure-http", Usage: "serve plain HTTP, on 127.0.0.1 unless an address is named (INSECURE_HTTP=1)", Destination: &s.insecureHTTP},
 		file(&s.passwordFile, "kek-password-file", "CORTEX_KEK_PASSWORD_FILE", "`FILE` with the operator password"),
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
-		file(&s.metricsTokenFile, "metrics-token-file", "CORTEX_METRICS_TOKEN_FILE", "`FILE` with a token that reads /metrics and nothing else, at least 16 bytes"),
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
 		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m), or off"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
+		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},
 		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},
 	}
 }

@@ -86,6 +86,9 @@ func typedProblem(err error) *api.Error {
 	if e, ok := errors.AsType[*vault.InvalidError](err); ok {
 		return &api.Error{Status: http.StatusBadRequest, Code: api.InvalidRequest, Message: e.Error()}
 	}
+	if e, ok := errors.AsType[*vault.ConfirmationError](err); ok {
+		return &api.Error{Status: http.StatusForbidden, Code: api.ConfirmationRequired, Message: e.Error(), ConfirmationID: e.ID}
+	}
 	if e, ok := errors.AsType[*vault.TemplateError](err); ok {
 		return &api.Error{Status: http.StatusUnprocessableEntity, Code: api.TemplateError, Message: e.Error()}
 	}

@@ -40,7 +40,6 @@ const (
 // every limit of time and size set. Its listener is the caller's.
 func (s *Server) HTTPServer() *http.Server {
 	srv := httpServer(s)
-	srv.ConnState = s.stats.connState
 	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	return srv
 }

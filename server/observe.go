@@ -71,15 +71,11 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		start := time.Now()
 		t := &tracer{ResponseWriter: w, trace: trace{id: rand.Text(), client: auth.ClientOf(r, s.proxies)}}
 		w.Header().Set("X-Request-Id", t.id)
-		s.stats.inFlight.Add(1)
-		defer s.stats.inFlight.Add(-1)
 		defer func() {
 			if p := recover(); p != nil {
 				s.contain(t, p)
 			}
-			took := time.Since(start)
-			s.stats.answered(t.route, t.status, took)
-			s.logTrace(r.Context(), r.Method, t.trace, took)
+			s.logTrace(r.Context(), r.Method, t.trace, time.Since(start))
 		}()
 		next.ServeHTTP(t, r)
 	})

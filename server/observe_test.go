@@ -20,7 +20,7 @@ func TestPanicIsContained(t *testing.T) {
 		"runtime": func() { _ = []int{}[len("sk-canary")] },
 	} {
 		var log strings.Builder
-		s := &Server{stats: newStats(nil), log: slog.New(slog.NewTextHandler(&log, nil))}
+		s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
 		h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panicking() }))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -39,7 +39,7 @@ func TestPanicIsContained(t *testing.T) {
 
 // A handler that gives up on a connection means it.
 func TestAbortPassesThrough(t *testing.T) {
-	s := &Server{stats: newStats(nil), log: slog.New(slog.DiscardHandler)}
+	s := &Server{log: slog.New(slog.DiscardHandler)}
 	h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler {

@@ -45,6 +45,7 @@ func (p program) run(ctx context.Context, s settings) error {
 	}
 	v := vault.New(vault.Config{
 		DB: db, Log: p.log, Params: plan.params, RequireAttestation: plan.attest, AttestLimit: plan.attestLimit(),
+		TwoPerson: plan.twoPerson,
 	})
 	err = p.unseal(ctx, v, plan)
 	if err == nil {
@@ -126,12 +127,8 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 	if err := p.settle(ctx, v, plan); err != nil {
 		return err
 	}
-	metrics, err := metricsSecret(plan.metrics)
-	if err != nil {
-		return err
-	}
 	handler, err := New(Config{
-		Vault: v, MetricsToken: metrics, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
+		Vault: v, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
 	})
 	if err != nil {
 		return err

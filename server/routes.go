@@ -19,7 +19,6 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{"GET /health", s.anyone, s.health},
-		{"GET /metrics", s.scraper, s.metrics},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 
@@ -72,6 +71,18 @@ func (s *Server) routes() []route {
 		{"GET /admin/allowed-daemon-versions", s.admin, bare(s.listAllowed)},
 		{"POST /admin/allowed-daemon-versions", s.admin, created(handle(s.allowDaemon))},
 		{"DELETE /admin/allowed-daemon-versions/{sha}", s.admin, bare(s.disallowDaemon)},
+
+		{"POST /login", s.anyone, atMost(maxLoginBody, handle(s.login))},
+		{"POST /admin/logout", s.admin, bare(s.logout)},
+		{"GET /admin/whoami", s.admin, bare(s.whoAmI)},
+		{"POST /admin/password", s.admin, handle(s.changeOwnPassword)},
+		{"GET /admin/users", s.admin, bare(s.listUsers)},
+		{"POST /admin/users", s.admin, created(handle(s.createUser))},
+		{"PUT /admin/users/{id}", s.admin, handle(s.updateUser)},
+		{"DELETE /admin/users/{id}", s.admin, bare(s.deleteUser)},
+		{"GET /admin/confirmations", s.admin, bare(s.listConfirmations)},
+		{"POST /admin/confirmations/{id}/confirm", s.admin, bare(s.confirm)},
+		{"DELETE /admin/confirmations/{id}", s.admin, bare(s.rejectConfirmation)},
 
 		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
 	}

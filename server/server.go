@@ -18,7 +18,6 @@ import (
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
 	"github.com/cortex-auth/cortex/vault"
-	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // Config is what a Server needs to know.
@@ -33,9 +32,6 @@ type Config struct {
 	Unlimited bool
 	// Proxies are those whose X-Forwarded-For is believed.
 	Proxies auth.Proxies
-	// MetricsToken lets a scraper read /metrics, besides administrators. If
-	// zero, nobody else does.
-	MetricsToken opaque.Bytes
 	// Origins are the web origins whose pages may call the server, such as
 	// "https://dashboard.example.com".
 	Origins []string
@@ -58,10 +54,7 @@ type Server struct {
 	guard   *auth.Guard
 	limits  limits
 	bodies  *limit.Budget
-	stats   *stats
-
-	metricsToken metricsToken
-	handler      http.Handler
+	handler http.Handler
 }
 
 // limits are those that single routes apply.
@@ -92,10 +85,8 @@ func New(c Config) (*Server, error) {
 			poll:      limit.New[[32]byte](rates.Poll),
 		},
 	}
-	routes := s.routes()
-	s.stats, s.metricsToken = newStats(routes), newMetricsToken(c.MetricsToken)
 	mux := http.NewServeMux()
-	for _, r := range routes {
+	for _, r := range s.routes() {
 		mux.Handle(r.pattern, s.serve(r))
 	}
 	s.handler = s.observe(headers(cross.wrap(unrouted(mux))))

@@ -23,13 +23,13 @@ type settings struct {
 	insecureHTTP          bool
 	passwordFile          string
 	adminTokenFile        string
-	metricsTokenFile      string
 	resetAdminToken       bool
 	kdfProfile            string
 	rateLimits            string
 	trustedProxies        string
 	dashboardOrigins      string
 	disableRequestSigning bool
+	twoPerson             bool
 }
 
 // A plan is what settings come to.
@@ -42,9 +42,9 @@ type plan struct {
 	proxies    auth.Proxies
 	origins    []string
 	attest     bool // require attestation
+	twoPerson  bool
 	password   secretInput
 	adminToken secretInput
-	metrics    secretInput
 	resetToken bool
 	// insecure names the protections that are switched off.
 	insecure []string
@@ -67,9 +67,9 @@ var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and 
 func (s settings) plan() (plan, error) {
 	p := plan{
 		attest:     !s.disableRequestSigning,
+		twoPerson:  s.twoPerson,
 		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
 		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
-		metrics:    secretInput{"CORTEX_METRICS_TOKEN", s.metricsTokenFile, "metrics-token"},
 		resetToken: s.resetAdminToken,
 		origins:    items(s.dashboardOrigins),
 	}

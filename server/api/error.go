@@ -34,6 +34,7 @@ const (
 	InvalidRequest       Code = "invalid_request"        // 400
 	Unauthorized         Code = "unauthorized"           // 401
 	Forbidden            Code = "forbidden"              // 403
+	ConfirmationRequired Code = "confirmation_required"  // 403 with confirmation_id
 	NotFound             Code = "not_found"              // 404
 	MethodNotAllowed     Code = "method_not_allowed"     // 405
 	Conflict             Code = "conflict"               // 409
@@ -57,6 +58,9 @@ type Error struct {
 	Code Code `json:"error_code,omitempty"`
 	// Details is present with [PendingApproval] only.
 	Details *PendingDetails `json:"details,omitempty"`
+	// ConfirmationID is present with [ConfirmationRequired] only: what a second
+	// person confirms.
+	ConfirmationID string `json:"confirmation_id,omitempty"`
 	// RetryAfter is how long to wait before the next try; 0 when unsaid. It
 	// travels in the Retry-After header, in whole seconds.
 	RetryAfter time.Duration `json:"-"`

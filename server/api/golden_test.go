@@ -75,6 +75,28 @@ var golden = []struct {
 	{CreatePolicy{PolicyName: "n", AgentPattern: "*", AllowedPaths: []string{"a"}}, `{"policy_name":"n","agent_pattern":"*","allowed_paths":["a"]}`},
 	{CreatedPolicy{"i", "n"}, `{"id":"i","policy_name":"n"}`},
 
+	{
+		User{"i", "alice", RoleApprover, []string{"prod"}, true, at},
+		`{"id":"i","name":"alice","role":"approver","namespaces":["prod"],"disabled":true,"created_at":"2026-04-27 18:40:00"}`,
+	},
+	{CreateUser{"alice", RoleAdmin, []string{"prod"}, value("p")}, `{"name":"alice","role":"admin","namespaces":["prod"],"password":"p"}`},
+	{CreateUser{Name: "alice", Role: RoleSuper, Password: value("p")}, `{"name":"alice","role":"super","password":"p"}`},
+	{UpdateUser{new(RoleAuditor), &[]string{}, new(true), value("p")}, `{"role":"auditor","namespaces":[],"disabled":true,"password":"p"}`},
+	{UpdateUser{}, `{}`},
+	{LoginRequest{"alice", value("p")}, `{"name":"alice","password":"p"}`},
+	{
+		LoginResponse{value("t"), at, "alice", RoleAdmin, []string{}},
+		`{"token":"t","expires_at":"2026-04-27 18:40:00","name":"alice","role":"admin","namespaces":[]}`,
+	},
+	{LoggedOut{true}, `{"logged_out":true}`},
+	{WhoAmI{"alice", RoleAdmin, []string{}}, `{"name":"alice","role":"admin","namespaces":[]}`},
+	{ChangePassword{value("a"), value("b")}, `{"current_password":"a","new_password":"b"}`},
+	{ChangedPassword{true}, `{"changed":true}`},
+	{
+		Confirmation{"i", "rotate_kek", "", "admin", at, at, nil},
+		`{"id":"i","action":"rotate_kek","what":"","asked_by":"admin","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","confirmed_by":null}`,
+	},
+
 	{Namespace{"prod", new("d"), at}, `{"name":"prod","description":"d","created_at":"2026-04-27 18:40:00"}`},
 	{Namespace{"prod", nil, at}, `{"name":"prod","description":null,"created_at":"2026-04-27 18:40:00"}`},
 	{CreateNamespace{"prod", new("d")}, `{"name":"prod","description":"d"}`},

@@ -68,19 +68,18 @@ func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Call
 	return by, err
 }
 
-// Scraper lets a scraper in whose token is good. The token may have been chosen
-// by a person, so its failures count like those of an administrator.
-func (g *Guard) Scraper(c Client, good bool) error {
+// Login checks the password of an account.
+func (g *Guard) Login(ctx context.Context, c Client, name string, password opaque.Bytes) (vault.LoginResult, error) {
 	if err := g.admins.Check(c.Source); err != nil {
-		return err
+		return vault.LoginResult{}, err
 	}
-	if good {
-		return nil
+	r, err := g.vault.Login(ctx, c.Origin, name, password)
+	if failed(err) {
+		if over := g.admins.Take(c.Source); over != nil {
+			return vault.LoginResult{}, over
+		}
 	}
-	if over := g.admins.Take(c.Source); over != nil {
-		return over
-	}
-	return vault.ErrUnauthorized
+	return r, err
 }
 
 // Device returns the agent for a device access token.

@@ -45,8 +45,8 @@ type Config struct {
 	NoAttestation bool
 	// AttestLimit is as in [vault.Config].
 	AttestLimit int
-	// MetricsToken is as in [server.Config].
-	MetricsToken string
+	// TwoPerson is as in [vault.Config].
+	TwoPerson bool
 	// Proxies and Origins are as in [server.Config].
 	Proxies auth.Proxies
 	Origins []string
@@ -95,7 +95,7 @@ func With(t testing.TB, c Config) *Server {
 	s.open(t, c, log)
 	var err error
 	s.Handler, err = server.New(server.Config{
-		Vault: s.Vault, MetricsToken: opaque.New([]byte(c.MetricsToken)), Log: log, Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins,
+		Vault: s.Vault, Log: log, Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +120,7 @@ func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 	})
 	s.Vault = vault.New(vault.Config{
 		DB: s.DB, Log: log, Params: Params, RequireAttestation: !c.NoAttestation, AttestLimit: c.AttestLimit,
+		TwoPerson: c.TwoPerson,
 	})
 	ctx := context.Background()
 	if err := s.Vault.Init(ctx, opaque.New([]byte(Password))); err != nil {
