@@ -73,11 +73,15 @@ func TestLoginEnds(t *testing.T) {
 	yes, super := true, access.Super
 	next := opaque.New([]byte("the next long password"))
 	for name, end := range map[string]func(v *vault.Vault, by access.Caller) error{
-		"logout":   func(v *vault.Vault, by access.Caller) error { return v.Logout(t.Context(), by) },
-		"deleted":  func(v *vault.Vault, by access.Caller) error { return v.DeleteUser(t.Context(), vaulttest.Admin, by.ID) },
-		"disabled": func(v *vault.Vault, by access.Caller) error { return update(t, v, by, vault.UserChange{Disabled: &yes}) },
-		"role":     func(v *vault.Vault, by access.Caller) error { return update(t, v, by, vault.UserChange{Role: &super}) },
-		"password": func(v *vault.Vault, by access.Caller) error { return update(t, v, by, vault.UserChange{Password: &next}) },
+		"logout":  func(v *vault.Vault, by access.Caller) error { return v.Logout(t.Context(), by) },
+		"deleted": func(v *vault.Vault, by access.Caller) error { return v.DeleteUser(t.Context(), vaulttest.Admin, by.ID) },
+		"disabled": func(v *vault.Vault, by access.Caller) error {
+			return update(t, v, by, vault.UserChange{Disabled: &yes})
+		},
+		"role": func(v *vault.Vault, by access.Caller) error { return update(t, v, by, vault.UserChange{Role: &super}) },
+		"password": func(v *vault.Vault, by access.Caller) error {
+			return update(t, v, by, vault.UserChange{Password: &next})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := vaulttest.New(t)
