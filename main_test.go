@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"vault/access":    {"vault/audit"},
 	"vault/audit":     {},
 	"vault/dotenv":    {},
+	"vault/jsontext":  {},
 	"vault/proof":     {},
 	"vault/template":  {"vault/opaque"},
 	"vault/token":     {"vault/proof", "vault/opaque"},
