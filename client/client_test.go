@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 			w.Header().Set("Retry-After", row.retryAfter)
 			fixed(row.status, "", row.body)(w, r)
 		})
-		_, err := c.Secrets(t.Context(), "")
+		_, err := c.Secrets(t.Context(), SecretFilter{})
 		e, ok := errors.AsType[*api.Error](err)
 		if !ok || e.Status != row.status || e.Code != row.code || !strings.Contains(e.Message, row.text) {
 			t.Errorf("%s: %#v", name, err)
@@ -170,7 +170,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"HTML": "<html>", "empty": "", "another shape": `{"a":1}`, "trailing data": `[] []`, "cut off": `[{"id":"`, "wrong type": `[{"id":5}]`,
 		"bad time": `[{"created_at":"yesterday"}]`,
 	} {
-		if _, err := answering(t, fixed(200, "application/json", body)).Secrets(t.Context(), ""); !errors.Is(err, ErrAnswer) {
+		if _, err := answering(t, fixed(200, "application/json", body)).Secrets(t.Context(), SecretFilter{}); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestAnswersAreLimited(t *testing.T) {
 			io.WriteString(w, big)
 		},
 	} {
-		if _, err := answering(t, h).Secrets(t.Context(), ""); !errors.Is(err, ErrAnswer) {
+		if _, err := answering(t, h).Secrets(t.Context(), SecretFilter{}); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -388,7 +388,7 @@ func TestAdminRoutes(t *testing.T) {
 		if r.Header.Get("X-Admin-Token") != "admin-hush" {
 			t.Error("no admin token")
 		}
-		if strings.HasPrefix(got, "GET") && !strings.HasPrefix(got, "GET /admin/secrets/") {
+		if strings.HasPrefix(got, "GET") && (!strings.HasPrefix(got, "GET /admin/secrets/") || strings.HasSuffix(got, "s")) {
 			io.WriteString(w, `[]`)
 			return
 		}
@@ -400,8 +400,12 @@ func TestAdminRoutes(t *testing.T) {
 		call       func() error
 		want, body string
 	}{
-		{func() error { _, err := c.Secrets(ctx, ""); return err }, "GET /admin/secrets", ""},
-		{func() error { _, err := c.Secrets(ctx, "ns"); return err }, "GET /admin/secrets?namespace=ns", ""},
+		{func() error { _, err := c.Secrets(ctx, SecretFilter{}); return err }, "GET /admin/secrets", ""},
+		{func() error { _, err := c.Secrets(ctx, SecretFilter{Namespace: "ns"}); return err }, "GET /admin/secrets?namespace=ns", ""},
+		{func() error {
+			_, err := c.Secrets(ctx, SecretFilter{Type: api.KeyValue, Tag: "t", Prefix: "a/", Deleted: true})
+			return err
+		}, "GET /admin/secrets?deleted=true&prefix=a%2F&tag=t&type=KEY_VALUE", ""},
 		{func() error { _, err := c.Secret(ctx, "id"); return err }, "GET /admin/secrets/id", ""},
 		{func() error {
 			_, err := c.CreateSecret(ctx, api.CreateSecret{KeyPath: "k", SecretType: api.KeyValue, Value: value})
@@ -409,6 +413,14 @@ func TestAdminRoutes(t *testing.T) {
 		}, "POST /admin/secrets", `{"key_path":"k","secret_type":"KEY_VALUE","value":"v"}`},
 		{func() error { _, err := c.UpdateSecret(ctx, "id", api.UpdateSecret{Value: value}); return err }, "PUT /admin/secrets/id", `{"value":"v"}`},
 		{func() error { _, err := c.DeleteSecret(ctx, "id"); return err }, "DELETE /admin/secrets/id", ""},
+		{func() error { _, err := c.UndeleteSecret(ctx, "id"); return err }, "POST /admin/secrets/id/undelete", ""},
+		{func() error { _, err := c.DestroySecret(ctx, "id"); return err }, "POST /admin/secrets/id/destroy", ""},
+		{func() error { _, err := c.SecretVersions(ctx, "id"); return err }, "GET /admin/secrets/id/versions", ""},
+		{func() error { _, err := c.SecretVersion(ctx, "id", 3); return err }, "GET /admin/secrets/id?version=3", ""},
+		{func() error { _, err := c.RollbackSecret(ctx, "id", api.RollbackSecret{Version: 3}); return err }, "POST /admin/secrets/id/rollback", `{"version":3}`},
+		{func() error { _, err := c.SecretShares(ctx, "id"); return err }, "GET /admin/secrets/id/shares", ""},
+		{func() error { _, err := c.ShareSecret(ctx, "id", api.ShareSecret{Namespace: "n"}); return err }, "POST /admin/secrets/id/shares", `{"namespace":"n"}`},
+		{func() error { _, err := c.UnshareSecret(ctx, "id", "n"); return err }, "DELETE /admin/secrets/id/shares/n", ""},
 		{func() error { _, err := c.Agents(ctx, ""); return err }, "GET /admin/agents", ""},
 		{func() error { _, err := c.Agents(ctx, "ns"); return err }, "GET /admin/agents?namespace=ns", ""},
 		{func() error { _, err := c.CreateAgent(ctx, api.CreateAgent{AgentID: "a", AgentPub: "p"}); return err }, "POST /admin/agents", `{"agent_id":"a","agent_pub":"p"}`},
@@ -425,7 +437,8 @@ func TestAdminRoutes(t *testing.T) {
 		{func() error { _, err := c.RevokeProject(ctx, "", "p/q r?"); return err }, "POST /admin/projects/p%2Fq%20r%3F/revoke", ""},
 		{func() error { _, err := c.Grants(ctx, "", "p"); return err }, "GET /admin/projects/p/grants", ""},
 		{func() error { _, err := c.Grants(ctx, "ns", "p"); return err }, "GET /admin/projects/p/grants?namespace=ns", ""},
-		{func() error { _, err := c.CreateGrant(ctx, "p", api.CreateGrant{SecretID: "s"}); return err }, "POST /admin/projects/p/grants", `{"secret_id":"s"}`},
+		{func() error { _, err := c.CreateGrant(ctx, "", "p", api.CreateGrant{SecretID: "s"}); return err }, "POST /admin/projects/p/grants", `{"secret_id":"s"}`},
+		{func() error { _, err := c.CreateGrant(ctx, "ns", "p", api.CreateGrant{SecretID: "s"}); return err }, "POST /admin/projects/p/grants?namespace=ns", `{"secret_id":"s"}`},
 		{func() error { _, err := c.DeleteGrant(ctx, "p", "g"); return err }, "DELETE /admin/projects/p/grants/g", ""},
 		{func() error { _, err := c.Namespaces(ctx); return err }, "GET /admin/namespaces", ""},
 		{func() error { _, err := c.CreateNamespace(ctx, api.CreateNamespace{Name: "n"}); return err }, "POST /admin/namespaces", `{"name":"n"}`},
@@ -471,7 +484,7 @@ func TestAdminRoutes(t *testing.T) {
 
 func TestAdminNeedsAToken(t *testing.T) {
 	c, _ := New(Config{URL: "https://v.example", HTTP: &http.Client{Transport: noPackets{t}}})
-	if _, err := c.Secrets(t.Context(), ""); !errors.Is(err, ErrNoAdminToken) || !strings.Contains(Hint(err), "ADMIN_TOKEN") {
+	if _, err := c.Secrets(t.Context(), SecretFilter{}); !errors.Is(err, ErrNoAdminToken) || !strings.Contains(Hint(err), "ADMIN_TOKEN") {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,10 +13,11 @@ func (c *Client) Grants(ctx context.Context, namespace, project string) ([]api.G
 	return admin[[]api.Grant](ctx, c, http.MethodGet, at("/admin/projects/", project, "/grants"), inNamespace(namespace), nil)
 }
 
-// CreateGrant lets a project of the secret's namespace read it. The project
-// need not exist yet.
-func (c *Client) CreateGrant(ctx context.Context, project string, in api.CreateGrant) (api.CreatedGrant, error) {
-	return admin[api.CreatedGrant](ctx, c, http.MethodPost, at("/admin/projects/", project, "/grants"), nil, in)
+// CreateGrant lets a project read a secret. The project is the one in namespace,
+// where the secret or a share of it must stand; if that is empty, in the
+// secret's own. It need not exist yet.
+func (c *Client) CreateGrant(ctx context.Context, namespace, project string, in api.CreateGrant) (api.CreatedGrant, error) {
+	return admin[api.CreatedGrant](ctx, c, http.MethodPost, at("/admin/projects/", project, "/grants"), inNamespace(namespace), in)
 }
 
 // DeleteGrant takes a grant back.

@@ -55,8 +55,8 @@ func onePage[R any](ctx context.Context, c *Client, p path, query url.Values) (r
 }
 
 // AllSecrets yields what [Client.Secrets] returns, however much that is.
-func (c *Client) AllSecrets(ctx context.Context, namespace string) iter.Seq2[api.Secret, error] {
-	return pages[api.Secret](ctx, c, at("/admin/secrets"), inNamespace(namespace))
+func (c *Client) AllSecrets(ctx context.Context, f SecretFilter) iter.Seq2[api.Secret, error] {
+	return pages[api.Secret](ctx, c, at("/admin/secrets"), f.query())
 }
 
 // AllAgents yields what [Client.Agents] returns, however much that is.

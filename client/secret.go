@@ -3,14 +3,37 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// Secrets returns the secrets of a namespace, or all if it is empty, by path
-// and without their values.
-func (c *Client) Secrets(ctx context.Context, namespace string) ([]api.Secret, error) {
-	return admin[[]api.Secret](ctx, c, http.MethodGet, at("/admin/secrets"), inNamespace(namespace), nil)
+// A SecretFilter picks secrets for a list: what is not empty must fit. The zero
+// value picks all there are.
+type SecretFilter struct {
+	Namespace, Type, Tag string
+	// Prefix is what the path must begin with.
+	Prefix string
+	// Deleted picks from those that were deleted, in the place of the others.
+	Deleted bool
+}
+
+func (f SecretFilter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"namespace": f.Namespace, "type": f.Type, "tag": f.Tag, "prefix": f.Prefix} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if f.Deleted {
+		q.Set("deleted", "true")
+	}
+	return q
+}
+
+// Secrets returns the secrets that f picks, by path and without their values.
+func (c *Client) Secrets(ctx context.Context, f SecretFilter) ([]api.Secret, error) {
+	return admin[[]api.Secret](ctx, c, http.MethodGet, at("/admin/secrets"), f.query(), nil)
 }
 
 // Secret returns one secret with its value. The server records the reading.
@@ -28,7 +51,7 @@ func (c *Client) UpdateSecret(ctx context.Context, id string, in api.UpdateSecre
 	return admin[api.Updated](ctx, c, http.MethodPut, at("/admin/secrets/", id), nil, in)
 }
 
-// DeleteSecret deletes a secret.
+// DeleteSecret deletes a secret. For 30 days it can be had back.
 func (c *Client) DeleteSecret(ctx context.Context, id string) (api.Deleted, error) {
 	return admin[api.Deleted](ctx, c, http.MethodDelete, at("/admin/secrets/", id), nil, nil)
 }

@@ -92,6 +92,9 @@ func typedProblem(err error) *api.Error {
 	if e, ok := errors.AsType[*vault.TemplateError](err); ok {
 		return &api.Error{Status: http.StatusUnprocessableEntity, Code: api.TemplateError, Message: e.Error()}
 	}
+	if e, ok := errors.AsType[*vault.VersionError](err); ok {
+		return &api.Error{Status: http.StatusConflict, Code: api.Conflict, Message: e.Error()}
+	}
 	if e, ok := errors.AsType[*strict.Error](err); ok {
 		return &api.Error{Status: http.StatusBadRequest, Code: api.InvalidRequest, Message: e.Error()}
 	}

@@ -21,9 +21,16 @@ func (s *Server) listGrants(ctx context.Context, q *request) ([]api.Grant, error
 }
 
 func (s *Server) createGrant(ctx context.Context, c call[api.CreateGrant]) (api.CreatedGrant, error) {
-	g, err := s.vault.CreateProjectGrant(ctx, c.By, c.PathValue("project"), c.In.SecretID, c.In.EnvVarName)
+	namespace, err := c.namespace()
+	if err != nil {
+		return api.CreatedGrant{}, err
+	}
+	g, err := s.vault.CreateProjectGrant(ctx, c.By, vault.NewProjectGrant{
+		Project: c.PathValue("project"), SecretID: c.In.SecretID, Namespace: namespace, Pointer: c.In.JSONPointer, EnvVar: c.In.EnvVarName,
+	})
 	return api.CreatedGrant{
 		ID: g.ID, ProjectName: g.Project, SecretID: g.SecretID, SecretKeyPath: g.SecretPath, EnvVarName: g.EnvVar,
+		JSONPointer: g.Pointer,
 	}, err
 }
 
@@ -36,7 +43,7 @@ func (s *Server) deleteGrant(ctx context.Context, q *request) (api.DeletedID, er
 func wireGrant(g vault.ProjectGrant) api.Grant {
 	return api.Grant{
 		ID: g.ID, ProjectName: g.Project, SecretKeyPath: g.SecretPath, SecretNamespace: g.Namespace,
-		EnvVarName: g.Variable, GrantedBy: g.GrantedBy, GrantedAt: api.NewTime(g.GrantedAt),
+		EnvVarName: g.Variable, GrantedBy: g.GrantedBy, GrantedAt: api.NewTime(g.GrantedAt), JSONPointer: g.Pointer,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -79,6 +80,20 @@ func (q *request) query(name string) (string, error) {
 		return "", &vault.InvalidError{Field: name, Reason: "is there more than once"}
 	}
 	return values.Get(name), nil
+}
+
+// number returns a query parameter that counts something from 1; 0 if it is
+// not there.
+func (q *request) number(name string) (uint64, error) {
+	text, err := q.query(name)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n == 0 {
+		return 0, &vault.InvalidError{Field: name, Reason: "must be a number from 1"}
+	}
+	return n, nil
 }
 
 // validPath reports whether a path, percent-decoded, is text that can be

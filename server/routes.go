@@ -35,6 +35,13 @@ func (s *Server) routes() []route {
 		{"GET /admin/secrets/{id}", s.admin, bare(s.readSecret)},
 		{"PUT /admin/secrets/{id}", s.admin, handle(s.updateSecret)},
 		{"DELETE /admin/secrets/{id}", s.admin, bare(s.deleteSecret)},
+		{"POST /admin/secrets/{id}/undelete", s.admin, bare(s.undeleteSecret)},
+		{"POST /admin/secrets/{id}/destroy", s.admin, bare(s.destroySecret)},
+		{"GET /admin/secrets/{id}/versions", s.admin, bare(s.listVersions)},
+		{"POST /admin/secrets/{id}/rollback", s.admin, handle(s.rollbackSecret)},
+		{"GET /admin/secrets/{id}/shares", s.admin, bare(s.listShares)},
+		{"POST /admin/secrets/{id}/shares", s.admin, created(handle(s.shareSecret))},
+		{"DELETE /admin/secrets/{id}/shares/{namespace}", s.admin, bare(s.unshareSecret)},
 
 		{"GET /admin/agents", s.admin, bare(s.listAgents)},
 		{"POST /admin/agents", s.admin, created(handle(s.createAgent))},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
@@ -9,7 +10,7 @@ import (
 )
 
 func (s *Server) listSecrets(ctx context.Context, q *request) ([]api.Secret, error) {
-	namespace, err := q.namespace()
+	filter, err := q.secretFilter()
 	if err != nil {
 		return nil, err
 	}
@@ -18,53 +19,161 @@ func (s *Server) listSecrets(ctx context.Context, q *request) ([]api.Secret, err
 		return nil, err
 	}
 	if p.whole {
-		rows, err := s.vault.Secrets(ctx, q.By, namespace)
+		rows, err := s.vault.Secrets(ctx, q.By, filter)
 		return wireAll(rows, wireSecret), err
 	}
-	rows, next, err := s.vault.SecretsPage(ctx, q.By, namespace, p.Page)
+	rows, next, err := s.vault.SecretsPage(ctx, q.By, filter, p.Page)
 	if err != nil {
 		return nil, err
 	}
 	return wireAll(rows, wireSecret), s.next(q, p, next)
 }
 
+// secretFilter reads what the query of a list of secrets may say.
+func (q *request) secretFilter() (f vault.SecretFilter, err error) {
+	if f.Namespace, err = q.namespace(); err != nil {
+		return f, err
+	}
+	var kind, deleted string
+	for name, into := range map[string]*string{"prefix": &f.Prefix, "tag": &f.Tag, "type": &kind, "deleted": &deleted} {
+		if *into, err = q.query(name); err != nil {
+			return f, err
+		}
+	}
+	switch f.Type = vault.SecretType(kind); f.Type {
+	case "", vault.KeyValue, vault.JSONConfig, vault.TemplateConfig:
+	default:
+		return f, &vault.InvalidError{Field: "type", Reason: "must be KEY_VALUE, JSON_CONFIG or TEMPLATE_CONFIG"}
+	}
+	switch deleted {
+	case "", "false":
+	case "true":
+		f.Deleted = true
+	default:
+		return f, &vault.InvalidError{Field: "deleted", Reason: "must be true or false"}
+	}
+	return f, nil
+}
+
 func (s *Server) createSecret(ctx context.Context, c call[api.CreateSecret]) (api.CreatedSecret, error) {
+	if c.In.Value.IsZero() == (c.In.Generate == nil) {
+		return api.CreatedSecret{}, errValueOrGenerate
+	}
 	value := opaque.New(c.In.Value.Reveal())
 	defer value.Wipe()
-	sec, err := s.vault.CreateSecret(ctx, c.By, vault.NewSecret{
-		Path: c.In.KeyPath, Type: vault.SecretType(c.In.SecretType), Value: value,
-		Description: c.In.Description, Namespace: c.In.Namespace, Honey: c.In.IsHoneyToken,
-	})
-	return api.CreatedSecret{ID: sec.ID, KeyPath: sec.Path, Namespace: sec.Namespace}, err
+	n := vault.NewSecret{
+		Path: c.In.KeyPath, Type: vault.SecretType(c.In.SecretType), Value: value, Generate: generator(c.In.Generate),
+		Description: c.In.Description, Message: c.In.Message, Namespace: c.In.Namespace, Honey: c.In.IsHoneyToken,
+		Tags: c.In.Tags,
+	}
+	if c.In.ExpiresAt != nil {
+		n.Expires = c.In.ExpiresAt.Time
+	}
+	var err error
+	if n.MaxVersions, err = versionsKept(c.In.MaxVersions); err != nil {
+		return api.CreatedSecret{}, err
+	}
+	sec, err := s.vault.CreateSecret(ctx, c.By, n)
+	return api.CreatedSecret{ID: sec.ID, KeyPath: sec.Path, Namespace: sec.Namespace, PublicKey: sec.PublicKey}, err
+}
+
+// errValueOrGenerate: a new secret has one of them.
+var errValueOrGenerate = &vault.InvalidError{Field: "value", Reason: "must be there, or generate in its place"}
+
+// generator converts what a request says of a value to be made.
+func generator(g *api.Generate) *vault.Generator {
+	if g == nil {
+		return nil
+	}
+	// What is no length stays none: zero would be the default.
+	length := int(min(max(g.Length, -1), 1<<20))
+	return &vault.Generator{Type: g.Type, Length: length}
+}
+
+// versionsKept reads how many versions to keep; 0 was not said.
+func versionsKept(n int64) (int, error) {
+	if n < 0 || n > 1<<20 {
+		return 0, &vault.InvalidError{Field: "max_versions", Reason: "must be 1 to 100"}
+	}
+	return int(n), nil
 }
 
 func (s *Server) readSecret(ctx context.Context, q *request) (disclosure, error) {
-	sec, plain, err := s.vault.ReadSecret(ctx, q.By, q.PathValue("id"))
+	version, err := q.number("version")
+	if err != nil {
+		return disclosure{}, err
+	}
+	sec, plain, err := s.vault.ReadSecretVersion(ctx, q.By, q.PathValue("id"), version)
 	value := api.NewValue(plain.Reveal())
 	return disclose(api.SecretDetail{
 		ID: sec.ID, KeyPath: sec.Path, SecretType: string(sec.Type), Value: value, Description: sec.Description,
 		Namespace: sec.Namespace, IsHoneyToken: sec.Honey, CreatedAt: api.NewTime(sec.Created), UpdatedAt: api.NewTime(sec.Updated),
+		Version: int64(sec.Version), MaxVersions: int64(sec.MaxVersions), ExpiresAt: wireTime(sec.Expires),
+		Expired: sec.Expired(time.Now()), Tags: sec.Tags, PublicKey: sec.PublicKey,
 	}, value), err
 }
 
 func (s *Server) updateSecret(ctx context.Context, c call[api.UpdateSecret]) (api.Updated, error) {
-	change := vault.SecretChange{Description: c.In.Description, Honey: c.In.IsHoneyToken}
+	change := vault.SecretChange{
+		Generate: generator(c.In.Generate), Message: c.In.Message, Description: c.In.Description, Honey: c.In.IsHoneyToken,
+		Tags: c.In.Tags,
+	}
 	if !c.In.Value.IsZero() {
 		value := opaque.New(c.In.Value.Reveal())
 		defer value.Wipe()
 		change.Value = &value
 	}
+	var err error
+	if change.IfVersion, err = ifVersion(c.In.IfVersion); err != nil {
+		return api.Updated{}, err
+	}
+	if c.In.MaxVersions != nil {
+		if *c.In.MaxVersions == 0 {
+			return api.Updated{}, &vault.InvalidError{Field: "max_versions", Reason: "must be 1 to 100"}
+		}
+		if change.MaxVersions, err = versionsKept(*c.In.MaxVersions); err != nil {
+			return api.Updated{}, err
+		}
+	}
+	if change.Expires, err = newExpiry(c.In.ExpiresAt); err != nil {
+		return api.Updated{}, err
+	}
 	sec, err := s.vault.UpdateSecret(ctx, c.By, c.PathValue("id"), change)
-	return api.Updated{Updated: true, ID: sec.ID}, err
+	return api.Updated{Updated: true, ID: sec.ID, Version: int64(sec.Version), PublicKey: sec.PublicKey}, err
 }
 
-func (s *Server) deleteSecret(ctx context.Context, q *request) (api.Deleted, error) {
-	return api.Deleted{Deleted: true}, s.vault.DeleteSecret(ctx, q.By, q.PathValue("id"))
+// newExpiry reads when a secret is to expire: the zero time for the empty text,
+// nil where nothing was said.
+func newExpiry(text *string) (*time.Time, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if *text == "" {
+		return new(time.Time{}), nil
+	}
+	at, err := api.ParseTime(*text)
+	if err != nil {
+		return nil, &vault.InvalidError{Field: "expires_at", Reason: "must be a time, or empty for never"}
+	}
+	return &at.Time, nil
+}
+
+// ifVersion reads the version that a change was made for; 0 is any.
+func ifVersion(n *int64) (uint64, error) {
+	if n == nil {
+		return 0, nil
+	}
+	if *n < 1 {
+		return 0, &vault.InvalidError{Field: "if_version", Reason: "must be a version"}
+	}
+	return uint64(*n), nil
 }
 
 func wireSecret(s vault.Secret) api.Secret {
 	return api.Secret{
 		ID: s.ID, KeyPath: s.Path, SecretType: string(s.Type), Description: s.Description,
-		Namespace: s.Namespace, IsHoneyToken: s.Honey, CreatedAt: api.NewTime(s.Created),
+		Namespace: s.Namespace, IsHoneyToken: s.Honey, CreatedAt: api.NewTime(s.Created), Version: int64(s.Version),
+		ExpiresAt: wireTime(s.Expires), Expired: s.Expired(time.Now()), Tags: s.Tags,
+		DeletedAt: wireTime(s.Deleted), DestroyedAt: wireTime(s.Destroyed),
 	}
 }

@@ -26,10 +26,10 @@ func TestSecrets(t *testing.T) {
 	if len(list) != 2 || list[0]["key_path"] != "a_first_one" || list[1]["id"] != made.ID {
 		t.Errorf("list %v", list)
 	}
-	wantMembers(t, list[1], "id", "key_path", "secret_type", "description", "namespace", "is_honey_token", "created_at")
+	wantMembers(t, list[1], "id", "key_path", "secret_type", "description", "namespace", "is_honey_token", "created_at", "version")
 
 	detail := readSecret(t, s, made.ID)
-	wantMembers(t, detail, "id", "key_path", "secret_type", "value", "description", "namespace", "is_honey_token", "created_at", "updated_at")
+	wantMembers(t, detail, "id", "key_path", "secret_type", "value", "description", "namespace", "is_honey_token", "created_at", "updated_at", "version", "max_versions")
 	if detail["value"] != "sk-1" || detail["description"] != "for the bot" || detail["is_honey_token"] != false {
 		t.Errorf("detail %v", detail)
 	}

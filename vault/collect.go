@@ -34,6 +34,17 @@ func collectSeen[R, T any](o *op, all *[]T, rows iter.Seq2[R, error], in func(R)
 	return nil
 }
 
+// each yields what of makes of each row.
+func each[R, T any](rows iter.Seq2[R, error], of func(R) T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for r, err := range rows {
+			if !yield(of(r), err) {
+				return
+			}
+		}
+	}
+}
+
 // gather returns the rows themselves, so that they can be changed or deleted
 // while nobody iterates.
 func gather[R any](rows iter.Seq2[R, error]) (all []R, err error) {

@@ -144,22 +144,25 @@ func (o *op) authorizeConfig(attest bool, r FetchRequest) (c config, err error) 
 
 // openTemplate returns the source of a template that the agent may use.
 func (o *op) openTemplate(c *config, path string, rs rules) (opaque.Bytes, error) {
-	s, err := secretsByPath.Get(o.Tx, store.Join(c.agent.Namespace, path))
+	s, err := o.at(c.agent.Namespace, path)
 	if err != nil {
 		return opaque.Bytes{}, err
 	}
 	if s.Type != TemplateConfig {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	decision, err := rs.decision(s.Path)
-	c.resources = append(c.resources, audit.Resource{Path: s.Path, Decision: "template:" + decision})
+	decision, err := rs.decision(path)
+	if err == nil && s.expired(o.now) {
+		decision, err = decisionExpired, ErrNotFound
+	}
+	c.resources = append(c.resources, audit.Resource{Path: path, Decision: "template:" + decision})
 	if err != nil {
 		return opaque.Bytes{}, err
 	}
 	if s.Honey {
-		c.honey = append(c.honey, s.Path)
+		c.honey = append(c.honey, path)
 	}
-	return o.openValue(s)
+	return o.openValue(s.secretRow)
 }
 
 // decision says what policies make of a path: [ErrDenied] if they deny it.
@@ -177,54 +180,54 @@ func (rs rules) decision(path string) (string, error) {
 // lookUp opens the value of every name, and springs the traps among the
 // mappings of the token, whether they are named or not.
 func (o *op) lookUp(c *config, path string, names []string, rs rules) error {
-	meant := map[string][]string{} // the names that mean a secret, by its id
+	meant := map[string][]string{} // the names that mean a mapping, by its grant
 	for _, name := range names {
-		id, err := c.token.named(name)
+		grant, err := c.token.named(name)
 		if err != nil {
 			return &TemplateError{path, err.Error()}
 		}
-		meant[id] = append(meant[id], name)
+		meant[grant] = append(meant[grant], name)
 	}
 	c.Values = map[string]opaque.Bytes{}
 	size := 0
 	for _, m := range c.token.Mappings {
-		s, decision, err := o.decide(c.token, m, rs)
+		d, err := o.decide(c.token, m, rs)
 		if err != nil {
 			return err
 		}
-		allowed := strings.HasPrefix(decision, decisionAllowed)
-		used := meant[m.SecretID]
-		if allowed && s.Honey {
-			c.honey = append(c.honey, s.Path)
+		used := meant[m.Grant]
+		honey := d.allows() && d.secret.Honey
+		if honey {
+			c.honey = append(c.honey, d.path)
 		}
 		if len(used) == 0 {
 			continue
 		}
-		c.resources = append(c.resources, audit.Resource{Path: m.Path, Decision: decision})
-		switch {
-		case !allowed:
-			return &TemplateError{path, fmt.Sprintf("uses %q, which the token does not open any more", used[0])}
-		case s.Honey:
-			continue
-		}
 		for _, name := range used {
-			if c.Values[name], err = o.openValue(s); err != nil {
+			if !d.allows() || honey {
+				break
+			}
+			if c.Values[name], err = o.openGranted(&d); err != nil {
 				return err
 			}
 			if size += c.Values[name].Len(); size > maxFetch {
 				return &TemplateError{path, fmt.Sprintf("uses values of more than %d bytes in all", maxFetch)}
 			}
 		}
+		c.resources = append(c.resources, audit.Resource{Path: m.Path, Decision: d.text})
+		if !d.allows() {
+			return &TemplateError{path, fmt.Sprintf("uses %q, which the token does not open any more", used[0])}
+		}
 	}
 	return nil
 }
 
-// named returns the id of the secret that a name in a template means.
-func (r tokenRow) named(name string) (id string, err error) {
-	found := map[string]string{} // ids by path
+// named returns the grant, by its id, of what a name in a template means.
+func (r tokenRow) named(name string) (grant string, err error) {
+	found := map[string]string{} // grants by path
 	for _, m := range r.Mappings {
 		if name == m.Path || name == strings.ReplaceAll(m.Path, "/", "_") || name == m.Env {
-			found[m.Path] = m.SecretID
+			found[m.Path] = m.Grant
 		}
 	}
 	switch paths := slices.Sorted(maps.Keys(found)); len(paths) {

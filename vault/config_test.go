@@ -48,7 +48,7 @@ func TestConfig(t *testing.T) {
 	keep(t, v, "", "unused", "never")
 	keepTemplate(t, v, "app.conf", "pw={{db/password}} {{db_password}} {{{PASSWORD}}}\n", false)
 	h := enrol(t, v, "", "bot")
-	if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, "app", keep(t, v, "", "other", "x").ID, nil); err != nil {
+	if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, vault.NewProjectGrant{Project: "app", SecretID: keep(t, v, "", "other", "x").ID}); err != nil {
 		t.Fatal(err)
 	}
 	grantAll(t, v, "app", "db/password", "unused")
@@ -87,13 +87,13 @@ func TestConfig(t *testing.T) {
 // grantAll gives a project the secrets at the paths.
 func grantAll(t *testing.T, v *vault.Vault, project string, paths ...string) {
 	t.Helper()
-	all, err := v.Secrets(t.Context(), vaulttest.Admin, "")
+	all, err := v.Secrets(t.Context(), vaulttest.Admin, vault.SecretFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range all {
 		if slices.Contains(paths, s.Path) {
-			if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, project, s.ID, nil); err != nil {
+			if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, vault.NewProjectGrant{Project: project, SecretID: s.ID}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,7 +105,7 @@ func TestConfigAmbiguous(t *testing.T) {
 	v := vaulttest.New(t)
 	one, two := keep(t, v, "", "a/b", "1"), keep(t, v, "", "a_b", "2")
 	for i, s := range []vault.Secret{one, two} {
-		if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, "app", s.ID, new([]string{"ONE", "TWO"}[i])); err != nil {
+		if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, vault.NewProjectGrant{Project: "app", SecretID: s.ID, EnvVar: new([]string{"ONE", "TWO"}[i])}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestConfigHoney(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, "app", s.ID, nil); err != nil {
+			if _, err := v.CreateProjectGrant(t.Context(), vaulttest.Admin, vault.NewProjectGrant{Project: "app", SecretID: s.ID}); err != nil {
 				t.Fatal(err)
 			}
 			names = append(names, "DECOY")

@@ -199,7 +199,7 @@ func TestEmptyScopeOwnsNothing(t *testing.T) {
 func TestNamespacesAreApart(t *testing.T) {
 	v, ctx, admin := vaulttest.New(t), t.Context(), vaulttest.Admin
 	elsewhere := keep(t, v, "prod", "key", "value")
-	if _, err := v.CreateProjectGrant(ctx, admin, "app", elsewhere.ID, nil); err != nil {
+	if _, err := v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: elsewhere.ID}); err != nil {
 		t.Fatal(err)
 	}
 	h := enrol(t, v, "", "bot")
@@ -234,20 +234,20 @@ func TestPoliciesAtDiscover(t *testing.T) {
 func TestTwoGrantsOneVariable(t *testing.T) {
 	v, ctx, admin := vaulttest.New(t), t.Context(), vaulttest.Admin
 	a, b := keep(t, v, "", "x/key", "1"), keep(t, v, "", "y/key", "2")
-	g, err := v.CreateProjectGrant(ctx, admin, "app", a.ID, nil)
+	g, err := v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: a.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if g.Variable != "KEY" {
 		t.Errorf("variable %q", g.Variable)
 	}
-	_, err = v.CreateProjectGrant(ctx, admin, "app", b.ID, nil)
+	_, err = v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: b.ID})
 	want(t, err, vault.ErrExists)
-	_, err = v.CreateProjectGrant(ctx, admin, "app", a.ID, new("OTHER"))
+	_, err = v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: a.ID, EnvVar: new("OTHER")})
 	want(t, err, vault.ErrExists)
-	_, err = v.CreateProjectGrant(ctx, admin, "app", b.ID, new("A=B"))
+	_, err = v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: b.ID, EnvVar: new("A=B")})
 	wantInvalid(t, err, "env_var_name")
-	_, err = v.CreateProjectGrant(ctx, admin, "app", "no such id", nil)
+	_, err = v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: "no such id"})
 	want(t, err, vault.ErrNotFound)
 	want(t, v.DeleteProjectGrant(ctx, admin, "other", g.ID), vault.ErrNotFound)
 }

@@ -72,6 +72,17 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
+// A VersionError says that a secret has another version than the one that a
+// change was made for.
+type VersionError struct {
+	// Version is the one it has.
+	Version uint64
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the secret was changed meanwhile: it is at version %d", e.Version)
+}
+
 // A PendingError says that an administrator has to approve the named
 // variables first.
 type PendingError struct {

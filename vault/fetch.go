@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
@@ -56,7 +58,7 @@ func (r FetchResult) wipe() {
 const maxFetch = 8 << 20
 
 // fetchBuckets are what a fetch is authorised by.
-var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues}
+var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares}
 
 // FetchSecrets returns the values that a project token opens. They leave only
 // after the audit entry that names every one of them is durable. It returns
@@ -215,24 +217,27 @@ func (o *op) open(f *fetch) error {
 	f.Values = map[string]opaque.Bytes{}
 	size := 0
 	for _, m := range f.token.Mappings {
-		s, decision, err := o.decide(f.token, m, rs)
+		d, err := o.decide(f.token, m, rs)
 		if err != nil {
 			return err
 		}
-		f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: decision})
 		switch {
-		case !strings.HasPrefix(decision, decisionAllowed):
-			f.Withheld = append(f.Withheld, m.Env)
-		case s.Honey:
-			f.honey = append(f.honey, s.Path)
+		case !d.allows():
+		case d.secret.Honey:
+			f.honey = append(f.honey, d.path)
 		default:
-			if f.Values[m.Env], err = o.openValue(s); err != nil {
+			if f.Values[m.Env], err = o.openGranted(&d); err != nil {
 				return err
 			}
 			if size += f.Values[m.Env].Len(); size > maxFetch {
 				return invalid("the project", "has values of more than %d bytes in all", maxFetch)
 			}
 		}
+		if !d.allows() {
+			delete(f.Values, m.Env)
+			f.Withheld = append(f.Withheld, m.Env)
+		}
+		f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
 	}
 	slices.Sort(f.Withheld)
 	return nil
@@ -241,30 +246,86 @@ func (o *op) open(f *fetch) error {
 // decisionAllowed begins every decision that lets a value out.
 const decisionAllowed = "allowed"
 
+// decisionExpired is about a secret that is delivered no more.
+const decisionExpired = "withheld:expired"
+
+// A decision is what becomes of one mapping.
+type decision struct {
+	text   string // as the record has it
+	secret secretRow
+	path   string // of the secret, in the token's namespace
+	grant  grantRow
+}
+
+func (d decision) allows() bool { return strings.HasPrefix(d.text, decisionAllowed) }
+
 // decide asks, for one mapping, whether its grant stands, its secret is the
 // one that was granted, and the agent's policies let it through.
-func (o *op) decide(t tokenRow, m mapping, rs rules) (s secretRow, decision string, err error) {
-	g, err := grantBySecret.Get(o.Tx, store.Join(t.Namespace, t.Project, m.SecretID))
-	if isNotFound(err) || err == nil && g.ID != m.Grant {
-		return s, "withheld:no grant", nil
+func (o *op) decide(t tokenRow, m mapping, rs rules) (d decision, err error) {
+	d.grant, err = grants.Get(o.Tx, store.Key(m.Grant))
+	if isNotFound(err) || err == nil && !d.grant.gives(t, m) {
+		d.text = "withheld:no grant"
+		return d, nil
 	}
 	if err != nil {
-		return s, "", err
+		return d, err
 	}
-	if s, err = secrets.Get(o.Tx, store.Key(m.SecretID)); err != nil {
-		if isNotFound(err) {
-			return s, "withheld:deleted", nil
-		}
-		return s, "", err
+	if d.secret, err = secrets.Get(o.Tx, store.Key(m.SecretID)); err == nil {
+		var p placed
+		p, err = o.place(d.secret, t.Namespace)
+		d.path = p.path
 	}
-	ok, policy := rs.allow(s.Path)
+	if isNotFound(err) {
+		d.text = "withheld:deleted"
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	ok, policy := rs.allow(d.path)
 	switch {
 	case !ok:
-		return s, "denied:policy=" + policy, nil
+		d.text = "denied:policy=" + policy
+	case d.secret.expired(o.now):
+		d.text = decisionExpired
 	case policy != "":
-		return s, decisionAllowed + ":policy=" + policy, nil
+		d.text = decisionAllowed + ":policy=" + policy
+	default:
+		d.text = decisionAllowed
 	}
-	return s, decisionAllowed, nil
+	return d, nil
+}
+
+// gives reports whether a grant is the one a mapping rests on.
+func (r grantRow) gives(t tokenRow, m mapping) bool {
+	return r.Namespace == t.Namespace && r.Project == t.Project && r.SecretID == m.SecretID
+}
+
+// openGranted returns the value that a grant gives, which is a member of the
+// secret's where the grant has a pointer. One that leads nowhere now, or to what
+// no variable can hold, is written into the decision.
+func (o *op) openGranted(d *decision) (opaque.Bytes, error) {
+	value, err := o.openValue(d.secret)
+	if err != nil || d.grant.Pointer == "" {
+		return value, err
+	}
+	defer value.Wipe()
+	pointer, err := jsontext.ParsePointer(d.grant.Pointer)
+	if err != nil {
+		return opaque.Bytes{}, err // unreachable: it was parsed when it was granted
+	}
+	part, err := pointer.Find(value.Reveal())
+	if err != nil {
+		d.text = "withheld:nothing at pointer"
+		return opaque.Bytes{}, nil
+	}
+	member, err := jsontext.Plain(part)
+	if err != nil || bytes.IndexByte(member, 0) >= 0 {
+		clear(member)
+		d.text = "withheld:no text at pointer"
+		return opaque.Bytes{}, nil
+	}
+	return opaque.New(member), nil
 }
 
 // deliver writes what makes a fetch durable. A honey secret makes it an alarm.

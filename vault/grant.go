@@ -11,13 +11,14 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/jsontext"
 )
 
 // grants say which secret a project gets under which variable.
 var (
 	grants        = store.Rows[grantRow]("project_grant")
 	grantBySecret = store.Unique(grants, "project_grant_by_project_secret", func(r grantRow) (store.Key, bool) {
-		return store.Join(r.Namespace, r.Project, r.SecretID), true
+		return store.Join(r.Namespace, r.Project, r.target()), true
 	})
 	grantByVariable = store.Unique(grants, "project_grant_by_variable", func(r grantRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Project, r.Variable), true
@@ -32,32 +33,53 @@ var (
 
 type grantRow struct {
 	ID        string  `cbor:"1,keyasint"`
-	Namespace string  `cbor:"2,keyasint"` // of the secret, and so of the agents it is for
+	Namespace string  `cbor:"2,keyasint"` // of the project, and so of the agents it is for
 	Project   string  `cbor:"3,keyasint"`
 	SecretID  string  `cbor:"4,keyasint"`
-	Path      string  `cbor:"5,keyasint"`
+	Path      string  `cbor:"5,keyasint"`           // in that namespace
 	EnvVar    *string `cbor:"6,keyasint,omitempty"` // as the administrator wrote it
 	Variable  string  `cbor:"7,keyasint"`           // what it comes to
 	By        string  `cbor:"8,keyasint"`
 	Created   int64   `cbor:"9,keyasint"`
+	Pointer   string  `cbor:"10,keyasint,omitempty"` // to one member of a JSON_CONFIG
 }
 
 // Key returns the row id.
 func (r grantRow) Key() store.Key { return store.Key(r.ID) }
 
-// variable returns the effective variable of a grant: the given name in upper
-// case, else the last segment of the path.
-func variable(envVar *string, path string) string {
-	if envVar != nil && *envVar != "" {
-		return strings.ToUpper(*envVar)
+// target says what a grant delivers: a secret, or a member of one.
+func (r grantRow) target() string { return target(r.SecretID, r.Pointer) }
+
+func target(id, pointer string) string {
+	if pointer == "" {
+		return id
 	}
-	return strings.ToUpper(path[strings.LastIndexByte(path, '/')+1:])
+	return id + "#" + pointer
+}
+
+// shown returns the path of a grant as people read it.
+func (r grantRow) shown() string { return target(r.Path, r.Pointer) }
+
+// variable returns the effective variable of a grant: the given name in upper
+// case, else the last segment of what it shows.
+func (r grantRow) variable() string {
+	if orEmpty(r.EnvVar) != "" {
+		return strings.ToUpper(*r.EnvVar)
+	}
+	shown := r.shown()
+	return strings.ToUpper(shown[strings.LastIndexByte(shown, '/')+1:])
 }
 
 // A ProjectGrant says that a project gets a secret.
 type ProjectGrant struct {
 	ID, Project, Namespace string
-	SecretID, SecretPath   string
+	SecretID               string
+	// SecretPath is the secret's in the grant's namespace; behind it and a '#'
+	// stands the pointer, if there is one.
+	SecretPath string
+	// Pointer leads to the member of a JSON_CONFIG that is delivered, empty for
+	// all of the secret.
+	Pointer string
 	// EnvVar is the variable as it was given, nil if it was not.
 	EnvVar *string
 	// Variable is the effective one, in upper case.
@@ -68,7 +90,7 @@ type ProjectGrant struct {
 
 func (r grantRow) grant() ProjectGrant {
 	return ProjectGrant{
-		ID: r.ID, Project: r.Project, Namespace: r.Namespace, SecretID: r.SecretID, SecretPath: r.Path,
+		ID: r.ID, Project: r.Project, Namespace: r.Namespace, SecretID: r.SecretID, SecretPath: r.shown(), Pointer: r.Pointer,
 		EnvVar: r.EnvVar, Variable: r.Variable, GrantedBy: r.By, GrantedAt: nanos(r.Created),
 	}
 }
@@ -77,7 +99,8 @@ func (r grantRow) grant() ProjectGrant {
 // is empty, in all, newest first.
 func (v *Vault) ProjectGrants(ctx context.Context, by access.Caller, namespace, project string) (all []ProjectGrant, err error) {
 	err = v.look(ctx, by, access.ListProjectGrants, func(o *op) error {
-		return collect(&all, grantsByProject.All(o.Tx, store.Key(project)), grantRow.grant)
+		rows := grantsByProject.All(o.Tx, store.Key(project))
+		return collectSeen(o, &all, rows, func(r grantRow) string { return r.Namespace }, grantRow.grant)
 	})
 	if namespace != "" {
 		all = slices.DeleteFunc(all, func(g ProjectGrant) bool { return g.Namespace != namespace })
@@ -88,44 +111,88 @@ func (v *Vault) ProjectGrants(ctx context.Context, by access.Caller, namespace, 
 	return all, err
 }
 
-// CreateProjectGrant gives a project a secret, under envVar or, if that is nil
-// or empty, the last segment of its path. The project need not exist yet; it
-// is the one in the secret's namespace. A secret or variable that the project
-// has already is [ErrExists].
-func (v *Vault) CreateProjectGrant(ctx context.Context, by access.Caller, project, secretID string, envVar *string) (g ProjectGrant, err error) {
-	if err := checkName("project_name", project); err != nil {
+// NewProjectGrant is what [Vault.CreateProjectGrant] needs.
+type NewProjectGrant struct {
+	Project, SecretID string
+	// Namespace is where the project is, and the secret or a share of it. If
+	// empty, the secret's own.
+	Namespace string
+	// Pointer leads to the member of a JSON_CONFIG to deliver, as RFC 6901 has
+	// it; empty for all of the secret.
+	Pointer string
+	// EnvVar is the variable. If nil or empty, the last segment of the path, or
+	// of the pointer.
+	EnvVar *string
+}
+
+// maxPointer is the longest pointer, in bytes.
+const maxPointer = 512
+
+func (n NewProjectGrant) validate() error {
+	if err := checkName("project_name", n.Project); err != nil {
+		return err
+	}
+	if n.Namespace != "" {
+		if err := checkName("namespace", n.Namespace); err != nil {
+			return err
+		}
+	}
+	if err := checkLine("json_pointer", &n.Pointer, maxPointer); err != nil {
+		return err
+	}
+	if _, err := jsontext.ParsePointer(n.Pointer); err != nil {
+		return invalid("json_pointer", "is %v", err)
+	}
+	if orEmpty(n.EnvVar) != "" {
+		return checkVariable("env_var_name", *n.EnvVar)
+	}
+	return nil
+}
+
+// CreateProjectGrant gives a project a secret, or a member of one. The project
+// need not exist yet. What the project has already, and a variable that it has,
+// is [ErrExists]; a secret that is not in the namespace is [ErrNotFound].
+func (v *Vault) CreateProjectGrant(ctx context.Context, by access.Caller, n NewProjectGrant) (g ProjectGrant, err error) {
+	if err := n.validate(); err != nil {
 		return ProjectGrant{}, err
 	}
-	err = v.do(ctx, by, record{action: access.CreateProjectGrant, project: project, resource: secretID}, func(o *op) error {
-		s, err := secrets.Get(o.Tx, store.Key(secretID))
+	err = v.do(ctx, by, record{action: access.CreateProjectGrant, project: n.Project, resource: n.SecretID}, func(o *op) error {
+		s, err := secrets.Get(o.Tx, store.Key(n.SecretID))
 		if err != nil {
 			return err
 		}
 		o.record.resource = s.Path
-		row, err := o.insertGrant(s, project, envVar)
+		if err := o.within(cmp.Or(n.Namespace, s.Namespace)); err != nil {
+			return err
+		}
+		p, err := o.place(s, cmp.Or(n.Namespace, s.Namespace))
+		if err != nil {
+			return err
+		}
+		row, err := o.insertGrant(p, n)
 		g = row.grant()
-		o.record.about(s.ID, "namespace="+s.Namespace+" variable="+row.Variable)
+		o.record.resource = row.shown()
+		o.record.about(s.ID, "namespace="+row.Namespace+" variable="+row.Variable)
 		return err
 	})
 	return g, err
 }
 
 // insertGrant gives a project a secret.
-func (o *op) insertGrant(s secretRow, project string, envVar *string) (grantRow, error) {
-	if envVar != nil && *envVar != "" {
-		if err := checkVariable("env_var_name", *envVar); err != nil {
-			return grantRow{}, err
-		}
-	}
-	if s.Type == TemplateConfig {
-		return grantRow{}, invalid("secret_id", "is a template, which cannot be delivered in a variable")
-	}
+func (o *op) insertGrant(p placed, n NewProjectGrant) (grantRow, error) {
 	row := grantRow{
-		ID: uuid.NewString(), Namespace: s.Namespace, Project: project, SecretID: s.ID, Path: s.Path,
-		EnvVar: envVar, Variable: variable(envVar, s.Path), By: o.by.Name, Created: o.now.UnixNano(),
+		ID: uuid.NewString(), Namespace: p.in, Project: n.Project, SecretID: p.ID, Path: p.path, Pointer: n.Pointer,
+		EnvVar: n.EnvVar, By: o.by.Name, Created: o.now.UnixNano(),
+	}
+	row.Variable = row.variable()
+	switch {
+	case p.Type == TemplateConfig:
+		return row, invalid("secret_id", "is a template, which cannot be delivered in a variable")
+	case n.Pointer != "" && p.Type != JSONConfig:
+		return row, invalid("json_pointer", "leads into a JSON_CONFIG only")
 	}
 	if err := checkVariable("env_var_name", row.Variable); err != nil {
-		return grantRow{}, err
+		return row, err
 	}
 	return row, grants.Insert(o.Tx, row)
 }
@@ -140,6 +207,9 @@ func (v *Vault) DeleteProjectGrant(ctx context.Context, by access.Caller, projec
 		}
 		if row.Project != project {
 			return ErrNotFound
+		}
+		if err := o.within(row.Namespace); err != nil {
+			return err
 		}
 		o.record.about(row.SecretID, "namespace="+row.Namespace+" variable="+row.Variable)
 		return o.dropGrant(row)

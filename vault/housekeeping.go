@@ -17,8 +17,9 @@ const (
 )
 
 // Run keeps house until ctx ends: it writes the counts of failures, forgets
-// old messages, and deletes log-ins and projects that came to nothing. It
-// returns nil when ctx ends; other errors are logged, and it goes on.
+// old messages, deletes log-ins and projects that came to nothing, says which
+// secrets expire, and destroys those that were deleted a while ago. It returns
+// nil when ctx ends; other errors are logged, and it goes on.
 func (v *Vault) Run(ctx context.Context) error {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -39,6 +40,9 @@ func (v *Vault) keepHouse(ctx context.Context) error {
 	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}
+	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted} {
+		err = errors.Join(err, v.tend(ctx, tend))
+	}
 	return errors.Join(err, v.checkWraps(ctx))
 }
 
@@ -55,6 +59,34 @@ func (v *Vault) purge(ctx context.Context, fn func(*op, int) (int, error)) error
 			n, err = fn(v.newOp(tx, k, access.TheSystem(), record{}), keepAtOnce)
 			return err
 		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNothing: there was nothing to do, and nothing is recorded.
+var errNothing = errors.New("nothing to do")
+
+// tend does, in transactions of bounded size, work that is recorded entry by
+// entry, until it finds nothing more.
+func (v *Vault) tend(ctx context.Context, fn func(*op, int) ([]record, error)) error {
+	for n := keepAtOnce; n == keepAtOnce; {
+		err := v.do(ctx, access.TheSystem(), record{}, func(o *op) error {
+			said, err := fn(o, keepAtOnce)
+			if err != nil {
+				return err
+			}
+			if n = len(said); n == 0 {
+				return errNothing
+			}
+			o.record, o.also = said[0], said[1:]
+			return nil
+		})
+		if errors.Is(err, errNothing) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -60,17 +59,23 @@ func (o *op) find(a agentRow, project, variable string, rs rules) (*item, error)
 	if err != nil {
 		return nil, err
 	}
-	if !o.allowed(rs, s) {
+	p, err := o.place(s, a.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if !o.allowed(rs, p) {
 		return nil, nil
 	}
-	return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindMapped, Grant: g.ID}, nil
+	return &item{
+		Variable: variable, Path: target(p.path, g.Pointer), SecretID: s.ID, Kind: kindMapped, Grant: g.ID, Pointer: g.Pointer,
+	}, nil
 }
 
 // allowed asks the policies, and records a denial.
-func (o *op) allowed(rs rules, s secretRow) bool {
-	ok, policy := rs.allow(s.Path)
+func (o *op) allowed(rs rules, p placed) bool {
+	ok, policy := rs.allow(p.path)
 	if !ok {
-		o.record.about(s.Path, "denied:policy="+policy)
+		o.record.about(p.path, "denied:policy="+policy)
 	}
 	return ok
 }
@@ -78,15 +83,14 @@ func (o *op) allowed(rs rules, s secretRow) bool {
 // propose looks for a secret by the form of its path. Names alone authorise
 // nothing: what is found waits for approval.
 func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, error) {
-	candidates, err := gather(secretsByForm.All(o.Tx, store.Join(a.Namespace, strings.ToLower(variable))))
+	candidates, err := o.byForm(a.Namespace, strings.ToLower(variable))
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(candidates, func(a, b secretRow) int { return cmp.Compare(a.Path, b.Path) })
 	// First, so that no decoy goes unnoticed behind another secret of its form.
 	for _, s := range candidates {
 		if s.Honey {
-			o.alarm(record{action: access.HoneyTokenAccess, agent: a.AgentID, project: project, resource: s.Path})
+			o.alarm(record{action: access.HoneyTokenAccess, agent: a.AgentID, project: project, resource: s.path})
 		}
 	}
 	for _, s := range candidates {
@@ -97,8 +101,8 @@ func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, err
 		if err != nil && !isNotFound(err) {
 			return nil, err
 		}
-		if granted.ID == "" && s.Type != TemplateConfig && o.allowed(rs, s) {
-			return &item{Variable: variable, Path: s.Path, SecretID: s.ID, Kind: kindProposed}, nil
+		if granted.ID == "" && s.Type != TemplateConfig && !s.expired(o.now) && o.allowed(rs, s) {
+			return &item{Variable: variable, Path: s.path, SecretID: s.ID, Kind: kindProposed}, nil
 		}
 	}
 	return nil, nil
@@ -106,7 +110,7 @@ func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, err
 
 // decisions is what was decided for one agent and project.
 type decisions struct {
-	approved map[string]string // secret id by variable
+	approved map[string]string // target by variable
 	leftOut  map[string]bool
 	denied   map[string]bool
 	open     []pendingRow // what waits
@@ -129,7 +133,7 @@ func (o *op) decisions(a agentRow, project string) (d decisions, err error) {
 		case r.holds(o.now):
 			for _, i := range r.Items {
 				if i.Approved {
-					d.approved[i.Variable] = i.SecretID
+					d.approved[i.Variable] = i.target()
 				} else {
 					d.leftOut[i.Variable] = true
 				}
@@ -154,7 +158,7 @@ func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
 		case d.denied[w.item.Variable]:
 			o.record.action = access.DiscoverDenied
 			return nil, ErrGrantDenied
-		case w.item.Kind == kindMapped && d.approved[w.item.Variable] == w.item.SecretID:
+		case w.item.Kind == kindMapped && d.approved[w.item.Variable] == w.item.target():
 		case d.leftOut[w.item.Variable]:
 			wishes[n].item = nil
 		default:
@@ -231,7 +235,7 @@ func within(items []item, open []pendingRow) (in []item, over []string) {
 // they have now.
 func (r pendingRow) covers(items []item) bool {
 	for _, i := range items {
-		same := func(have item) bool { return have.Variable == i.Variable && have.SecretID == i.SecretID }
+		same := func(have item) bool { return have.Variable == i.Variable && have.target() == i.target() }
 		if !slices.ContainsFunc(r.Items, same) {
 			return false
 		}

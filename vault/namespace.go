@@ -64,8 +64,9 @@ func (v *Vault) Namespaces(ctx context.Context, by access.Caller) (all []Namespa
 	return all, err
 }
 
-// DeleteNamespace deletes a namespace that nothing uses, else [ErrInUse]. The
-// default namespace is an [InvalidError].
+// DeleteNamespace deletes a namespace that nothing uses, else [ErrInUse]; secrets
+// that are shared into it leave it. The default namespace is an
+// [InvalidError].
 func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name string) error {
 	if name == DefaultNamespace {
 		return invalid("name", "is the default namespace, which cannot be deleted")
@@ -81,7 +82,19 @@ func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name stri
 		if err == nil && used {
 			err = ErrInUse
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		shared, err := gather(sharesInto.All(o.Tx, store.Key(name)))
+		if err != nil {
+			return err
+		}
+		for _, s := range shared {
+			if err := o.unshare(s); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -23,7 +23,7 @@ func TestSecretsPage(t *testing.T) {
 		}
 	}
 	for _, ns := range []string{"", "default", "d", "team", "none"} {
-		whole, err := v.Secrets(t.Context(), vaulttest.Admin, ns)
+		whole, err := v.Secrets(t.Context(), vaulttest.Admin, vault.SecretFilter{Namespace: ns})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestSecretsPage(t *testing.T) {
 			var all []vault.Secret
 			p := vault.Page{Limit: limit}
 			for {
-				part, next, err := v.SecretsPage(t.Context(), vaulttest.Admin, ns, p)
+				part, next, err := v.SecretsPage(t.Context(), vaulttest.Admin, vault.SecretFilter{Namespace: ns}, p)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -69,7 +69,11 @@ type item struct {
 	Kind     string `cbor:"4,keyasint"`
 	Approved bool   `cbor:"5,keyasint,omitempty"`
 	Grant    string `cbor:"6,keyasint,omitempty"` // row id, if there is one
+	Pointer  string `cbor:"7,keyasint,omitempty"` // of the grant, and at the end of the path
 }
+
+// target says what the variable would get, as [grantRow.target] does.
+func (i item) target() string { return target(i.SecretID, i.Pointer) }
 
 // Key returns the row id.
 func (r pendingRow) Key() store.Key { return store.Key(r.ID) }
@@ -272,7 +276,7 @@ func (o *op) grantItems(p pendingRow) error {
 
 func (o *op) grantItem(p pendingRow, i item) error {
 	g, err := grantByVariable.Get(o.Tx, store.Join(p.Namespace, p.Project, i.Variable))
-	if err == nil && g.SecretID == i.SecretID {
+	if err == nil && g.target() == i.target() {
 		return nil
 	}
 	if err == nil {
@@ -288,7 +292,17 @@ func (o *op) grantItem(p pendingRow, i item) error {
 	if err != nil {
 		return err
 	}
-	_, err = o.insertGrant(s, p.Project, &i.Variable)
+	if i.Pointer != "" {
+		return invalid("approved_keys", "has %s, whose grant was deleted since; delete the request and let the agent ask again", i.Variable)
+	}
+	at, err := o.place(s, p.Namespace)
+	if isNotFound(err) {
+		return invalid("approved_keys", "has %s, whose secret is no longer shared; delete the request and let the agent ask again", i.Variable)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = o.insertGrant(at, NewProjectGrant{Project: p.Project, SecretID: s.ID, EnvVar: &i.Variable})
 	if errors.Is(err, store.ErrExists) {
 		return invalid("approved_keys", "has %s, whose secret the project has under another variable", i.Variable)
 	}

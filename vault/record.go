@@ -176,6 +176,9 @@ func refusal(err error) (string, bool) {
 	if _, ok := errors.AsType[*TemplateError](err); ok {
 		return statusRefused + ":template", true
 	}
+	if _, ok := errors.AsType[*VersionError](err); ok {
+		return statusRefused + ":version", true
+	}
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
 			return r.status, true

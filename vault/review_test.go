@@ -88,7 +88,7 @@ func TestGrantMadeAnew(t *testing.T) {
 	if err := v.DeleteProjectGrant(ctx, admin, "app", all[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.CreateProjectGrant(ctx, admin, "app", s.ID, nil); err != nil {
+	if _, err := v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: s.ID}); err != nil {
 		t.Fatal(err)
 	}
 	res, err := h.fetchResult("app", bearer)
@@ -243,7 +243,7 @@ func TestSignedTokenTooLong(t *testing.T) {
 	for i := range 40 {
 		s := keep(t, v, "", fmt.Sprintf("%s/%d", strings.Repeat("p", 300), i), "x")
 		name := fmt.Sprintf("V%d", i)
-		if _, err := v.CreateProjectGrant(ctx, admin, "app", s.ID, &name); err != nil {
+		if _, err := v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: s.ID, EnvVar: &name}); err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, name)
@@ -266,7 +266,7 @@ func TestApprovedNamesBeforePaths(t *testing.T) {
 	v, ctx, admin := vaulttest.New(t), t.Context(), vaulttest.Admin
 	one, two := keep(t, v, "", "x/one", "1"), keep(t, v, "", "FOO", "2")
 	for s, name := range map[string]string{one.ID: "FOO", two.ID: "BAR"} {
-		if _, err := v.CreateProjectGrant(ctx, admin, "app", s, &name); err != nil {
+		if _, err := v.CreateProjectGrant(ctx, admin, vault.NewProjectGrant{Project: "app", SecretID: s, EnvVar: &name}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -60,7 +60,7 @@ func TestSealedRefusesEverything(t *testing.T) {
 	}
 	admin := vaulttest.Admin
 	for name, op := range map[string]func() error{
-		"secrets": func() error { _, err := v.Secrets(ctx, admin, ""); return err },
+		"secrets": func() error { _, err := v.Secrets(ctx, admin, vault.SecretFilter{}); return err },
 		"read":    func() error { _, _, err := v.ReadSecret(ctx, admin, "x"); return err },
 		"create agent": func() error {
 			_, err := v.CreateAgent(ctx, admin, vault.NewAgent{AgentID: "a", Key: public(newKey(t))})

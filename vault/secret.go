@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,7 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
-	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -36,7 +35,8 @@ const (
 	TemplateConfig SecretType = "TEMPLATE_CONFIG"
 )
 
-// secrets says what secrets there are; their values lie in secretValues.
+// secrets says what secrets there are; their values lie in secretValues. Those
+// that were deleted are in deletedSecrets, so that nothing here finds them.
 var (
 	secrets       = store.Rows[secretRow]("secret")
 	secretsByPath = store.Unique(secrets, "secret_by_path", func(r secretRow) (store.Key, bool) {
@@ -51,7 +51,10 @@ var (
 	secretsOf = store.NewMulti(secrets, "secret_by_namespace", func(r secretRow) (store.Key, bool) {
 		return store.Key(r.Namespace), true
 	})
-	secretValues = store.Rows[secretValueRow]("secret_value")
+	secretsByDue = store.NewMulti(secrets, "secret_by_due", func(r secretRow) (store.Key, bool) {
+		due, ok := r.due()
+		return store.Key(pad(uint64(due))), ok
+	})
 )
 
 type secretRow struct {
@@ -64,22 +67,14 @@ type secretRow struct {
 	Version     uint64     `cbor:"7,keyasint"`
 	Created     int64      `cbor:"8,keyasint"`
 	Updated     int64      `cbor:"9,keyasint"`
+	MaxVersions int        `cbor:"10,keyasint,omitempty"` // 0: the default
+	Expires     int64      `cbor:"11,keyasint,omitempty"` // 0: never
+	Reminded    int        `cbor:"12,keyasint,omitempty"` // how many of the reminders are over
+	Tags        []string   `cbor:"13,keyasint,omitempty"` // sorted
 }
 
 // Key returns the row id, which renaming would not change.
 func (r secretRow) Key() store.Key { return store.Key(r.ID) }
-
-// A secretValueRow is the sealed value of one version.
-type secretValueRow struct {
-	ID       string           `cbor:"1,keyasint"`
-	Version  uint64           `cbor:"2,keyasint"`
-	Envelope keyring.Envelope `cbor:"3,keyasint"`
-}
-
-// Key returns id and version.
-func (r secretValueRow) Key() store.Key { return valueKey(r.ID, r.Version) }
-
-func valueKey(id string, version uint64) store.Key { return store.Join(id, pad(version)) }
 
 // form is how a variable name finds a secret by its path: lower case, with
 // underscores for slashes.
@@ -96,15 +91,35 @@ type Secret struct {
 	// Honey marks a trap: whoever fetches it is an intruder.
 	Honey bool
 	// Version counts the values, from 1.
-	Version          uint64
+	Version uint64
+	// MaxVersions is how many of them are kept.
+	MaxVersions      int
 	Created, Updated time.Time
+	// Expires is when the secret is delivered no more, nil if never.
+	Expires *time.Time
+	// Tags are sorted.
+	Tags []string
+	// PublicKey is the public half of a value that was generated as a key, in
+	// the form of authorized_keys; it is there where a value was written or
+	// read, and empty for other values.
+	PublicKey string
+	// Deleted is when the secret was deleted, and Destroyed when it will be for
+	// good; both are nil for one that was not.
+	Deleted, Destroyed *time.Time
 }
 
+// Expired reports whether the secret is delivered no more.
+func (s Secret) Expired(now time.Time) bool { return s.Expires != nil && !now.Before(*s.Expires) }
+
 func (r secretRow) secret() Secret {
-	return Secret{
-		ID: r.ID, Path: r.Path, Type: r.Type, Namespace: r.Namespace, Description: r.Description,
-		Honey: r.Honey, Version: r.Version, Created: nanos(r.Created), Updated: nanos(r.Updated),
+	s := Secret{
+		ID: r.ID, Path: r.Path, Type: r.Type, Namespace: r.Namespace, Description: r.Description, Honey: r.Honey,
+		Version: r.Version, MaxVersions: r.kept(), Created: nanos(r.Created), Updated: nanos(r.Updated), Tags: r.Tags,
 	}
+	if r.Expires != 0 {
+		s.Expires = new(nanos(r.Expires))
+	}
+	return s
 }
 
 // NewSecret is what [Vault.CreateSecret] needs.
@@ -112,14 +127,23 @@ type NewSecret struct {
 	Path  string
 	Type  SecretType
 	Value opaque.Bytes
+	// Generate makes the value, in the place of Value, unless it is nil.
+	Generate *Generator
 	// Description is nil for none.
 	Description *string
+	// Message says why this version was made; nil for nothing.
+	Message *string
 	// Namespace is made if need be. If empty, the default one.
 	Namespace string
 	Honey     bool
+	// Expires is when the secret is delivered no more; the zero time is never.
+	Expires time.Time
+	Tags    []string
+	// MaxVersions is how many versions are kept. If zero, 10.
+	MaxVersions int
 }
 
-func (n NewSecret) validate() error {
+func (n NewSecret) validate(now time.Time) error {
 	if err := checkPath("key_path", n.Path); err != nil {
 		return err
 	}
@@ -129,10 +153,25 @@ func (n NewSecret) validate() error {
 	if err := checkName("namespace", namespaceOr(n.Namespace)); err != nil {
 		return err
 	}
-	if err := checkText("description", n.Description, maxDescription); err != nil {
-		return err
+	return cmp.Or(
+		checkText("description", n.Description, maxDescription),
+		checkText("message", n.Message, maxMessage),
+		checkExpiry(n.Expires, n.Honey, now),
+		checkTags(n.Tags),
+		checkMaxVersions(n.MaxVersions),
+		checkValue(n.Type, n.Value),
+	)
+}
+
+// row returns the row of a secret that has its first version.
+func (n NewSecret) row(now time.Time) secretRow {
+	r := secretRow{
+		ID: uuid.NewString(), Namespace: namespaceOr(n.Namespace), Path: n.Path, Type: n.Type,
+		Description: n.Description, Honey: n.Honey, Version: 1, Created: now.UnixNano(), Updated: now.UnixNano(),
+		MaxVersions: n.MaxVersions, Tags: sortedTags(n.Tags),
 	}
-	return checkValue(n.Type, n.Value)
+	r.expire(n.Expires, now)
+	return r
 }
 
 // checkValue refuses what could not be delivered.
@@ -145,37 +184,90 @@ func checkValue(t SecretType, value opaque.Bytes) error {
 		return invalid("value", "must be UTF-8")
 	case bytes.IndexByte(b, 0) >= 0:
 		return invalid("value", "must not contain a NUL, which no environment variable can hold")
-	case t == JSONConfig && !json.Valid(b):
-		return invalid("value", "must be JSON")
 	case t == TemplateConfig:
 		return checkTemplate(b)
+	case t != JSONConfig:
+		return nil
+	}
+	if err := jsontext.Check(b); err != nil {
+		return invalid("value", "must be JSON: %v", err)
 	}
 	return nil
 }
 
-// CreateSecret keeps a new secret. A path that is taken in its namespace is
-// [ErrExists].
+// The limits of tags.
+const (
+	maxTags = 32
+	maxTag  = 64
+)
+
+// checkTags accepts labels that need no quoting anywhere.
+func checkTags(tags []string) error {
+	if len(tags) > maxTags {
+		return invalid("tags", "must not be more than %d", maxTags)
+	}
+	for _, t := range tags {
+		if t == "" || len(t) > maxTag || strings.ContainsFunc(t, func(r rune) bool { return !isTagRune(r) }) {
+			return invalid("tags", "must be 1 to %d letters, digits, '_', '.', ':', '/', '=', '@' or '-' each", maxTag)
+		}
+	}
+	return nil
+}
+
+func isTagRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.:/=@-", r)
+}
+
+// sortedTags returns tags sorted, each once.
+func sortedTags(tags []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(tags)))
+}
+
+// CreateSecret keeps a new secret. A path that is taken in its namespace, by a
+// secret of its own or a shared one, is [ErrExists].
 func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret) (s Secret, err error) {
-	if err := n.validate(); err != nil {
+	made, err := n.Generate.make(n.Type, n.Path)
+	if err != nil {
+		return Secret{}, err
+	}
+	defer made.value.Wipe()
+	if n.Generate != nil {
+		n.Value = made.value
+	}
+	if err := n.validate(time.Now()); err != nil {
 		return Secret{}, err
 	}
 	err = v.do(ctx, by, record{action: access.CreateSecret, resource: n.Path}, func(o *op) error {
-		now := o.now.UnixNano()
-		row := secretRow{
-			ID: uuid.NewString(), Namespace: namespaceOr(n.Namespace), Path: n.Path, Type: n.Type,
-			Description: n.Description, Honey: n.Honey, Version: 1, Created: now, Updated: now,
-		}
+		row := n.row(o.now)
 		s = row.secret()
+		s.PublicKey = made.public
 		o.aboutSecret(row)
-		if err := o.ensureNamespace(row.Namespace); err != nil {
+		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
-		if err := secrets.Insert(o.Tx, row); err != nil {
-			return err
-		}
-		return o.putValue(row, n.Value)
+		n.Generate.record(o)
+		return o.insertSecret(row, content{value: n.Value, public: made.public, message: n.Message})
 	})
 	return s, err
+}
+
+// insertSecret keeps a secret with its first version, where its path is free.
+func (o *op) insertSecret(r secretRow, c content) error {
+	if err := o.placeSecret(r); err != nil {
+		return err
+	}
+	return o.putVersion(r, c)
+}
+
+// placeSecret makes a secret findable, where its path is free.
+func (o *op) placeSecret(r secretRow) error {
+	if err := o.ensureNamespace(r.Namespace); err != nil {
+		return err
+	}
+	if err := o.noShareAt(r.Namespace, r.Path); err != nil {
+		return err
+	}
+	return secrets.Insert(o.Tx, r)
 }
 
 // aboutSecret says in the record which secret it is: its path may stand in
@@ -188,109 +280,198 @@ func (o *op) aboutSecret(r secretRow) {
 	}
 }
 
-// putValue seals the value of r's version.
-func (o *op) putValue(r secretRow, value opaque.Bytes) error {
-	e, err := o.seal("secret_value", r.ID, r.Version, value.Reveal())
-	if err != nil {
-		return err
-	}
-	return secretValues.Insert(o.Tx, secretValueRow{ID: r.ID, Version: r.Version, Envelope: e})
+// A SecretFilter picks secrets for a list. The zero value picks all there are.
+type SecretFilter struct {
+	// Namespace, Type and Tag are what a secret must have, unless empty.
+	Namespace string
+	Type      SecretType
+	Tag       string
+	// Prefix is what its path must begin with.
+	Prefix string
+	// Deleted picks from those that were deleted, in the place of the others.
+	Deleted bool
 }
 
-// openValue returns the value of r's version, which the caller wipes. Whatever
-// goes wrong is the vault's fault: the row says that there is a value.
-func (o *op) openValue(r secretRow) (opaque.Bytes, error) {
-	row, err := secretValues.Get(o.Tx, valueKey(r.ID, r.Version))
-	if err != nil {
-		return opaque.Bytes{}, fmt.Errorf("reading value of secret %s: %v", r.ID, err)
-	}
-	plain, err := o.keys.open("secret_value", r.ID, r.Version, row.Envelope)
-	if err != nil {
-		return opaque.Bytes{}, fmt.Errorf("opening value of secret %s: %w", r.ID, err)
-	}
-	return opaque.New(plain), nil
+func (f SecretFilter) picks(s Secret) bool {
+	return (f.Namespace == "" || f.Namespace == s.Namespace) && (f.Type == "" || f.Type == s.Type) &&
+		(f.Tag == "" || slices.Contains(s.Tags, f.Tag)) && strings.HasPrefix(s.Path, f.Prefix)
 }
 
-// Secrets returns the secrets of a namespace, of all if it is empty, by path.
-func (v *Vault) Secrets(ctx context.Context, by access.Caller, namespace string) (all []Secret, err error) {
+// Secrets returns the secrets that f picks, by path.
+func (v *Vault) Secrets(ctx context.Context, by access.Caller, f SecretFilter) (all []Secret, err error) {
 	err = v.look(ctx, by, access.ListSecrets, func(o *op) error {
-		rows := secrets.All(o.Tx, "")
-		if namespace != "" {
-			rows = secretsOf.All(o.Tx, store.Key(namespace))
+		o.anywhere()
+		all = []Secret{}
+		for s, err := range o.listed(f) {
+			if err != nil {
+				return err
+			}
+			if f.picks(s) && o.by.Within(s.Namespace) {
+				all = append(all, s)
+			}
 		}
-		return collect(&all, rows, secretRow.secret)
+		return nil
 	})
 	slices.SortFunc(all, func(a, b Secret) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace))
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ID, b.ID))
 	})
 	return all, err
 }
 
 // SecretsPage returns a part of what Secrets does, and the position to go on
-// after, empty at the end. It reads no more than the part.
-func (v *Vault) SecretsPage(ctx context.Context, by access.Caller, namespace string, p Page) (part []Secret, next string, err error) {
+// after, empty at the end. Without filters but the namespace it reads no more
+// than the part.
+func (v *Vault) SecretsPage(ctx context.Context, by access.Caller, f SecretFilter, p Page) (part []Secret, next string, err error) {
 	err = v.look(ctx, by, access.ListSecrets, func(o *op) (err error) {
-		rows := secretsInOrder.From(o.Tx, store.Key(p.After), "")
-		at := func(r secretRow) string { return string(store.Join(r.Path, r.Namespace)) }
-		if namespace != "" {
-			rows = secretsByPath.From(o.Tx, store.Key(p.After), store.Key(namespace))
-			at = func(r secretRow) string { return string(store.Join(r.Namespace, r.Path)) }
+		o.anywhere()
+		rows := o.inOrder(f, store.Key(p.After))
+		picked := func(yield func(Secret, error) bool) {
+			for s, err := range rows {
+				if (err != nil || f.picks(s) && o.by.Within(s.Namespace)) && !yield(s, err) {
+					return
+				}
+			}
 		}
-		part, next, err = take(p, rows, at, secretRow.secret)
+		part, next, err = take(p, picked, f.position, func(s Secret) Secret { return s })
 		return err
 	})
 	return part, next, err
 }
 
+// inOrder yields the secrets among which those are that f picks, in the order of
+// the list, from behind a position.
+func (o *op) inOrder(f SecretFilter, after store.Key) iter.Seq2[Secret, error] {
+	switch {
+	case f.Deleted:
+		return each(deletedInOrder.From(o.Tx, after, ""), deletedRow.secret)
+	case f.Namespace != "":
+		return each(secretsByPath.From(o.Tx, after, store.Key(f.Namespace)), secretRow.secret)
+	}
+	return each(secretsInOrder.From(o.Tx, after, ""), secretRow.secret)
+}
+
+// position is where a secret stands in the order of inOrder.
+func (f SecretFilter) position(s Secret) string {
+	switch {
+	case f.Deleted:
+		return string(store.Join(s.Path, s.Namespace, s.ID))
+	case f.Namespace != "":
+		return string(store.Join(s.Namespace, s.Path))
+	}
+	return string(store.Join(s.Path, s.Namespace))
+}
+
+// listed yields the secrets among which those are that f picks.
+func (o *op) listed(f SecretFilter) iter.Seq2[Secret, error] {
+	ns := store.Key(f.Namespace)
+	switch {
+	case f.Deleted:
+		return each(deletedSecrets.All(o.Tx, ""), deletedRow.secret)
+	case ns != "":
+		return each(secretsOf.All(o.Tx, ns), secretRow.secret)
+	}
+	return each(secrets.All(o.Tx, ""), secretRow.secret)
+}
+
 // ReadSecret returns a secret and its value, which the caller wipes. The
 // reading is recorded before the value leaves.
 func (v *Vault) ReadSecret(ctx context.Context, by access.Caller, id string) (s Secret, value opaque.Bytes, err error) {
-	err = v.do(ctx, by, record{action: access.ReadSecret, resource: id}, func(o *op) error {
-		value.Wipe()
-		row, err := secrets.Get(o.Tx, store.Key(id))
-		if err != nil {
-			return err
-		}
-		o.aboutSecret(row)
-		s = row.secret()
-		value, err = o.openValue(row)
-		return err
-	})
-	if err != nil {
-		value.Wipe()
-		return Secret{}, opaque.Bytes{}, err
-	}
-	return s, value, nil
+	return v.ReadSecretVersion(ctx, by, id, 0)
 }
 
-// SecretChange says what to change; nil fields stay as they are.
+// SecretChange says what to change; nil and zero fields stay as they are.
 type SecretChange struct {
-	Value       *opaque.Bytes
+	// Value makes a new version. So does Generate; there may be one of them.
+	Value    *opaque.Bytes
+	Generate *Generator
+	// Message says why the new version was made.
+	Message *string
+	// IfVersion is the version that the change was made for: if the secret has
+	// another one by now, it is a [VersionError]. Zero is any.
+	IfVersion   uint64
 	Description *string
 	Honey       *bool
+	// Expires is when the secret is delivered no more; the zero time is never.
+	Expires *time.Time
+	Tags    *[]string
+	// MaxVersions is how many versions are kept; older ones go at once.
+	MaxVersions int
 }
 
-// UpdateSecret changes a secret. A new value makes a new version and takes the
-// place of the old one.
+func (c SecretChange) validate() error {
+	switch {
+	case c.Value != nil && c.Generate != nil:
+		return invalid("generate", "cannot stand beside a value")
+	case c.Value == nil && c.Generate == nil && c.Message != nil:
+		return invalid("message", "is about a new value, and there is none")
+	}
+	err := cmp.Or(
+		checkText("description", c.Description, maxDescription),
+		checkText("message", c.Message, maxMessage),
+		checkMaxVersions(c.MaxVersions),
+	)
+	if err == nil && c.Tags != nil {
+		err = checkTags(*c.Tags)
+	}
+	return err
+}
+
+// UpdateSecret changes a secret. A new value makes a new version; of the older
+// ones as many are kept as the secret says.
 func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c SecretChange) (s Secret, err error) {
-	if err := checkText("description", c.Description, maxDescription); err != nil {
+	if err := c.validate(); err != nil {
 		return Secret{}, err
 	}
+	made, err := c.Generate.make(KeyValue, "")
+	if err != nil {
+		return Secret{}, err
+	}
+	defer made.value.Wipe()
+	if c.Generate != nil {
+		c.Value = &made.value
+	}
 	err = v.do(ctx, by, record{action: access.UpdateSecret, resource: id}, func(o *op) error {
-		row, err := secrets.Get(o.Tx, store.Key(id))
+		row, err := o.secretAt(id, c.IfVersion)
 		if err != nil {
 			return err
 		}
-		o.aboutSecret(row)
 		if row, err = o.change(row, c); err != nil {
 			return err
 		}
+		if c.Value != nil {
+			c.Generate.record(o)
+			if row, err = o.newVersion(row, content{value: *c.Value, public: made.public, message: c.Message}); err != nil {
+				return err
+			}
+		}
 		s = row.secret()
+		s.PublicKey = made.public
+		if err := o.prune(row); err != nil {
+			return err
+		}
 		return secrets.Put(o.Tx, row)
 	})
 	return s, err
 }
 
+// secretAt returns a secret that the caller may touch and that has a version, 0
+// for any, and says in the record which secret it is.
+func (o *op) secretAt(id string, version uint64) (secretRow, error) {
+	row, err := secrets.Get(o.Tx, store.Key(id))
+	if err != nil {
+		return secretRow{}, err
+	}
+	o.aboutSecret(row)
+	if err := o.within(row.Namespace); err != nil {
+		return secretRow{}, err
+	}
+	if version != 0 && row.Version != version {
+		return secretRow{}, &VersionError{Version: row.Version}
+	}
+	return row, nil
+}
+
+// change changes everything but the value.
 func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
 	row.Updated = o.now.UnixNano()
 	if c.Description != nil {
@@ -301,40 +482,23 @@ func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
 		row.Honey = *c.Honey
 		o.record.about("honey", strconv.FormatBool(row.Honey))
 	}
-	if c.Value == nil {
-		return row, nil
+	if c.Tags != nil {
+		row.Tags = sortedTags(*c.Tags)
+		o.record.about("tags", "changed")
 	}
-	o.record.about("value", "changed")
-	if err := checkValue(row.Type, *c.Value); err != nil {
-		return row, err
+	if c.MaxVersions != 0 {
+		row.MaxVersions = c.MaxVersions
+		o.record.about("max_versions", strconv.Itoa(row.MaxVersions))
 	}
-	if err := secretValues.Delete(o.Tx, valueKey(row.ID, row.Version)); err != nil {
-		return row, fmt.Errorf("deleting value of secret %s: %v", row.ID, err)
+	if c.Expires != nil {
+		row.expire(*c.Expires, o.now)
+		o.record.about("expires_at", expiryText(*c.Expires))
+		if err := checkExpiry(*c.Expires, row.Honey, o.now); err != nil {
+			return row, err
+		}
 	}
-	row.Version++
-	return row, o.putValue(row, *c.Value)
-}
-
-// DeleteSecret deletes a secret, its value, and every grant of it.
-func (v *Vault) DeleteSecret(ctx context.Context, by access.Caller, id string) error {
-	return v.do(ctx, by, record{action: access.DeleteSecret, resource: id}, func(o *op) error {
-		row, err := secrets.Get(o.Tx, store.Key(id))
-		if err != nil {
-			return err
-		}
-		o.aboutSecret(row)
-		grants, err := gather(grantsBySecret.All(o.Tx, store.Key(id)))
-		if err != nil {
-			return err
-		}
-		for _, g := range grants {
-			if err := o.dropGrant(g); err != nil {
-				return err
-			}
-		}
-		if err := secretValues.Delete(o.Tx, valueKey(row.ID, row.Version)); err != nil {
-			return fmt.Errorf("deleting value of secret %s: %v", row.ID, err)
-		}
-		return secrets.Delete(o.Tx, row.Key())
-	})
+	if row.Honey && row.Expires != 0 {
+		return row, invalid("is_honey_token", "cannot be set on a secret that expires: a trap must not go quiet")
+	}
+	return row, nil
 }

@@ -51,14 +51,14 @@ func TestSecretPaths(t *testing.T) {
 	keep(t, v, "staging", "key", "2") // another namespace, made on first use
 	_, err := v.CreateSecret(ctx, admin, vault.NewSecret{Path: "key", Type: vault.KeyValue, Honey: true})
 	want(t, err, vault.ErrExists)
-	all, err := v.Secrets(ctx, admin, "")
+	all, err := v.Secrets(ctx, admin, vault.SecretFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(all) != 2 || all[0].Namespace != "default" || all[1].Namespace != "staging" {
 		t.Errorf("got %+v", all)
 	}
-	one, err := v.Secrets(ctx, admin, "staging")
+	one, err := v.Secrets(ctx, admin, vault.SecretFilter{Namespace: "staging"})
 	if err != nil || len(one) != 1 {
 		t.Errorf("got %+v, %v", one, err)
 	}
@@ -108,7 +108,7 @@ func TestOnlyAdminsManage(t *testing.T) {
 			_, _, err := v.ReadSecret(ctx, by, s.ID)
 			want(t, err, vault.ErrDenied)
 			want(t, v.DeleteSecret(ctx, by, s.ID), vault.ErrDenied)
-			_, err = v.Secrets(ctx, by, "")
+			_, err = v.Secrets(ctx, by, vault.SecretFilter{})
 			want(t, err, vault.ErrDenied)
 			_, err = v.AuditLog(ctx, by, vault.AuditQuery{})
 			want(t, err, vault.ErrDenied)

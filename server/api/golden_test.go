@@ -24,30 +24,52 @@ var golden = []struct {
 	want string
 }{
 	{
-		Secret{"i", "a/b", KeyValue, new("d"), "default", true, at},
+		Secret{ID: "i", KeyPath: "a/b", SecretType: KeyValue, Description: new("d"), Namespace: "default", IsHoneyToken: true, CreatedAt: at},
 		`{"id":"i","key_path":"a/b","secret_type":"KEY_VALUE","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		Secret{"i", "p", JSONConfig, nil, "default", false, at},
-		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00"}`,
+		Secret{"i", "p", JSONConfig, nil, "default", false, at, 3, &at, true, []string{"a"}, &at, &at},
+		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","version":3,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"deleted_at":"2026-04-27 18:40:00","destroyed_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at},
-		`{"id":"i","key_path":"p","secret_type":"TEMPLATE_CONFIG","value":"v\u003c\u0026\u003e\u2028","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
+		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at, 3, 10, &at, true, []string{"a"}, "ssh-ed25519 AAAA"},
+		`{"id":"i","key_path":"p","secret_type":"TEMPLATE_CONFIG","value":"v\u003c\u0026\u003e\u2028","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00","version":3,"max_versions":10,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"public_key":"ssh-ed25519 AAAA"}`,
 	},
 	{
-		SecretDetail{"i", "p", KeyValue, value(""), nil, "default", false, at, at},
+		SecretDetail{ID: "i", KeyPath: "p", SecretType: KeyValue, Value: value(""), Namespace: "default", CreatedAt: at, UpdatedAt: at},
 		`{"id":"i","key_path":"p","secret_type":"KEY_VALUE","value":"","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		CreateSecret{"p", KeyValue, value("v"), new("d"), "prod", true},
-		`{"key_path":"p","secret_type":"KEY_VALUE","value":"v","description":"d","namespace":"prod","is_honey_token":true}`,
+		CreateSecret{"p", KeyValue, value("v"), new("d"), "prod", true, nil, new("m"), &at, []string{"a"}, 3},
+		`{"key_path":"p","secret_type":"KEY_VALUE","value":"v","description":"d","namespace":"prod","is_honey_token":true,"message":"m","expires_at":"2026-04-27 18:40:00","tags":["a"],"max_versions":3}`,
 	},
 	{CreateSecret{KeyPath: "p", SecretType: KeyValue, Value: value("v")}, `{"key_path":"p","secret_type":"KEY_VALUE","value":"v"}`},
-	{CreatedSecret{"i", "p", "default"}, `{"id":"i","key_path":"p","namespace":"default"}`},
-	{UpdateSecret{value("v"), new("d"), new(false)}, `{"value":"v","description":"d","is_honey_token":false}`},
+	{
+		CreateSecret{KeyPath: "p", SecretType: KeyValue, Generate: &Generate{"hex", 16}},
+		`{"key_path":"p","secret_type":"KEY_VALUE","generate":{"type":"hex","length":16}}`,
+	},
+	{CreatedSecret{ID: "i", KeyPath: "p", Namespace: "default"}, `{"id":"i","key_path":"p","namespace":"default"}`},
+	{CreatedSecret{"i", "p", "default", "ssh-ed25519 AAAA"}, `{"id":"i","key_path":"p","namespace":"default","public_key":"ssh-ed25519 AAAA"}`},
+	{UpdateSecret{Value: value("v"), Description: new("d"), IsHoneyToken: new(false)}, `{"value":"v","description":"d","is_honey_token":false}`},
+	{
+		UpdateSecret{Value{}, nil, nil, &Generate{Type: "uuid"}, new("m"), new(int64(3)), new(""), &[]string{}, new(int64(5))},
+		`{"generate":{"type":"uuid"},"message":"m","if_version":3,"expires_at":"","tags":[],"max_versions":5}`,
+	},
 	{UpdateSecret{}, `{}`},
-	{Updated{true, "i"}, `{"updated":true,"id":"i"}`},
+	{Updated{Updated: true, ID: "i"}, `{"updated":true,"id":"i"}`},
+	{Updated{true, "i", 3, "ssh-ed25519 AAAA"}, `{"updated":true,"id":"i","version":3,"public_key":"ssh-ed25519 AAAA"}`},
+	{
+		SecretVersion{3, at, "admin", new("m"), 1, "ssh-ed25519 AAAA"},
+		`{"version":3,"created_at":"2026-04-27 18:40:00","created_by":"admin","message":"m","rolled_back_to":1,"public_key":"ssh-ed25519 AAAA"}`,
+	},
+	{SecretVersion{Version: 1, CreatedAt: at, CreatedBy: "admin"}, `{"version":1,"created_at":"2026-04-27 18:40:00","created_by":"admin","message":null}`},
+	{RollbackSecret{3, new("m"), new(int64(4))}, `{"version":3,"message":"m","if_version":4}`},
+	{RollbackSecret{Version: 3}, `{"version":3}`},
+	{SecretShare{"i", "ns", "a/b", "admin", at}, `{"secret_id":"i","namespace":"ns","key_path":"a/b","shared_by":"admin","shared_at":"2026-04-27 18:40:00"}`},
+	{ShareSecret{"ns", "a/b"}, `{"namespace":"ns","key_path":"a/b"}`},
+	{ShareSecret{Namespace: "ns"}, `{"namespace":"ns"}`},
+	{UndeletedSecret{true, "i", "p", "default"}, `{"undeleted":true,"id":"i","key_path":"p","namespace":"default"}`},
+	{DestroyedSecret{true, "i", 3, "n"}, `{"destroyed":true,"id":"i","versions":3,"note":"n"}`},
 	{Deleted{true}, `{"deleted":true}`},
 	{DeletedID{true, "i"}, `{"deleted":true,"id":"i"}`},
 
@@ -120,13 +142,17 @@ var golden = []struct {
 	{ProjectSecrets{map[string]Value{}, []string{"A"}}, `{"env_vars":{},"withheld":["A"]}`},
 
 	{
-		Grant{"i", "p", "", "a/b", "default", "B", "admin", at},
+		Grant{"i", "p", "", "a/b#/c", "default", "B", "admin", at, "/c"},
+		`{"id":"i","project_name":"p","secret_id":"","secret_key_path":"a/b#/c","secret_namespace":"default","env_var_name":"B","granted_by":"admin","granted_at":"2026-04-27 18:40:00","json_pointer":"/c"}`,
+	},
+	{
+		Grant{"i", "p", "", "a/b", "default", "B", "admin", at, ""},
 		`{"id":"i","project_name":"p","secret_id":"","secret_key_path":"a/b","secret_namespace":"default","env_var_name":"B","granted_by":"admin","granted_at":"2026-04-27 18:40:00"}`,
 	},
-	{CreateGrant{"s", new("B")}, `{"secret_id":"s","env_var_name":"B"}`},
+	{CreateGrant{"s", new("B"), "/c"}, `{"secret_id":"s","env_var_name":"B","json_pointer":"/c"}`},
 	{CreateGrant{SecretID: "s"}, `{"secret_id":"s"}`},
-	{CreatedGrant{"i", "p", "s", "a/b", new("B")}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":"B"}`},
-	{CreatedGrant{"i", "p", "s", "a/b", nil}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":null}`},
+	{CreatedGrant{"i", "p", "s", "a/b#/c", new("B"), "/c"}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b#/c","env_var_name":"B","json_pointer":"/c"}`},
+	{CreatedGrant{"i", "p", "s", "a/b", nil, ""}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":null}`},
 
 	{
 		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{}, StatusPending, at, nil, nil, nil, nil, nil},

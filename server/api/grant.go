@@ -13,6 +13,9 @@ type Grant struct {
 	EnvVarName      string `json:"env_var_name"`
 	GrantedBy       string `json:"granted_by"`
 	GrantedAt       Time   `json:"granted_at"`
+	// JSONPointer leads to the member that is delivered, where it is not the
+	// whole secret. It is also at the end of SecretKeyPath, behind a '#'.
+	JSONPointer string `json:"json_pointer,omitempty"`
 }
 
 // CreateGrant is the body of POST /admin/projects/{project_name}/grants.
@@ -21,6 +24,8 @@ type Grant struct {
 type CreateGrant struct {
 	SecretID   string  `json:"secret_id"`
 	EnvVarName *string `json:"env_var_name,omitempty"`
+	// JSONPointer picks one member of a JSON_CONFIG (RFC 6901).
+	JSONPointer string `json:"json_pointer,omitempty"`
 }
 
 // CreatedGrant answers POST /admin/projects/{project_name}/grants.
@@ -30,6 +35,7 @@ type CreatedGrant struct {
 	SecretID      string  `json:"secret_id"`
 	SecretKeyPath string  `json:"secret_key_path"`
 	EnvVarName    *string `json:"env_var_name"`
+	JSONPointer   string  `json:"json_pointer,omitempty"`
 }
 
 // The states of a pending grant.

@@ -12,6 +12,17 @@ const (
 	UpdateSecret Action = "update_secret"
 	DeleteSecret Action = "delete_secret"
 
+	ListSecretVersions Action = "list_secret_versions"
+	RollbackSecret     Action = "rollback_secret"
+	UndeleteSecret     Action = "undelete_secret"
+	DestroySecret      Action = "destroy_secret"
+	ShareSecret        Action = "share_secret"
+	UnshareSecret      Action = "unshare_secret"
+	ListSecretShares   Action = "list_secret_shares"
+	ImportSecrets      Action = "import_secrets"
+	SecretExpiring     Action = "secret_expiring"
+	SecretExpired      Action = "secret_expired"
+
 	CreateAgent Action = "create_agent"
 	ListAgents  Action = "list_agents"
 	DeleteAgent Action = "delete_agent"

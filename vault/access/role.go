@@ -37,6 +37,9 @@ func (r Role) may(a Action) bool {
 // roles says who may do what besides Super. Every action stands here.
 var roles = map[Action][]Role{
 	CreateSecret: managers, ListSecrets: everyone, ReadSecret: managers, UpdateSecret: managers, DeleteSecret: managers,
+	ListSecretVersions: everyone, RollbackSecret: managers, UndeleteSecret: managers, DestroySecret: managers,
+	ShareSecret: managers, UnshareSecret: managers, ListSecretShares: everyone, ImportSecrets: managers,
+	SecretExpiring: nobody, SecretExpired: nobody,
 	CreateAgent: managers, ListAgents: everyone, DeleteAgent: managers,
 	CreateNamespace: managers, ListNamespaces: everyone, DeleteNamespace: managers,
 	CreatePolicy: managers, ListPolicies: everyone, DeletePolicy: managers,
