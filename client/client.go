@@ -35,9 +35,12 @@ type Config struct {
 
 // A Client talks to one server. It is safe for concurrent use.
 type Client struct {
-	base  *url.URL
-	http  *http.Client
-	admin opaque.Bytes
+	base *url.URL
+	http *http.Client
+	// patient is http for answers that take their time, which its callers
+	// bound.
+	patient *http.Client
+	admin   opaque.Bytes
 }
 
 // ErrInsecure is returned for an http:// URL of another machine: tokens and
@@ -56,7 +59,8 @@ func New(cfg Config) (*Client, error) {
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
 		return nil, WithHint(fmt.Errorf("%w: %s", ErrInsecure, base), "use https:// and give the server a certificate (cortex serve --help)")
 	}
-	return &Client{base: base, http: httpClient(cfg.HTTP), admin: cfg.AdminToken}, nil
+	h := httpClient(cfg.HTTP)
+	return &Client{base: base, http: h, patient: patient(h), admin: cfg.AdminToken}, nil
 }
 
 // URL returns the server's URL in its normal form: lower case, no trailing
@@ -150,6 +154,19 @@ func httpClient(given *http.Client) *http.Client {
 	// A redirect would carry tokens and signatures to a place nobody named.
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return h
+}
+
+// patient returns a client like h that waits for an answer for as long as the
+// context of the request allows.
+func patient(h *http.Client) *http.Client {
+	p := *h
+	p.Timeout = 0
+	if t, ok := p.Transport.(*http.Transport); ok {
+		t = t.Clone()
+		t.ResponseHeaderTimeout = 0
+		p.Transport = t
+	}
+	return &p
 }
 
 func transport() *http.Transport {

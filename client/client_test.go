@@ -462,6 +462,13 @@ func TestAdminRoutes(t *testing.T) {
 			_, err := c.ApproveGrant(ctx, "g", api.ApproveGrant{ApprovedKeys: &[]string{"A"}})
 			return err
 		}, "POST /admin/pending-grants/g/approve", `{"approved_keys":["A"]}`},
+		{func() error {
+			_, err := c.ApproveGrant(ctx, "g", api.ApproveGrant{Remap: map[string]string{"A": "b"}, AutoApprovalDays: new(7)})
+			return err
+		}, "POST /admin/pending-grants/g/approve", `{"remap":{"A":"b"},"auto_approval_days":7}`},
+		{func() error { _, err := c.Freeze(ctx, api.FreezeTarget{Kind: "agent", Name: "a"}); return err }, "POST /admin/freeze", `{"kind":"agent","name":"a"}`},
+		{func() error { _, err := c.Unfreeze(ctx, api.FreezeTarget{Kind: "secret", ID: "i"}); return err }, "POST /admin/unfreeze", `{"kind":"secret","id":"i"}`},
+		{func() error { _, err := c.Freezes(ctx); return err }, "GET /admin/freezes", ""},
 		{func() error { _, err := c.DenyGrant(ctx, "g"); return err }, "POST /admin/pending-grants/g/deny", ""},
 		{func() error { _, err := c.DeletePendingGrant(ctx, "g"); return err }, "DELETE /admin/pending-grants/g", ""},
 		{func() error { _, err := c.AllowedDaemons(ctx); return err }, "GET /admin/allowed-daemon-versions", ""},

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // maxAnswer is the longest answer read, in bytes.
@@ -35,6 +36,8 @@ type request struct {
 	query  url.Values
 	header http.Header
 	body   []byte // nil for none; wiped by send
+	// wait is how long the server was asked to wait before it answers.
+	wait time.Duration
 }
 
 // A path is a route's path, with its parameters as they are and escaped.
@@ -131,7 +134,15 @@ func inNamespace(namespace string) url.Values {
 	return url.Values{"namespace": {namespace}}
 }
 
+// slack is how much longer than asked a server may take that waits.
+const slack = 30 * time.Second
+
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	if r.wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.wait+slack, ErrSilent)
+		defer cancel()
+	}
 	body := &sent{bytes: r.body}
 	defer body.over()
 	if err := r.path.valid(); err != nil {
@@ -141,7 +152,11 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	resp, err := c.http.Do(req)
+	h := c.http
+	if r.wait > 0 {
+		h = c.patient
+	}
+	resp, err := h.Do(req)
 	if err != nil {
 		return answer{}, c.unreachable(ctx, err)
 	}

@@ -2,9 +2,14 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // Grants returns what a project may read, newest first: in one namespace, or
@@ -29,6 +34,64 @@ func (c *Client) DeleteGrant(ctx context.Context, project, grantID string) (api.
 // decision, newest first.
 func (c *Client) PendingGrants(ctx context.Context) ([]api.PendingGrant, error) {
 	return admin[[]api.PendingGrant](ctx, c, http.MethodGet, at("/admin/pending-grants"), nil, nil)
+}
+
+// A PendingList is a list of pending grants.
+type PendingList struct {
+	// Changed tells that Grants is not the list the caller has.
+	Changed bool
+	Grants  []api.PendingGrant
+	// Version stands for the list; two lists of one version are the same.
+	Version string
+}
+
+// WaitPending returns the pending grants as soon as they are not those of
+// version, or at the end of wait. Without a version it waits for any change,
+// and returns the list in each case.
+func (c *Client) WaitPending(ctx context.Context, version string, wait time.Duration) (PendingList, error) {
+	r, err := c.adminRequest(http.MethodGet, at("/admin/pending-grants"), waiting(wait), nil)
+	if err != nil {
+		return PendingList{}, err
+	}
+	r.wait = wait
+	if version != "" {
+		r.header.Set("If-None-Match", version)
+	}
+	a, err := c.send(ctx, r)
+	if err != nil {
+		return PendingList{}, err
+	}
+	switch a.status {
+	case http.StatusOK:
+	case http.StatusNotModified:
+		return PendingList{Version: version}, nil
+	default:
+		return PendingList{}, a.problem(c.base)
+	}
+	list := PendingList{Changed: true, Version: a.header.Get("ETag")}
+	if err := json.Unmarshal(a.body, &list.Grants); err != nil {
+		return PendingList{}, fmt.Errorf("%w: %s", ErrAnswer, jsonProblem(err))
+	}
+	return list, nil
+}
+
+// waiting is the query of a route that can wait.
+func waiting(d time.Duration) url.Values {
+	if d <= 0 {
+		return nil
+	}
+	return url.Values{"wait": {d.String()}}
+}
+
+// PendingGrant returns what became of a request of the agent that by attests
+// for, as soon as it is decided, or after wait. A request that is gone fails
+// with [api.NotFound]: the agent should discover again.
+func (c *Client) PendingGrant(ctx context.Context, agentID, id string, by Attester, wait time.Duration) (api.GrantStatus, error) {
+	r := request{method: http.MethodGet, path: at("/agent/pending-grants/", id), query: waiting(wait), header: http.Header{}, wait: wait}
+	if err := attest(by, &r, proof.AgentTokenID(agentID)); err != nil {
+		return api.GrantStatus{}, err
+	}
+	return call[api.GrantStatus](ctx, c, r)
 }
 
 // ApproveGrant approves a pending grant, or the part of it that in names.

@@ -73,6 +73,7 @@ func (s *settings) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
 		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m), or off"),
+		text(&s.honeyOnName, "honey-on-name", "CORTEX_HONEY_ON_NAME", "what happens to an agent that asks for a honey secret by its name, without a grant: `alarm` alone, or freeze"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
 		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},

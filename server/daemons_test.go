@@ -113,15 +113,16 @@ func TestRevokedSession(t *testing.T) {
 	token := a.Obtain(t, "app", "OPENAI_API_KEY").Token
 	id := a.SessionID
 	wantBody(t, s.TryAdmin(t, "DELETE", "/admin/daemon-sessions/"+id, nil), http.StatusOK, `{"deleted":true,"id":"`+id+`"}`)
-	wantError(t, a.Fetch(t, "app", token), http.StatusUnauthorized, api.Unauthorized)
+	wantError(t, a.Fetch(t, "app", token), http.StatusUnauthorized, api.TokenRevoked)
 	wantError(t, a.Send(t, a.Discovery("app", "OPENAI_API_KEY")), http.StatusUnauthorized, api.Unauthorized)
 	wantError(t, s.TryAdmin(t, "DELETE", "/admin/daemon-sessions/nope", nil), http.StatusNotFound, api.NotFound)
 	var list []api.DaemonSession
 	if s.Admin(t, "GET", "/admin/daemon-sessions", nil, &list); list[0].RevokedAt == nil {
 		t.Errorf("%+v", list[0])
 	}
-	a.Attest(t) // its token is still good
-	a.Values(t, "app", token)
+	a.Attest(t) // its login is still good, and the approval stands
+	wantError(t, a.Fetch(t, "app", token), http.StatusUnauthorized, api.TokenRevoked)
+	a.Values(t, "app", a.Discover(t, "app", "OPENAI_API_KEY").Token)
 }
 
 // A new session ends the one before, and the third within 30 s is refused.

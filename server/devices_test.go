@@ -85,7 +85,7 @@ func TestDeletedDeviceIsCutOff(t *testing.T) {
 	token := a.Obtain(t, "app", "OPENAI_API_KEY").Token
 	wantBody(t, s.TryAdmin(t, "DELETE", "/admin/devices/bot", nil), http.StatusOK, `{"deleted":true,"rows":1}`)
 	wantError(t, a.Attest(t), http.StatusUnauthorized, api.Unauthorized)
-	wantError(t, a.Fetch(t, "app", token), http.StatusUnauthorized, api.Unauthorized)
+	wantError(t, a.Fetch(t, "app", token), http.StatusUnauthorized, api.TokenRevoked)
 	wantBody(t, s.TryAdmin(t, "DELETE", "/admin/devices/bot", nil), http.StatusOK, `{"deleted":true,"rows":0}`)
 	wantBody(t, s.TryAdmin(t, "DELETE", "/admin/devices/nobody", nil), http.StatusOK, `{"deleted":true,"rows":0}`)
 }

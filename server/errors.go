@@ -35,6 +35,7 @@ var problems = []struct {
 	{vault.ErrClockSkew, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrUnauthorized, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrGrantDenied, http.StatusForbidden, api.GrantDenied},
+	{vault.ErrFrozen, http.StatusForbidden, api.ProjectFrozen},
 	{vault.ErrProjectMismatch, http.StatusForbidden, api.ProjectAgentMismatch},
 	{vault.ErrBinaryNotAllowed, http.StatusForbidden, api.BinaryNotAllowed},
 	{vault.ErrBinaryDisabled, http.StatusForbidden, api.BinaryDisabled},

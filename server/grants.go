@@ -1,7 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
 	"slices"
 
 	"github.com/cortex-auth/cortex/server/api"
@@ -47,14 +51,63 @@ func wireGrant(g vault.ProjectGrant) api.Grant {
 	}
 }
 
-func (s *Server) listPending(ctx context.Context, q *request) ([]api.PendingGrant, error) {
+// listPending lists what waits for a decision. With the query parameter wait
+// it answers as soon as the list is not the one that the client has: that of
+// If-None-Match, else that of now.
+func (s *Server) listPending(ctx context.Context, q *request) (int, any, error) {
 	status, err := q.query("status")
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	if !slices.Contains([]string{"", api.StatusPending, api.StatusApproved, api.StatusDenied}, status) {
-		return nil, &vault.InvalidError{Field: "status", Reason: "must be pending, approved or denied"}
+	if !slices.Contains([]string{"", api.StatusPending, api.StatusApproved, api.StatusDenied, api.StatusExpired}, status) {
+		return 0, nil, &vault.InvalidError{Field: "status", Reason: "must be pending, approved, denied or expired"}
 	}
+	has := q.Header.Get("If-None-Match")
+	var list []api.PendingGrant
+	var tag string
+	err = s.awaitPending(ctx, q, func() (bool, error) {
+		if list, err = s.pending(ctx, q, status); err != nil {
+			return true, err
+		}
+		tag, err = entityTag(list)
+		has = cmp.Or(has, tag)
+		return tag != has, err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	q.conn.Header().Set("ETag", tag)
+	if tag == q.Header.Get("If-None-Match") {
+		return http.StatusNotModified, nil, nil
+	}
+	return http.StatusOK, list, nil
+}
+
+// awaitPending calls look once, or as long as the client is willing to wait.
+func (s *Server) awaitPending(ctx context.Context, q *request, look func() (bool, error)) error {
+	d, err := q.wait()
+	if err != nil {
+		return err
+	}
+	if d == 0 {
+		_, err := look()
+		return err
+	}
+	leave, ok := s.waits.Take(q.client.Source.String())
+	if !ok {
+		return crowded
+	}
+	defer leave()
+	watch, err := s.vault.WatchGrants()
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	q.stay(d)
+	return s.await(ctx, d, watch, look)
+}
+
+func (s *Server) pending(ctx context.Context, q *request, status string) ([]api.PendingGrant, error) {
 	p, err := s.part(q)
 	if err != nil {
 		return nil, err
@@ -70,6 +123,44 @@ func (s *Server) listPending(ctx context.Context, q *request) ([]api.PendingGran
 		return wireAll(shown(rows), wirePending), nil
 	}
 	return paged(s, q, rows, 0, pendingAt, wirePending)
+}
+
+// entityTag returns a text that stands for an answer.
+func entityTag(answer any) (string, error) {
+	text, err := encode(answer)
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:16]) + `"`, err
+}
+
+// grantStatus tells a daemon what became of its agent's request, as soon as it
+// is decided if the daemon is willing to wait.
+func (s *Server) grantStatus(ctx context.Context, q *request) (api.GrantStatus, error) {
+	d, err := q.wait()
+	if err != nil {
+		return api.GrantStatus{}, err
+	}
+	leave, ok := s.waits.Take(q.client.Source.String())
+	if !ok {
+		return api.GrantStatus{}, crowded
+	}
+	defer leave()
+	if leave, ok = s.polls.Take(q.By.ID); !ok {
+		return api.GrantStatus{}, crowded
+	}
+	defer leave()
+	id := q.PathValue("id")
+	watch, err := s.vault.WatchGrant(q.By, id)
+	if err != nil {
+		return api.GrantStatus{}, err
+	}
+	defer watch.Close()
+	q.stay(d)
+	var p vault.PendingGrant
+	err = s.await(ctx, d, watch, func() (bool, error) {
+		p, err = s.vault.PendingGrant(ctx, q.By, id)
+		return !waits(p), err
+	})
+	return wireGrantStatus(p), err
 }
 
 // shown cuts a list of requests that has the newest first. What still waits for
@@ -97,7 +188,12 @@ func shown(rows []vault.PendingGrant) []vault.PendingGrant {
 func waits(p vault.PendingGrant) bool { return p.Status == api.StatusPending }
 
 func (s *Server) approvePending(ctx context.Context, c call[api.ApproveGrant]) (api.ApprovedGrant, error) {
-	p, err := s.vault.ApproveGrant(ctx, c.By, c.PathValue("id"), c.In.ApprovedKeys)
+	a := vault.Approval{Keys: c.In.ApprovedKeys, Remap: c.In.Remap}
+	if days := c.In.AutoApprovalDays; days != nil {
+		// None at all is not the same as nothing said.
+		a.Days = cmp.Or(*days, -1)
+	}
+	p, err := s.vault.ApproveGrant(ctx, c.By, c.PathValue("id"), a)
 	if err != nil {
 		return api.ApprovedGrant{}, err
 	}
@@ -129,5 +225,12 @@ func wirePending(p vault.PendingGrant) api.PendingGrant {
 }
 
 func wireItem(p vault.Proposal) api.GrantItem {
-	return api.GrantItem{EnvVarName: p.Name, KeyPath: p.Path, Kind: p.Kind}
+	return api.GrantItem{EnvVarName: p.Name, KeyPath: p.Path, Kind: p.Kind, AskedKeyPath: p.Asked}
+}
+
+func wireGrantStatus(p vault.PendingGrant) api.GrantStatus {
+	return api.GrantStatus{
+		GrantID: p.ID, ProjectName: p.Project, Status: p.Status,
+		RequestedKeys: listed(p.Requested), ApprovedKeys: listed(p.Approved), AutoApprovalUntil: wireTime(p.AutoApprovalUntil),
+	}
 }

@@ -58,8 +58,15 @@ func created(e endpoint) endpoint {
 
 // write sends an answer.
 func write(w http.ResponseWriter, status int, answer any) error {
-	if f, ok := answer.(web.File); ok {
-		return sendPage(w, status, f)
+	switch a := answer.(type) {
+	case web.File:
+		return sendPage(w, status, a)
+	case stream:
+		return a(w)
+	}
+	if status == http.StatusNotModified {
+		w.WriteHeader(status)
+		return nil
 	}
 	body, err := encode(answer)
 	if err != nil {

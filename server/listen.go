@@ -24,7 +24,7 @@ const (
 // What one HTTP/2 connection may have under way. Without these, a few
 // connections that never finish a request hold what thousands should.
 const (
-	maxStreams       = 16
+	maxHTTP2Streams  = 16
 	maxConnBuffer    = 256 << 10 // received and not read, in all its streams
 	maxStreamBuffer  = 64 << 10  // in each of them
 	http2WriteStalls = 30 * time.Second
@@ -40,6 +40,7 @@ const (
 // every limit of time and size set. Its listener is the caller's.
 func (s *Server) HTTPServer() *http.Server {
 	srv := httpServer(s)
+	srv.RegisterOnShutdown(s.hangUp)
 	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	return srv
 }
@@ -53,7 +54,7 @@ func httpServer(h http.Handler) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          maxStreams,
+			MaxConcurrentStreams:          maxHTTP2Streams,
 			MaxReceiveBufferPerConnection: maxConnBuffer,
 			MaxReceiveBufferPerStream:     maxStreamBuffer,
 			WriteByteTimeout:              http2WriteStalls,

@@ -50,6 +50,7 @@ func listOf(u *url.URL) string {
 	filters := u.Query()
 	filters.Del("limit")
 	filters.Del("cursor")
+	filters.Del("wait")
 	return u.Path + "?" + filters.Encode()
 }
 

@@ -27,6 +27,8 @@ func (s *Server) routes() []route {
 		{"POST /device/token", s.anyone, atMost(maxDeviceBody, handle(s.deviceToken))},
 		{"POST /daemon/attest", s.device, atMost(maxAttestBody, handle(s.attest))},
 		{"POST /agent/discover", s.agent, handle(s.discover)},
+		{"GET /agent/pending-grants/{id}", s.daemon, bare(s.grantStatus)},
+		{"GET /daemon/events", s.daemon, bare(s.daemonEvents)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},
 
@@ -64,10 +66,14 @@ func (s *Server) routes() []route {
 		{"POST /admin/projects/{project}/grants", s.admin, created(handle(s.createGrant))},
 		{"DELETE /admin/projects/{project}/grants/{id}", s.admin, bare(s.deleteGrant)},
 
-		{"GET /admin/pending-grants", s.admin, bare(s.listPending)},
+		{"GET /admin/pending-grants", s.admin, s.listPending},
 		{"POST /admin/pending-grants/{id}/approve", s.admin, handle(s.approvePending)},
 		{"POST /admin/pending-grants/{id}/deny", s.admin, bare(s.denyPending)},
 		{"DELETE /admin/pending-grants/{id}", s.admin, bare(s.deletePending)},
+
+		{"GET /admin/freezes", s.admin, bare(s.listFreezes)},
+		{"POST /admin/freeze", s.admin, handle(s.freeze)},
+		{"POST /admin/unfreeze", s.admin, handle(s.unfreeze)},
 
 		{"GET /admin/devices", s.admin, bare(s.listDevices)},
 		{"POST /admin/web/device/approve", s.admin, handle(s.approveDevice)},
@@ -129,6 +135,16 @@ func (s *Server) agent(ctx context.Context, q *request) (err error) {
 		return err
 	}
 	return s.guard.Covers(ctx, q.client, q.attested, body)
+}
+
+// daemon asks for the signature of an attested daemon over a request without a
+// body, in every case.
+func (s *Server) daemon(ctx context.Context, q *request) (err error) {
+	if q.attestation, err = auth.Attestation(q.Header); err != nil {
+		return err
+	}
+	q.By, err = s.guard.Daemon(ctx, q.client, http.MethodGet, q.URL.Path, q.attestation)
+	return err
 }
 
 // project asks for a project token. Whether it and the attestation are good,

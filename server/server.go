@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
@@ -53,8 +54,15 @@ type Server struct {
 	proxies auth.Proxies
 	guard   *auth.Guard
 	limits  limits
+	waits   *limit.Seats // by source
+	polls   *limit.Seats // by agent
+	streams *limit.Seats
 	bodies  *limit.Budget
 	handler http.Handler
+
+	// closing is closed, once, when the server stops.
+	closing chan struct{}
+	once    sync.Once
 }
 
 // limits are those that single routes apply.
@@ -76,6 +84,10 @@ func New(c Config) (*Server, error) {
 		vault:   c.Vault,
 		log:     c.log(),
 		bodies:  limit.NewBudget(bodyBudget),
+		waits:   limit.NewSeats(maxWaits, maxStaying),
+		polls:   limit.NewSeats(maxWaits, maxPolls),
+		streams: limit.NewSeats(maxStreams, maxStaying),
+		closing: make(chan struct{}),
 		proxies: c.Proxies,
 		guard:   auth.NewGuard(c.Vault, rates.Failures),
 		limits: limits{

@@ -26,6 +26,7 @@ type settings struct {
 	resetAdminToken       bool
 	kdfProfile            string
 	rateLimits            string
+	honeyOnName           string
 	trustedProxies        string
 	dashboardOrigins      string
 	disableRequestSigning bool
@@ -34,18 +35,20 @@ type settings struct {
 
 // A plan is what settings come to.
 type plan struct {
-	addr       *net.TCPAddr
-	path       string // of the database
-	cert       *certificate
-	params     keyring.Params
-	limits     limit.Rates
-	proxies    auth.Proxies
-	origins    []string
-	attest     bool // require attestation
-	twoPerson  bool
-	password   secretInput
-	adminToken secretInput
-	resetToken bool
+	addr   *net.TCPAddr
+	path   string // of the database
+	cert   *certificate
+	params keyring.Params
+	limits limit.Rates
+	// freezeOnName freezes who asks for a honey secret by its name.
+	freezeOnName bool
+	proxies      auth.Proxies
+	origins      []string
+	attest       bool // require attestation
+	twoPerson    bool
+	password     secretInput
+	adminToken   secretInput
+	resetToken   bool
 	// insecure names the protections that are switched off.
 	insecure []string
 }
@@ -73,7 +76,7 @@ func (s settings) plan() (plan, error) {
 		resetToken: s.resetAdminToken,
 		origins:    items(s.dashboardOrigins),
 	}
-	var errs [8]error
+	var errs [9]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -84,7 +87,19 @@ func (s settings) plan() (plan, error) {
 	if errs[6] == nil {
 		p.insecure, errs[7] = s.insecure(p)
 	}
+	p.freezeOnName, errs[8] = s.freezeOnName()
 	return p, errors.Join(errs[:]...)
+}
+
+// freezeOnName reads what happens to whoever asks for a honey secret by name.
+func (s settings) freezeOnName() (bool, error) {
+	switch s.honeyOnName {
+	case "", "alarm":
+		return false, nil
+	case "freeze":
+		return true, nil
+	}
+	return false, fmt.Errorf("CORTEX_HONEY_ON_NAME %q: want alarm or freeze", s.honeyOnName)
 }
 
 func (s settings) certificate() (*certificate, error) {

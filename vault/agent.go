@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"iter"
 	"slices"
 	"time"
 
@@ -35,7 +36,6 @@ type agentRow struct {
 	Public      []byte  `cbor:"4,keyasint"`
 	Description *string `cbor:"5,keyasint,omitempty"`
 	Created     int64   `cbor:"6,keyasint"`
-	Frozen      bool    `cbor:"7,keyasint,omitempty"`
 }
 
 // Key returns the row id: an agent that is made anew under an old name is
@@ -58,14 +58,14 @@ type Agent struct {
 	Description *string
 	Created     time.Time
 	Key         ed25519.PublicKey
-	// Frozen agents get nothing.
+	// Frozen agents get nothing, nor do those of a frozen namespace.
 	Frozen bool
 }
 
 func (r agentRow) agent() Agent {
 	return Agent{
 		ID: r.ID, AgentID: r.AgentID, Namespace: r.Namespace, Description: r.Description,
-		Created: nanos(r.Created), Key: r.Public, Frozen: r.Frozen,
+		Created: nanos(r.Created), Key: r.Public,
 	}
 }
 
@@ -144,12 +144,32 @@ func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) 
 		if namespace != "" {
 			rows = agentsOf.All(o.Tx, store.Key(namespace))
 		}
-		return collectSeen(o, &all, rows, func(r agentRow) string { return r.Namespace }, agentRow.agent)
+		return o.collectAgents(&all, rows)
 	})
 	slices.SortFunc(all, func(a, b Agent) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.AgentID, b.AgentID))
 	})
 	return all, err
+}
+
+// collectAgents is collectSeen, and says of each whether it is frozen.
+func (o *op) collectAgents(all *[]Agent, rows iter.Seq2[agentRow, error]) error {
+	o.anywhere()
+	*all = []Agent{}
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		if !o.by.Within(r.Namespace) {
+			continue
+		}
+		a := r.agent()
+		if a.Frozen, err = o.isFrozen(FreezeAgent, r.Namespace, r.ID); err != nil {
+			return err
+		}
+		*all = append(*all, a)
+	}
+	return nil
 }
 
 // DeleteAgent deletes an agent with all that hangs on it: devices, sessions,
@@ -212,10 +232,16 @@ func (o *op) dropAgent(a agentRow) error {
 	if err := dropAll(o, devices, devicesByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
+	if _, err := o.endSessions(a.ID); err != nil {
+		return err
+	}
 	if err := dropAll(o, sessions, sessionsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
-	if err := dropAll(o, pendings, pendingsByAgent.All(o.Tx, id)); err != nil {
+	if err := o.dropPendings(id); err != nil {
+		return err
+	}
+	if err := o.unfreeze(FreezeAgent, a.Namespace, a.ID); err != nil {
 		return err
 	}
 	if err := o.dropTokens(a); err != nil {

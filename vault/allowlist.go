@@ -75,6 +75,7 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 		}
 		out = row.daemon()
 		o.record.about(sha, map[bool]string{true: "enabled", false: "disabled"}[d.Enabled])
+		o.tellResync()
 		return allowedDaemons.Insert(o.Tx, row)
 	})
 	return out, err
@@ -83,6 +84,7 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 // DisallowDaemon takes a binary off the allowlist.
 func (v *Vault) DisallowDaemon(ctx context.Context, by access.Caller, sha string) error {
 	return v.do(ctx, by, record{action: access.DisallowDaemon, resource: sha}, func(o *op) error {
+		o.tellResync()
 		return allowedDaemons.Delete(o.Tx, store.Key(sha))
 	})
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/subtle"
@@ -65,6 +66,42 @@ func (v *Vault) CheckBody(ctx context.Context, from access.Origin, a *Attested, 
 	return v.failAuth(ctx, k, from, record{action: access.Attestation}, ErrUnauthorized)
 }
 
+// AuthenticateDaemon returns the agent whose attested daemon signed a request
+// without a body, with the session as its credential. Its attestation, which
+// it asks for in every case, is used up: of an agent that only asks how things
+// stand no more is recorded. Errors are as for [Vault.CheckAttestation].
+func (v *Vault) AuthenticateDaemon(ctx context.Context, from access.Origin, method, path string, att *proof.Attestation) (access.Caller, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return access.Caller{}, err
+	}
+	defer release()
+	var a Attested
+	var agent agentRow
+	err = v.db.View(ctx, func(tx *store.Tx) error {
+		o := v.newOp(tx, k, access.Nobody(from), record{})
+		if a, err = o.attested(att, method, path); err != nil {
+			return err
+		}
+		if agent, err = o.goodAgent(a.agent); err != nil {
+			return err
+		}
+		if !a.covers(proof.BodyHash(nil)) || !a.by(agent) {
+			return ErrUnauthorized
+		}
+		return nil
+	})
+	if err == nil {
+		err = v.db.Update(ctx, func(tx *store.Tx) error {
+			return v.newOp(tx, k, access.Nobody(from), record{}).useAttested(&a)
+		})
+	}
+	if err != nil {
+		return access.Caller{}, v.failAuth(ctx, k, from, record{action: access.Attestation, agent: agent.AgentID}, err)
+	}
+	return agent.caller("attestation", a.session, from), nil
+}
+
 // covers reports whether bodySHA256 was attested.
 func (a *Attested) covers(bodySHA256 string) bool {
 	return subtle.ConstantTimeCompare([]byte(a.body), []byte(bodySHA256)) == 1
@@ -114,10 +151,10 @@ func (o *op) liveSession(id string) (sessionRow, error) {
 // [ErrUnauthorized].
 func (o *op) goodAgent(id string) (agentRow, error) {
 	a, err := agents.Get(o.Tx, store.Key(id))
-	if isNotFound(err) || err == nil && a.Frozen {
+	if isNotFound(err) {
 		return agentRow{}, ErrUnauthorized
 	}
-	return a, err
+	return a, cmp.Or(err, o.thawed(a))
 }
 
 // useAttested checks what may have changed since an attestation was verified,
@@ -144,6 +181,8 @@ func (v *Vault) failAuth(ctx context.Context, k *keys, from access.Origin, r rec
 		r.status = "replay"
 	case errors.Is(err, ErrClockSkew):
 		r.status = "clock_skew"
+	case errors.Is(err, errFrozen):
+		r.status = statusFrozen
 	case !errors.Is(err, ErrUnauthorized):
 		return translate(err)
 	}

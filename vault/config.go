@@ -151,8 +151,12 @@ func (o *op) openTemplate(c *config, path string, rs rules) (opaque.Bytes, error
 	if s.Type != TemplateConfig {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	decision, err := rs.decision(path)
-	if err == nil && s.expired(o.now) {
+	decision, err := o.decideSecret(rs, s)
+	switch {
+	case err != nil:
+	case !strings.HasPrefix(decision, decisionAllowed):
+		err = ErrDenied
+	case s.expired(o.now):
 		decision, err = decisionExpired, ErrNotFound
 	}
 	c.resources = append(c.resources, audit.Resource{Path: path, Decision: "template:" + decision})
@@ -163,18 +167,6 @@ func (o *op) openTemplate(c *config, path string, rs rules) (opaque.Bytes, error
 		c.honey = append(c.honey, path)
 	}
 	return o.openValue(s.secretRow)
-}
-
-// decision says what policies make of a path: [ErrDenied] if they deny it.
-func (rs rules) decision(path string) (string, error) {
-	ok, policy := rs.allow(path)
-	switch {
-	case !ok:
-		return "denied:policy=" + policy, ErrDenied
-	case policy != "":
-		return decisionAllowed + ":policy=" + policy, nil
-	}
-	return decisionAllowed, nil
 }
 
 // lookUp opens the value of every name, and springs the traps among the

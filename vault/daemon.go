@@ -92,11 +92,11 @@ func (v *Vault) device(ctx context.Context, k *keys, accessToken opaque.Bytes, f
 		if err != nil {
 			return err
 		}
-		if d.Status != deviceIssued || a.ID != c.RowID || a.AgentID != c.Subject || a.Frozen {
+		if d.Status != deviceIssued || a.ID != c.RowID || a.AgentID != c.Subject {
 			return store.ErrNotFound
 		}
 		by = a.caller("device-token", c.ID, from)
-		return nil
+		return v.newOp(tx, k, by, record{}).thawed(a)
 	})
 	if isNotFound(err) {
 		err = ErrUnauthorized
@@ -277,6 +277,7 @@ func (o *op) endSessions(agent string) (ended []sessionRow, err error) {
 		switch {
 		case s.live(o.now):
 			ended = append(ended, s)
+			o.tellEnded(s)
 			s.Revoked = o.now.UnixNano()
 			err = sessions.Put(o.Tx, s)
 		case i >= sessionsKept:
@@ -324,7 +325,8 @@ func (v *Vault) Sessions(ctx context.Context, by access.Caller) (all []Session, 
 	return all, err
 }
 
-// RevokeSession ends a session at once. Ending one that has ended does nothing.
+// RevokeSession ends a session at once, and with it the tokens of its agent:
+// who held the one may hold the others. Ending one that has ended does nothing.
 func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) error {
 	return v.do(ctx, by, record{action: access.RevokeSession, resource: id}, func(o *op) error {
 		s, err := sessions.Get(o.Tx, store.Key(id))
@@ -335,7 +337,8 @@ func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) 
 		if s.Revoked != 0 {
 			return nil
 		}
+		o.tellEnded(s)
 		s.Revoked = o.now.UnixNano()
-		return sessions.Put(o.Tx, s)
+		return cmp.Or(sessions.Put(o.Tx, s), o.revokeTokensOf(s.Agent))
 	})
 }

@@ -134,8 +134,11 @@ func (o *op) dropDeleted(id string) error {
 	return deletedSecrets.Delete(o.Tx, gone.Key())
 }
 
-// dropValues deletes every version of a secret.
+// dropValues deletes every version of a secret, and a freeze of it.
 func (o *op) dropValues(id string) (n int, err error) {
+	if err := o.unfreezeSecret(id); err != nil {
+		return 0, err
+	}
 	for r, err := range secretValues.All(o.Tx, store.Key(id)) {
 		if err != nil {
 			return 0, err

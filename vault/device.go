@@ -289,8 +289,8 @@ func (v *Vault) ApproveDevice(ctx context.Context, by access.Caller, userCode, a
 	return d, err
 }
 
-// DeleteDevices ends every log-in of an agent at once, with its sessions, and
-// returns how many log-ins that were. Without a namespace it means the agents
+// DeleteDevices ends every log-in of an agent at once, with its sessions and
+// tokens, and returns how many log-ins that were. Without a namespace it means the agents
 // of that id in all namespaces.
 func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, agentID string) (rows int, err error) {
 	err = v.do(ctx, by, record{action: access.DeleteDevice, agent: agentID}, func(o *op) error {
@@ -314,7 +314,7 @@ func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, 
 	return rows, err
 }
 
-// endDevices deletes an agent's log-ins and ends its sessions.
+// endDevices deletes an agent's log-ins, and ends its sessions and tokens.
 func (o *op) endDevices(a agentRow) (n int, err error) {
 	all, err := gather(devicesByAgent.All(o.Tx, store.Key(a.ID)))
 	if err != nil {
@@ -325,6 +325,8 @@ func (o *op) endDevices(a agentRow) (n int, err error) {
 			return 0, err
 		}
 	}
-	_, err = o.endSessions(a.ID)
-	return len(all), err
+	if _, err = o.endSessions(a.ID); err != nil {
+		return 0, err
+	}
+	return len(all), o.revokeTokensOf(a.ID)
 }

@@ -112,6 +112,9 @@ func (v *Vault) Discover(ctx context.Context, from access.Origin, r DiscoverRequ
 		}
 		return err
 	})
+	if errors.Is(err, errHoney) {
+		return DiscoverResult{}, ErrUnauthorized // recorded already, as an alarm
+	}
 	if err != nil {
 		return DiscoverResult{}, v.failAuth(ctx, k, from, record{action: access.AgentProof}, err)
 	}
@@ -140,7 +143,10 @@ func (v *Vault) prove(ctx context.Context, k *keys, from access.Origin, r Discov
 		if found, err = pick(candidates, message, sig); err != nil {
 			return err
 		}
-		if found.Frozen || !r.Attested.by(found) {
+		if err := o.thawed(found); err != nil {
+			return err
+		}
+		if !r.Attested.by(found) {
 			return ErrUnauthorized
 		}
 		return o.fresh(proofMessage(found, r))
@@ -203,9 +209,15 @@ func (o *op) discover(a agentRow, r DiscoverRequest) (DiscoverResult, error) {
 	if err != nil {
 		return DiscoverResult{}, err
 	}
+	if o.sprung && o.cfg.FreezeOnHoneyName {
+		return DiscoverResult{}, o.spring(a, r.Project)
+	}
 	project, err := o.claim(a, r.Project)
 	if err != nil {
 		return DiscoverResult{}, err
+	}
+	if frozen, err := o.isFrozen(FreezeProject, a.Namespace, r.Project); err != nil || frozen {
+		return DiscoverResult{}, cmp.Or(err, ErrFrozen)
 	}
 	wishes, err = o.gate(a, r.Project, wishes)
 	if err != nil || o.verdict != nil {

@@ -36,7 +36,7 @@ func TestFirstAccessWaits(t *testing.T) {
 	if again := wantPending(t, err, "OPENAI_API_KEY"); again.GrantID != first.GrantID {
 		t.Error("asking again made another request")
 	}
-	p, err := v.ApproveGrant(t.Context(), vaulttest.Admin, first.GrantID, nil)
+	p, err := v.ApproveGrant(t.Context(), vaulttest.Admin, first.GrantID, vault.Approval{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +77,12 @@ func TestApproveSubset(t *testing.T) {
 	h := enrol(t, v, "", "bot")
 	_, err := h.discover("app", "A", "B")
 	p := wantPending(t, err, "A", "B")
-	_, err = v.ApproveGrant(ctx, admin, p.GrantID, &[]string{"C"})
+	_, err = v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{Keys: &[]string{"C"}})
 	wantInvalid(t, err, "approved_keys")
-	if _, err := v.ApproveGrant(ctx, admin, p.GrantID, &[]string{"a"}); err != nil { // a path will do
+	if _, err := v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{Keys: &[]string{"a"}}); err != nil { // a path will do
 		t.Fatal(err)
 	}
-	_, err = v.ApproveGrant(ctx, admin, p.GrantID, nil)
+	_, err = v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
 	want(t, err, vault.ErrDecided)
 	want(t, v.DenyGrant(ctx, admin, p.GrantID), vault.ErrDecided)
 	res, err := h.discover("app", "A", "B")
@@ -137,7 +137,7 @@ func TestUndecidedAreBounded(t *testing.T) {
 	if got := actions(t, v, 1)[0]; got != "discover_limit alarm" {
 		t.Errorf("recorded %q", got)
 	}
-	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, nil); err != nil {
+	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, vault.Approval{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = h.discover("app", names...)

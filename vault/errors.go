@@ -31,6 +31,8 @@ var (
 	ErrAuthorizationPending = errors.New("authorization pending")
 	// ErrGrantDenied: an administrator denied this agent these names.
 	ErrGrantDenied = errors.New("access to this project was denied by an administrator")
+	// ErrFrozen: an administrator froze the project.
+	ErrFrozen = errors.New("the project was frozen by an administrator")
 	// ErrProjectMismatch: the project belongs to another agent.
 	ErrProjectMismatch = errors.New("the project belongs to another agent")
 	// ErrBinaryNotAllowed: the daemon's hash is not on the allowlist.
@@ -53,6 +55,8 @@ var (
 	ErrTokenActive = errors.New("the project has an active token; send regenerate_token to replace it")
 	// ErrTooMany: a limit on how often or how many was reached.
 	ErrTooMany = errors.New("too many requests")
+	// ErrReplaced: the same session watches elsewhere since.
+	ErrReplaced = errors.New("another stream of the same session took the place of this one")
 	// ErrAuditBroken: the audit trail's end is not what its head record says.
 	ErrAuditBroken = errors.New("the audit trail does not end where its head record says: run `cortex verify-audit` and restore a backup")
 )

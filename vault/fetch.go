@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -58,7 +59,7 @@ func (r FetchResult) wipe() {
 const maxFetch = 8 << 20
 
 // fetchBuckets are what a fetch is authorised by.
-var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares}
+var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares, freezes}
 
 // FetchSecrets returns the values that a project token opens. They leave only
 // after the audit entry that names every one of them is durable. It returns
@@ -144,6 +145,9 @@ func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
 	}
 	if f.agent, err = o.goodAgent(f.token.Agent); err != nil {
 		return f, err
+	}
+	if frozen, err := o.isFrozen(FreezeProject, f.token.Namespace, f.token.Project); err != nil || frozen {
+		return f, cmp.Or(err, errFrozen)
 	}
 	if attest {
 		if f.attested, err = o.attestedFetch(f.agent, r); err != nil {
@@ -270,8 +274,8 @@ func (o *op) decide(t tokenRow, m mapping, rs rules) (d decision, err error) {
 	if err != nil {
 		return d, err
 	}
+	var p placed
 	if d.secret, err = secrets.Get(o.Tx, store.Key(m.SecretID)); err == nil {
-		var p placed
 		p, err = o.place(d.secret, t.Namespace)
 		d.path = p.path
 	}
@@ -282,18 +286,31 @@ func (o *op) decide(t tokenRow, m mapping, rs rules) (d decision, err error) {
 	if err != nil {
 		return d, err
 	}
-	ok, policy := rs.allow(d.path)
-	switch {
-	case !ok:
-		d.text = "denied:policy=" + policy
-	case d.secret.expired(o.now):
+	d.text, err = o.decideSecret(rs, p)
+	if d.allows() && d.secret.expired(o.now) {
 		d.text = decisionExpired
-	case policy != "":
-		d.text = decisionAllowed + ":policy=" + policy
-	default:
-		d.text = decisionAllowed
 	}
-	return d, nil
+	return d, err
+}
+
+// decideSecret asks whether a secret is frozen, and whether an agent's policies
+// let it through by the path it has there. What does not begin with
+// decisionAllowed withholds it.
+func (o *op) decideSecret(rs rules, p placed) (decision string, err error) {
+	frozen, err := o.isFrozen(FreezeSecret, p.Namespace, p.ID)
+	if err != nil {
+		return "", err
+	}
+	ok, policy := rs.allow(p.path)
+	switch {
+	case frozen:
+		return "withheld:frozen", nil
+	case !ok:
+		return "denied:policy=" + policy, nil
+	case policy != "":
+		return decisionAllowed + ":policy=" + policy, nil
+	}
+	return decisionAllowed, nil
 }
 
 // gives reports whether a grant is the one a mapping rests on.
@@ -340,11 +357,15 @@ func (o *op) deliver(f fetch) error {
 	for _, path := range f.honey {
 		o.alarm(record{action: access.HoneyTokenAccess, agent: f.agent.AgentID, project: f.token.Project, resource: path})
 	}
+	return o.spring(f.agent, f.token.Project)
+}
+
+// spring is what a trap does: it ends the tokens of the project, and freezes
+// the agent.
+func (o *op) spring(a agentRow, project string) error {
 	o.record.status, o.verdict = statusDenied, errHoney
-	if _, err := o.revokeTokens(f.token.Namespace, f.token.Project); err != nil {
+	if _, err := o.revokeTokens(a.Namespace, project); err != nil {
 		return err
 	}
-	a := f.agent
-	a.Frozen = true
-	return agents.Put(o.Tx, a)
+	return o.freezeAgent(a, "it asked for a honey secret")
 }

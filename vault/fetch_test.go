@@ -268,8 +268,8 @@ func TestHoneyByGrant(t *testing.T) {
 	}
 	_, err := h.fetch("app", bearer)
 	want(t, err, vault.ErrUnauthorized)
-	got := actions(t, v, 2)
-	if !slices.Equal(got, []string{"honey_token_access alarm", "get_secrets denied"}) {
+	got := actions(t, v, 3)
+	if !slices.Equal(got, []string{"freeze success", "honey_token_access alarm", "get_secrets denied"}) {
 		t.Errorf("recorded %v", got)
 	}
 	_, err = h.fetch("app", bearer)
@@ -290,7 +290,7 @@ func TestWithoutAttestation(t *testing.T) {
 	q := h.ask("app", "KEY")
 	_, err := v.Discover(t.Context(), vaulttest.Origin, q.DiscoverRequest)
 	p := wantPending(t, err, "KEY")
-	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, nil); err != nil {
+	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, vault.Approval{}); err != nil {
 		t.Fatal(err)
 	}
 	res, err := v.Discover(t.Context(), vaulttest.Origin, h.ask("app", "KEY").DiscoverRequest)

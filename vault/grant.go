@@ -217,15 +217,25 @@ func (v *Vault) DeleteProjectGrant(ctx context.Context, by access.Caller, projec
 }
 
 // dropGrant deletes a grant and withdraws the approvals of its variable.
-func (o *op) dropGrant(g grantRow) error {
+func (o *op) dropGrant(g grantRow) error { return o.dropGrantFor(g, "") }
+
+// dropGrantFor is dropGrant for a decision that gives the variable another
+// secret, and stays.
+func (o *op) dropGrantFor(g grantRow, decision string) error {
 	asked, err := gather(pendingsByProject.All(o.Tx, store.Join(g.Namespace, g.Project)))
 	if err != nil {
 		return err
 	}
 	for _, p := range asked {
+		if p.ID == decision {
+			continue
+		}
 		if err := o.withdraw(p, g.Variable); err != nil {
 			return err
 		}
+	}
+	if err := o.tellGranted(g, notice{Event: Event{Kind: EventSecretChanged}}); err != nil {
+		return err
 	}
 	return grants.Delete(o.Tx, g.Key())
 }

@@ -37,10 +37,10 @@ func (v *Vault) Run(ctx context.Context) error {
 
 func (v *Vault) keepHouse(ctx context.Context) error {
 	err := v.flushFailures(ctx)
-	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins} {
+	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins, (*op).purgePendings} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}
-	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted} {
+	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted, (*op).expirePendings} {
 		err = errors.Join(err, v.tend(ctx, tend))
 	}
 	return errors.Join(err, v.checkWraps(ctx))

@@ -63,21 +63,25 @@ func (o *op) find(a agentRow, project, variable string, rs rules) (*item, error)
 	if err != nil {
 		return nil, err
 	}
-	if !o.allowed(rs, p) {
-		return nil, nil
+	if ok, err := o.allowed(rs, p); err != nil || !ok {
+		return nil, err
 	}
 	return &item{
 		Variable: variable, Path: target(p.path, g.Pointer), SecretID: s.ID, Kind: kindMapped, Grant: g.ID, Pointer: g.Pointer,
 	}, nil
 }
 
-// allowed asks the policies, and records a denial.
-func (o *op) allowed(rs rules, p placed) bool {
-	ok, policy := rs.allow(p.path)
-	if !ok {
-		o.record.about(p.path, "denied:policy="+policy)
+// allowed decides on a secret, and records a denial.
+func (o *op) allowed(rs rules, p placed) (bool, error) {
+	decision, err := o.decideSecret(rs, p)
+	if err != nil {
+		return false, err
 	}
-	return ok
+	ok := strings.HasPrefix(decision, decisionAllowed)
+	if !ok {
+		o.record.about(p.path, decision)
+	}
+	return ok, nil
 }
 
 // propose looks for a secret by the form of its path. Names alone authorise
@@ -90,6 +94,7 @@ func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, err
 	// First, so that no decoy goes unnoticed behind another secret of its form.
 	for _, s := range candidates {
 		if s.Honey {
+			o.sprung = true
 			o.alarm(record{action: access.HoneyTokenAccess, agent: a.AgentID, project: project, resource: s.path})
 		}
 	}
@@ -101,7 +106,14 @@ func (o *op) propose(a agentRow, project, variable string, rs rules) (*item, err
 		if err != nil && !isNotFound(err) {
 			return nil, err
 		}
-		if granted.ID == "" && s.Type != TemplateConfig && !s.expired(o.now) && o.allowed(rs, s) {
+		if granted.ID != "" || s.Type == TemplateConfig || s.expired(o.now) {
+			continue
+		}
+		ok, err := o.allowed(rs, s)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			return &item{Variable: variable, Path: s.path, SecretID: s.ID, Kind: kindProposed}, nil
 		}
 	}
@@ -205,6 +217,7 @@ func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, op
 	for _, i := range undecided {
 		o.record.about(i.Path, "requested as "+i.Variable)
 	}
+	o.tellPending(r, grantPending)
 	return nil, pendings.Insert(o.Tx, r)
 }
 

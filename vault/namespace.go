@@ -94,7 +94,7 @@ func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name stri
 				return err
 			}
 		}
-		return nil
+		return o.unfreeze(FreezeNamespace, name, name)
 	})
 }
 

@@ -3,7 +3,6 @@ package vault
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -16,10 +15,20 @@ const (
 	grantPending  = "pending"
 	grantApproved = "approved"
 	grantDenied   = "denied"
+	grantExpired  = "expired"
+	// grantDeleted is what those who wait are told of a row that is gone.
+	grantDeleted = "deleted"
 )
 
-// autoApproval is how long a decision holds.
-const autoApproval = 30 * 24 * time.Hour
+// How many days an approval holds: if nothing is said, and at most.
+const (
+	approvalDays    = 30
+	maxApprovalDays = 365
+)
+
+// undecidedFor is how long a request waits, and how long it is shown after
+// that.
+const undecidedFor = 30 * day
 
 // maxUndecided bounds the names of one agent and project that wait.
 const maxUndecided = 64
@@ -70,6 +79,7 @@ type item struct {
 	Approved bool   `cbor:"5,keyasint,omitempty"`
 	Grant    string `cbor:"6,keyasint,omitempty"` // row id, if there is one
 	Pointer  string `cbor:"7,keyasint,omitempty"` // of the grant, and at the end of the path
+	Asked    string `cbor:"8,keyasint,omitempty"` // the path that was asked for, if it got another
 }
 
 // target says what the variable would get, as [grantRow.target] does.
@@ -105,7 +115,7 @@ type PendingGrant struct {
 	// Requested are the variables asked for, and Approved those that were
 	// approved, both sorted.
 	Requested, Approved []string
-	// Status is "pending", "approved" or "denied".
+	// Status is "pending", "approved", "denied" or "expired".
 	Status      string
 	RequestedAt time.Time
 	DecidedAt   *time.Time
@@ -124,6 +134,8 @@ type Proposal struct {
 	Name, Path string
 	// Kind is "mapped" if a grant says so, "proposed" if it is a suggestion.
 	Kind string
+	// Asked is the path that was asked for, where the decision gave another.
+	Asked string
 }
 
 func (r pendingRow) pending() PendingGrant {
@@ -140,7 +152,7 @@ func (r pendingRow) pending() PendingGrant {
 		p.AutoApprovalUntil = new(nanos(r.Until))
 	}
 	for _, i := range r.Items {
-		p.Items = append(p.Items, Proposal{Name: i.Variable, Path: i.Path, Kind: i.Kind})
+		p.Items = append(p.Items, Proposal{Name: i.Variable, Path: i.Path, Kind: i.Kind, Asked: i.Asked})
 	}
 	return p
 }
@@ -156,38 +168,76 @@ func (v *Vault) PendingGrants(ctx context.Context, by access.Caller) (all []Pend
 	return all, err
 }
 
-// ApproveGrant approves a request: all of it if approved is nil, else the
-// variables or paths named, every one of which must have been requested.
-// Proposed secrets are granted to the project. It returns [ErrDecided] for a
-// request that was decided before.
-func (v *Vault) ApproveGrant(ctx context.Context, by access.Caller, id string, approved *[]string) (p PendingGrant, err error) {
+// An Approval says what is approved of a request. The zero value approves all
+// of it, for 30 days.
+type Approval struct {
+	// Keys are variables or paths that were requested; nil means all.
+	Keys *[]string
+	// Remap gives variables other secrets than was proposed, by id or by path.
+	Remap map[string]string
+	// Days is how many days the decision holds, 1 to 365; 0 means 30.
+	Days int
+}
+
+func (a Approval) validate() error {
+	if a.Days < 0 || a.Days > maxApprovalDays {
+		return invalid("auto_approval_days", "must be 1 to %d", maxApprovalDays)
+	}
+	return nil
+}
+
+func (a Approval) window() time.Duration {
+	return time.Duration(cmp.Or(a.Days, approvalDays)) * day
+}
+
+// ApproveGrant approves a request or a part of it. Keys that were not
+// requested, and secrets that the agent may not have, are an [InvalidError].
+// Proposed secrets, and those given in the place of others, are granted to the
+// project. It returns [ErrDecided] for a request that was decided before.
+func (v *Vault) ApproveGrant(ctx context.Context, by access.Caller, id string, a Approval) (p PendingGrant, err error) {
+	if err := a.validate(); err != nil {
+		return PendingGrant{}, err
+	}
 	err = v.do(ctx, by, record{action: access.ApprovePendingGrant, resource: id}, func(o *op) error {
 		row, err := o.undecided(id)
 		if err != nil {
 			return err
 		}
-		if err := row.tick(approved); err != nil {
+		if err := row.tick(a.Keys); err != nil {
+			return err
+		}
+		if err := o.remap(&row, a.Remap); err != nil {
 			return err
 		}
 		if err := o.grantItems(row); err != nil {
 			return err
 		}
-		row.Until = o.now.Add(autoApproval).UnixNano()
+		row.Until = o.now.Add(a.window()).UnixNano()
 		row.decide(grantApproved, o)
-		for _, i := range row.Items {
-			decision := "left out: "
-			if i.Approved {
-				decision = "approved as "
-			}
-			o.record.about(i.Path, decision+i.Variable)
-		}
+		o.aboutDecision(row)
 		p = row.pending()
 		if err := pendings.Put(o.Tx, row); err != nil {
 			return err
 		}
+		o.tellPending(row, grantApproved)
 		return o.settle(row)
 	})
 	return p, err
+}
+
+// aboutDecision says in the record what became of each item.
+func (o *op) aboutDecision(p pendingRow) {
+	for _, i := range p.Items {
+		decision := "left out: " + i.Variable
+		if i.Approved {
+			decision = "approved as " + i.Variable
+		}
+		if i.Asked != "" {
+			decision += ", in place of " + i.Asked
+		}
+		o.record.about(i.Path, decision)
+	}
+	o.record.about(nanos(p.Until).UTC().Format(time.DateTime), "until")
 }
 
 // settle deletes the requests of the same agent and project that ask for
@@ -203,7 +253,27 @@ func (o *op) settle(approved pendingRow) error {
 			continue
 		}
 		o.also = append(o.also, record{action: access.DeletePendingGrant, agent: r.AgentID, project: r.Project, resource: r.ID})
-		if err := pendings.Delete(o.Tx, r.Key()); err != nil {
+		if err := o.deletePending(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deletePending deletes a row, and tells those who wait for it.
+func (o *op) deletePending(r pendingRow) error {
+	o.tellPending(r, grantDeleted)
+	return pendings.Delete(o.Tx, r.Key())
+}
+
+// dropPendings deletes the requests of an agent.
+func (o *op) dropPendings(agent store.Key) error {
+	all, err := gather(pendingsByAgent.All(o.Tx, agent))
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if err := o.deletePending(r); err != nil {
 			return err
 		}
 	}
@@ -259,56 +329,6 @@ func (r *pendingRow) tickIf(match func(item) bool) (found bool) {
 	return found
 }
 
-// grantItems makes the grants that approved items need. What was proposed may
-// have changed since: a secret that is gone is an error, so that nobody
-// approves something else than they saw.
-func (o *op) grantItems(p pendingRow) error {
-	for _, i := range p.Items {
-		if !i.Approved {
-			continue
-		}
-		if err := o.grantItem(p, i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *op) grantItem(p pendingRow, i item) error {
-	g, err := grantByVariable.Get(o.Tx, store.Join(p.Namespace, p.Project, i.Variable))
-	if err == nil && g.target() == i.target() {
-		return nil
-	}
-	if err == nil {
-		return invalid("approved_keys", "has %s, which was granted another secret since; delete the request and let the agent ask again", i.Variable)
-	}
-	if !isNotFound(err) {
-		return err
-	}
-	s, err := secrets.Get(o.Tx, store.Key(i.SecretID))
-	if isNotFound(err) {
-		return invalid("approved_keys", "has %s, whose secret was deleted since; delete the request and let the agent ask again", i.Variable)
-	}
-	if err != nil {
-		return err
-	}
-	if i.Pointer != "" {
-		return invalid("approved_keys", "has %s, whose grant was deleted since; delete the request and let the agent ask again", i.Variable)
-	}
-	at, err := o.place(s, p.Namespace)
-	if isNotFound(err) {
-		return invalid("approved_keys", "has %s, whose secret is no longer shared; delete the request and let the agent ask again", i.Variable)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = o.insertGrant(at, NewProjectGrant{Project: p.Project, SecretID: s.ID, EnvVar: &i.Variable})
-	if errors.Is(err, store.ErrExists) {
-		return invalid("approved_keys", "has %s, whose secret the project has under another variable", i.Variable)
-	}
-	return err
-}
-
 // DenyGrant denies a request, for good: until the row is deleted, the agent is
 // refused these variables. It returns [ErrDecided] for a request that was
 // decided before.
@@ -325,6 +345,7 @@ func (v *Vault) DenyGrant(ctx context.Context, by access.Caller, id string) erro
 		if err := o.endDenied(row); err != nil {
 			return err
 		}
+		o.tellPending(row, grantDenied)
 		return pendings.Put(o.Tx, row)
 	})
 }
@@ -361,7 +382,7 @@ func (v *Vault) DeleteGrant(ctx context.Context, by access.Caller, id string) er
 				return err
 			}
 		}
-		return pendings.Delete(o.Tx, row.Key())
+		return o.deletePending(row)
 	})
 }
 
@@ -371,11 +392,10 @@ func (o *op) endToken(p pendingRow) error {
 	if isNotFound(err) {
 		return nil
 	}
-	if err != nil || t.Revoked != 0 {
+	if err != nil {
 		return err
 	}
-	t.Revoked = o.now.UnixNano()
-	return tokens.Put(o.Tx, t)
+	return o.revokeToken(t)
 }
 
 // withdraw takes a variable out of a request or decision. A denial stays: it
@@ -386,7 +406,57 @@ func (o *op) withdraw(p pendingRow, variable string) error {
 	}
 	p.Items = slices.DeleteFunc(slices.Clone(p.Items), func(i item) bool { return i.Variable == variable })
 	if len(p.Items) == 0 {
-		return pendings.Delete(o.Tx, p.Key())
+		return o.deletePending(p)
 	}
 	return pendings.Put(o.Tx, p)
+}
+
+// expirePendings ends at most n of the requests that nobody decided in time.
+func (o *op) expirePendings(n int) (said []record, err error) {
+	before := o.now.Add(-undecidedFor).UnixNano()
+	old, err := o.pendingsThat(n, func(r pendingRow) bool { return r.open() && r.Requested < before })
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range old {
+		r.decide(grantExpired, o)
+		if err := pendings.Put(o.Tx, r); err != nil {
+			return nil, err
+		}
+		o.tellPending(r, grantExpired)
+		said = append(said, record{
+			action: access.ExpirePendingGrant, agent: r.AgentID, project: r.Project, resource: r.ID, status: statusExpired,
+		})
+	}
+	return said, nil
+}
+
+// purgePendings deletes at most n requests that expired a while ago.
+func (o *op) purgePendings(n int) (int, error) {
+	before := o.now.Add(-undecidedFor).UnixNano()
+	old, err := o.pendingsThat(n, func(r pendingRow) bool { return r.Status == grantExpired && r.Decided < before })
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range old {
+		if err := pendings.Delete(o.Tx, r.Key()); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
+}
+
+// pendingsThat returns at most n rows.
+func (o *op) pendingsThat(n int, pick func(pendingRow) bool) (found []pendingRow, err error) {
+	for r, err := range pendings.All(o.Tx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if pick(r) {
+			if found = append(found, r); len(found) == n {
+				break
+			}
+		}
+	}
+	return found, nil
 }

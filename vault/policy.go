@@ -134,6 +134,7 @@ func (v *Vault) CreatePolicy(ctx context.Context, by access.Caller, n NewPolicy)
 				return err
 			}
 		}
+		o.tellPolicy(row)
 		return policies.Insert(o.Tx, row)
 	})
 	return p, err
@@ -183,8 +184,15 @@ func (v *Vault) DeletePolicy(ctx context.Context, by access.Caller, id string) e
 		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
+		o.tellPolicy(row)
 		return policies.Delete(o.Tx, row.Key())
 	})
+}
+
+// tellPolicy tells the agents of a policy that other secrets may be theirs
+// now.
+func (o *op) tellPolicy(r policyRow) {
+	o.tell(notice{Event: Event{Kind: EventResync}, namespace: r.Namespace, everyone: r.Namespace == ""})
 }
 
 // rules are the policies that match one agent.

@@ -242,10 +242,34 @@ func (o *op) revokeTokens(namespace, project string) (n int, err error) {
 			continue
 		}
 		n++
-		t.Revoked = o.now.UnixNano()
-		if err := tokens.Put(o.Tx, t); err != nil {
+		if err := o.revokeToken(t); err != nil {
 			return 0, err
 		}
 	}
 	return n, nil
+}
+
+// revokeTokensOf revokes every token of an agent.
+func (o *op) revokeTokensOf(agent string) error {
+	all, err := gather(tokensByAgent.All(o.Tx, store.Key(agent)))
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if err := o.revokeToken(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revokeToken ends a token, and every JWT of it. It does nothing to one that
+// ended so before.
+func (o *op) revokeToken(t tokenRow) error {
+	if t.Revoked != 0 {
+		return nil
+	}
+	t.Revoked = o.now.UnixNano()
+	o.tellRevoked(t)
+	return tokens.Put(o.Tx, t)
 }

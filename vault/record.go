@@ -18,6 +18,7 @@ const (
 	statusDenied  = "denied"
 	statusRevoked = "revoked"
 	statusExpired = "expired"
+	statusFrozen  = "frozen"
 	statusAlarm   = "alarm"
 	statusRefused = "refused"
 )
@@ -77,6 +78,7 @@ func (o *op) write() error {
 			return fmt.Errorf("writing audit entry: %w", err)
 		}
 	}
+	o.seq = head.Seq
 	return heads.Put(o.Tx, headRow{Head: head.Marshal()})
 }
 
@@ -155,6 +157,7 @@ var refusals = []struct {
 }{
 	{ErrDenied, statusDenied},
 	{ErrGrantDenied, statusDenied},
+	{ErrFrozen, statusFrozen},
 	{ErrProjectMismatch, statusDenied},
 	{ErrBinaryNotAllowed, statusDenied},
 	{ErrBinaryDisabled, statusDenied},

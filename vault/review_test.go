@@ -32,7 +32,7 @@ func TestWaitingRequestIsImmutable(t *testing.T) {
 	if again := wantPending(t, err, "ROOT_PASSWORD", "WEATHER_KEY"); again.GrantID != more.GrantID {
 		t.Error("the same request was made twice")
 	}
-	if _, err := v.ApproveGrant(ctx, admin, seen.GrantID, nil); err != nil {
+	if _, err := v.ApproveGrant(ctx, admin, seen.GrantID, vault.Approval{}); err != nil {
 		t.Fatal(err)
 	}
 	res, err := h.discover("app", "WEATHER_KEY")
@@ -56,7 +56,7 @@ func TestApprovalSettlesSmallerRequests(t *testing.T) {
 	wantPending(t, err, "A")
 	_, err = h.discover("app", "A", "B")
 	p := wantPending(t, err, "A", "B")
-	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, nil); err != nil {
+	if _, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, vault.Approval{}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := v.PendingGrants(t.Context(), vaulttest.Admin)
@@ -273,7 +273,7 @@ func TestApprovedNamesBeforePaths(t *testing.T) {
 	h := enrol(t, v, "", "bot")
 	_, err := h.discover("app", "FOO", "BAR")
 	p := wantPending(t, err, "BAR", "FOO")
-	got, err := v.ApproveGrant(ctx, admin, p.GrantID, &[]string{"FOO"})
+	got, err := v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{Keys: &[]string{"FOO"}})
 	if err != nil || !slices.Equal(got.Approved, []string{"FOO"}) {
 		t.Errorf("approved %v, %v", got.Approved, err)
 	}

@@ -240,6 +240,7 @@ func (v *Vault) Close() error {
 		v.db.SetMAC(nil)
 		v.keys.destroy()
 		v.keys = nil
+		v.news.end(ErrSealed)
 	}
 	return err
 }

@@ -46,6 +46,10 @@ type Config struct {
 	// TwoPerson makes what could give the vault away (splitting or changing its
 	// key, restoring an old copy) wait for a second super account.
 	TwoPerson bool
+	// FreezeOnHoneyName makes an agent that asks for a honey secret by its
+	// name, without a grant, be frozen as if it had fetched it. Otherwise that
+	// is an alarm only.
+	FreezeOnHoneyName bool
 }
 
 func (c Config) log() *slog.Logger      { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
@@ -57,6 +61,7 @@ type Vault struct {
 	cfg      Config
 	db       *store.DB
 	failures failures
+	news     news
 
 	stretching chan struct{} // held while a password is checked
 
@@ -75,6 +80,7 @@ func New(c Config) *Vault {
 // run more than once, so it sets what it captures and never adds to it.
 type op struct {
 	*store.Tx
+	cfg  *Config
 	keys *keys
 	by   access.Caller
 	now  time.Time
@@ -82,6 +88,12 @@ type op struct {
 	record record
 	// also are further entries, written after it.
 	also []record
+	// notices are told to those who watch once all is committed.
+	notices []notice
+	// sprung tells that a honey secret was asked for by its name.
+	sprung bool
+	// seq is the number of the last entry written.
+	seq uint64
 	// verdict is returned to the caller although the transaction commits: an
 	// operation may refuse and still have something to keep.
 	verdict error
@@ -92,7 +104,7 @@ type op struct {
 }
 
 func (v *Vault) newOp(tx *store.Tx, k *keys, by access.Caller, r record) *op {
-	return &op{Tx: tx, keys: k, by: by, now: time.Now(), record: r}
+	return &op{Tx: tx, cfg: &v.cfg, keys: k, by: by, now: time.Now(), record: r}
 }
 
 // alarm adds an entry that somebody should look at.
@@ -130,6 +142,7 @@ func (v *Vault) doWith(ctx context.Context, k *keys, by access.Caller, r record,
 		return v.refused(ctx, k, by, r, translate(err))
 	}
 	v.announce(done)
+	v.news.publish(done)
 	return done.verdict
 }
 

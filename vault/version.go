@@ -96,6 +96,9 @@ func (o *op) newVersion(r secretRow, c content) (secretRow, error) {
 	}
 	r.Version++
 	r.Updated = o.now.UnixNano()
+	if err := o.tellChanged(r); err != nil {
+		return r, err
+	}
 	return r, o.putVersion(r, c)
 }
 

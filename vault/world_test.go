@@ -165,7 +165,7 @@ func (h *host) approved(project string, names ...string) vault.DiscoverResult {
 	if !ok {
 		h.t.Fatalf("got %v, want a PendingError", err)
 	}
-	if _, err := h.v.ApproveGrant(h.t.Context(), vaulttest.Admin, pending.GrantID, nil); err != nil {
+	if _, err := h.v.ApproveGrant(h.t.Context(), vaulttest.Admin, pending.GrantID, vault.Approval{}); err != nil {
 		h.t.Fatal(err)
 	}
 	res, err := h.rediscover(project, names...)

@@ -8,7 +8,7 @@ type Agent struct {
 	Namespace   string  `json:"namespace"`
 	CreatedAt   Time    `json:"created_at"`
 	HasPubkey   bool    `json:"has_pubkey"`
-	// Frozen agents get nothing: one read a honey secret.
+	// Frozen agents get nothing, nor do those of a frozen namespace.
 	Frozen bool `json:"frozen,omitempty"`
 }
 

@@ -18,6 +18,7 @@ const (
 	GrantDenied           Code = "grant_denied"             // 403, discover
 	ProjectAgentMismatch  Code = "project_agent_mismatch"   // 403, discover
 	ProjectNoAgentBinding Code = "project_no_agent_binding" // 403, discover
+	ProjectFrozen         Code = "project_frozen"           // 403, discover
 	BinaryNotAllowed      Code = "binary_not_allowed"       // 403, attest
 	BinaryDisabled        Code = "binary_disabled"          // 403, attest
 )

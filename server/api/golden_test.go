@@ -159,11 +159,42 @@ var golden = []struct {
 		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":[],"status":"pending","requested_at":"2026-04-27 18:40:00","decided_at":null,"decided_by":null,"auto_approval_until":null,"source_ip":null}`,
 	},
 	{
-		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{"A"}, StatusApproved, at, &at, new("admin"), &at, new("192.0.2.7"), []GrantItem{{"A", "a", "proposed"}}},
-		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":["A"],"status":"approved","requested_at":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","auto_approval_until":"2026-04-27 18:40:00","source_ip":"192.0.2.7","items":[{"env_var_name":"A","key_path":"a","kind":"proposed"}]}`,
+		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{"A"}, StatusApproved, at, &at, new("admin"), &at, new("192.0.2.7"), []GrantItem{{"A", "a", "proposed", ""}, {"B", "b", "proposed", "c"}}},
+		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":["A"],"status":"approved","requested_at":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","auto_approval_until":"2026-04-27 18:40:00","source_ip":"192.0.2.7","items":[{"env_var_name":"A","key_path":"a","kind":"proposed"},{"env_var_name":"B","key_path":"b","kind":"proposed","asked_key_path":"c"}]}`,
 	},
 	{ApproveGrant{}, `{}`},
-	{ApproveGrant{&[]string{}}, `{"approved_keys":[]}`},
+	{ApproveGrant{ApprovedKeys: &[]string{}}, `{"approved_keys":[]}`},
+	{ApproveGrant{&[]string{"A"}, map[string]string{"A": "b"}, new(7)}, `{"approved_keys":["A"],"remap":{"A":"b"},"auto_approval_days":7}`},
+	{
+		GrantStatus{"i", "p", StatusApproved, []string{"A", "B"}, []string{"A"}, &at},
+		`{"grant_id":"i","project_name":"p","status":"approved","requested_keys":["A","B"],"approved_keys":["A"],"auto_approval_until":"2026-04-27 18:40:00"}`,
+	},
+	{
+		GrantStatus{"i", "p", StatusPending, []string{"A"}, []string{}, nil},
+		`{"grant_id":"i","project_name":"p","status":"pending","requested_keys":["A"],"approved_keys":[],"auto_approval_until":null}`,
+	},
+
+	{FreezeTarget{KindAgent, "bot", "", "default", new("stolen")}, `{"kind":"agent","name":"bot","namespace":"default","reason":"stolen"}`},
+	{FreezeTarget{Kind: KindSecret, ID: "i"}, `{"kind":"secret","id":"i"}`},
+	{
+		Freeze{KindAgent, "bot", "i", "default", new("stolen"), "admin", at},
+		`{"kind":"agent","name":"bot","id":"i","namespace":"default","reason":"stolen","frozen_by":"admin","frozen_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		Freeze{KindNamespace, "prod", "prod", "prod", nil, "admin", at},
+		`{"kind":"namespace","name":"prod","id":"prod","namespace":"prod","reason":null,"frozen_by":"admin","frozen_at":"2026-04-27 18:40:00"}`,
+	},
+	{Frozen{true, KindAgent, "bot", "default", false}, `{"frozen":true,"kind":"agent","name":"bot","namespace":"default"}`},
+	{Frozen{true, KindAgent, "bot", "default", true}, `{"frozen":true,"kind":"agent","name":"bot","namespace":"default","already_frozen":true}`},
+	{Unfrozen{true, KindAgent, "bot", "default"}, `{"unfrozen":true,"kind":"agent","name":"bot","namespace":"default"}`},
+
+	{Event{Event: EventOpen, HeartbeatSeconds: 5}, `{"event":"open","heartbeat_seconds":5}`},
+	{
+		Event{EventGrantDecided, 7, &at, "", "", "p", []string{"A"}, "i", StatusApproved, "", 0},
+		`{"event":"grant_decided","seq":7,"at":"2026-04-27 18:40:00","project_name":"p","env_var_names":["A"],"grant_id":"i","status":"approved"}`,
+	},
+	{Event{Event: EventFreeze, Seq: 7, Kind: KindAgent, Name: "bot"}, `{"event":"freeze","seq":7,"kind":"agent","name":"bot"}`},
+	{Event{Event: EventEnd, Reason: EndShutdown}, `{"event":"end","reason":"shutdown"}`},
 	{
 		ApprovedGrant{true, "i", []string{"A"}, at},
 		`{"approved":true,"id":"i","approved_keys":["A"],"auto_approval_until":"2026-04-27 18:40:00"}`,

@@ -43,6 +43,7 @@ const (
 	StatusPending  = "pending"
 	StatusApproved = "approved"
 	StatusDenied   = "denied"
+	StatusExpired  = "expired"
 )
 
 // A PendingGrant is one row of GET /admin/pending-grants: a project's first
@@ -72,12 +73,30 @@ type GrantItem struct {
 	EnvVarName string `json:"env_var_name"`
 	KeyPath    string `json:"key_path"`
 	Kind       string `json:"kind"`
+	// AskedKeyPath is the path that was asked for, where the decision gave
+	// another secret.
+	AskedKeyPath string `json:"asked_key_path,omitempty"`
 }
 
 // ApproveGrant is the body of POST /admin/pending-grants/{id}/approve. A nil
-// ApprovedKeys approves everything that was requested.
+// ApprovedKeys approves everything that was requested. Remap gives a variable
+// another secret than was proposed, by id or path. AutoApprovalDays is how long
+// the decision holds, 30 if nil.
 type ApproveGrant struct {
-	ApprovedKeys *[]string `json:"approved_keys,omitempty"`
+	ApprovedKeys     *[]string         `json:"approved_keys,omitempty"`
+	Remap            map[string]string `json:"remap,omitempty"`
+	AutoApprovalDays *int              `json:"auto_approval_days,omitempty"`
+}
+
+// A GrantStatus answers GET /agent/pending-grants/{id}. ApprovedKeys are the
+// variables that were approved; the others come back as unmatched.
+type GrantStatus struct {
+	GrantID           string   `json:"grant_id"`
+	ProjectName       string   `json:"project_name"`
+	Status            string   `json:"status"`
+	RequestedKeys     []string `json:"requested_keys"`
+	ApprovedKeys      []string `json:"approved_keys"`
+	AutoApprovalUntil *Time    `json:"auto_approval_until"`
 }
 
 // ApprovedGrant answers POST /admin/pending-grants/{id}/approve.

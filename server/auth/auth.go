@@ -100,6 +100,12 @@ func (g *Guard) Attested(ctx context.Context, c Client, method, path string, a *
 	return att, g.Failed(c, err)
 }
 
+// Daemon returns the agent whose daemon signed a request without a body.
+func (g *Guard) Daemon(ctx context.Context, c Client, method, path string, a *proof.Attestation) (access.Caller, error) {
+	by, err := g.vault.AuthenticateDaemon(ctx, c.Origin, method, path, a)
+	return by, g.Failed(c, err)
+}
+
 // Covers verifies that body is the one that was signed.
 func (g *Guard) Covers(ctx context.Context, c Client, a *vault.Attested, body []byte) error {
 	return g.Failed(c, g.vault.CheckBody(ctx, c.Origin, a, body))

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cortex-auth/cortex/server"
 	"github.com/cortex-auth/cortex/server/auth"
@@ -52,6 +53,11 @@ type Config struct {
 	Origins []string
 	// TLS serves HTTPS and HTTP/2, with a certificate that Server.HTTP trusts.
 	TLS bool
+	// Timeout is how long a request may take to be read, and to be answered. If
+	// zero, as long as in earnest.
+	Timeout time.Duration
+	// FreezeOnHoneyName is as in [vault.Config].
+	FreezeOnHoneyName bool
 	// Direct opens no port: [Server.Do] calls the handler itself. That is for
 	// tests in a synctest bubble, where time goes only while nothing waits for
 	// a network.
@@ -75,6 +81,9 @@ type Server struct {
 	AdminToken string
 	// HTTP is a client that trusts it.
 	HTTP *http.Client
+	// Stop stops it as a signal would: it answers what is under way, and
+	// returns when that is done. It is nil where nothing listens.
+	Stop func(context.Context) error
 	// Vault and DB are what it stands on.
 	Vault *vault.Vault
 	DB    *store.DB
@@ -120,7 +129,8 @@ func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 	})
 	s.Vault = vault.New(vault.Config{
 		DB: s.DB, Log: log, Params: Params, RequireAttestation: !c.NoAttestation, AttestLimit: c.AttestLimit,
-		TwoPerson: c.TwoPerson,
+		TwoPerson:         c.TwoPerson,
+		FreezeOnHoneyName: c.FreezeOnHoneyName,
 	})
 	ctx := context.Background()
 	if err := s.Vault.Init(ctx, opaque.New([]byte(Password))); err != nil {
@@ -139,6 +149,10 @@ func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 func (s *Server) listen(t testing.TB, c Config) {
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = s.Handler.HTTPServer()
+	if c.Timeout > 0 {
+		ts.Config.ReadTimeout, ts.Config.WriteTimeout = c.Timeout, c.Timeout
+	}
+	s.Stop = ts.Config.Shutdown
 	ts.EnableHTTP2 = true
 	if c.TLS {
 		ts.StartTLS()

@@ -49,6 +49,8 @@ const (
 	ApprovePendingGrant Action = "pending_grant_approve"
 	DenyPendingGrant    Action = "pending_grant_deny"
 	DeletePendingGrant  Action = "pending_grant_delete"
+	ExpirePendingGrant  Action = "pending_grant_expire"
+	ReadPendingGrant    Action = "pending_grant_read"
 
 	DeviceAuthorize  Action = "device_authorize"
 	DeviceApprove    Action = "device_approve"
@@ -57,6 +59,7 @@ const (
 	DeleteDevice     Action = "device_delete"
 
 	DaemonAttest         Action = "daemon_attest"
+	WatchEvents          Action = "daemon_events"
 	DaemonAttestRejected Action = "daemon_attest_rejected"
 	AgentOnTwoHosts      Action = "agent_on_two_hosts"
 	ListSessions         Action = "list_daemon_sessions"
@@ -72,6 +75,10 @@ const (
 	DiscoverLimit           Action = "discover_limit"
 	RotateToken             Action = "rotate_token"
 	AutoRotateToken         Action = "auto_rotate_token"
+
+	Freeze      Action = "freeze"
+	Unfreeze    Action = "unfreeze"
+	ListFreezes Action = "list_freezes"
 
 	GetSecrets       Action = "get_secrets"
 	GetConfig        Action = "get_config"
@@ -111,4 +118,6 @@ var agentActions = map[Action]bool{
 	Discover:         true,
 	GetSecrets:       true,
 	GetConfig:        true,
+	ReadPendingGrant: true,
+	WatchEvents:      true,
 }

@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"context"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+)
+
+// WatchEvents begins to listen to what the daemon of by should act on, where
+// by is what [Vault.AuthenticateDaemon] returned, and says when its session
+// runs out. A session has one watch: an older one ends with [ErrReplaced].
+func (v *Vault) WatchEvents(ctx context.Context, by access.Caller) (w *Watch, expires time.Time, err error) {
+	// First listen, then look: what is committed in between is heard.
+	if w, err = v.listen(by.Credential, forDaemon(by)); err != nil {
+		return nil, time.Time{}, err
+	}
+	err = v.look(ctx, by, access.WatchEvents, func(o *op) error {
+		s, err := o.liveSession(by.Credential)
+		expires = nanos(s.Expires)
+		return err
+	})
+	if err != nil {
+		w.Close()
+		return nil, time.Time{}, err
+	}
+	return w, expires, nil
+}
+
+// forDaemon returns what a daemon is told. While its agent is frozen it hears
+// of nothing but that.
+func forDaemon(by access.Caller) func(notice) bool {
+	cut := map[FreezeKind]bool{}
+	return func(n notice) bool {
+		if !n.reaches(by) || n.Status == grantPending {
+			return false
+		}
+		switch n.Kind {
+		case EventFreeze, EventUnfreeze:
+			if n.What == FreezeAgent || n.What == FreezeNamespace {
+				cut[n.What] = n.Kind == EventFreeze
+			}
+			return true
+		case EventSessionEnded:
+			return true
+		}
+		return !cut[FreezeAgent] && !cut[FreezeNamespace]
+	}
+}
+
+// WatchGrants begins to listen for requests and decisions of all agents.
+func (v *Vault) WatchGrants() (*Watch, error) {
+	return v.listen("", func(n notice) bool { return n.pending })
+}
+
+// WatchGrant begins to listen for what is decided about one request, and for
+// what becomes of the daemon of by, who waits for it.
+func (v *Vault) WatchGrant(by access.Caller, id string) (*Watch, error) {
+	return v.listen("", func(n notice) bool {
+		return n.pending && n.GrantID == id || n.reaches(by) && (n.Kind == EventFreeze || n.Kind == EventSessionEnded)
+	})
+}
+
+// PendingGrant returns a request of an agent to its own daemon, by being what
+// [Vault.AuthenticateDaemon] returned. One of another agent is [ErrNotFound];
+// [ErrUnauthorized] means that the session ended meanwhile.
+func (v *Vault) PendingGrant(ctx context.Context, by access.Caller, id string) (p PendingGrant, err error) {
+	err = v.look(ctx, by, access.ReadPendingGrant, func(o *op) error {
+		if _, err := o.liveSession(by.Credential); err != nil {
+			return err
+		}
+		row, err := pendings.Get(o.Tx, store.Key(id))
+		if err != nil {
+			return err
+		}
+		if row.Agent != by.ID {
+			return ErrNotFound
+		}
+		p = row.pending()
+		return nil
+	})
+	return p, err
+}
