@@ -32,6 +32,8 @@ certificate again.`,
 			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
 			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
 			s.twoPerson = s.twoPerson || switchedOn("CORTEX_TWO_PERSON")
+			s.requireDeviceProof = s.requireDeviceProof || switchedOn("CORTEX_REQUIRE_DEVICE_PROOF")
+			s.requireAttestProof = s.requireAttestProof || switchedOn("CORTEX_REQUIRE_ATTEST_PROOF")
 			// A server means other things by signals than a command does: at
 			// SIGHUP, which ends those, it goes on with a new certificate.
 			ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
@@ -72,10 +74,12 @@ func (s *settings) flags() []cli.Flag {
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
-		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m), or off"),
+		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m,codes=6/10m), or off"),
 		text(&s.honeyOnName, "honey-on-name", "CORTEX_HONEY_ON_NAME", "what happens to an agent that asks for a honey secret by its name, without a grant: `alarm` alone, or freeze"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
+		&cli.BoolFlag{Name: "require-device-proof", Usage: "refuse log-ins without a proof of the agent's key (CORTEX_REQUIRE_DEVICE_PROOF=1)", Destination: &s.requireDeviceProof},
+		&cli.BoolFlag{Name: "require-attest-proof", Usage: "refuse daemons without a proof of the agent's key (CORTEX_REQUIRE_ATTEST_PROOF=1)", Destination: &s.requireAttestProof},
 		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},
 		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},
 	}

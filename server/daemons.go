@@ -8,13 +8,29 @@ import (
 )
 
 func (s *Server) attest(ctx context.Context, c call[api.AttestRequest]) (api.AttestResponse, error) {
+	p, err := attestProof(c.In)
+	if err != nil {
+		return api.AttestResponse{}, err
+	}
 	r, err := s.vault.Attest(ctx, c.By, vault.AttestRequest{
 		Key: c.In.AttestationPub, BinarySHA256: c.In.BinarySHA256, Version: c.In.DaemonVersion,
-		PID: c.In.DaemonPID, UID: c.In.DaemonUID, Hostname: c.In.Hostname,
+		PID: c.In.DaemonPID, UID: c.In.DaemonUID, Hostname: c.In.Hostname, Proof: p,
 	})
 	return api.AttestResponse{
 		SessionID: r.SessionID, ExpiresIn: int64(r.ExpiresIn.Seconds()), AllowlistEnforced: r.AllowlistEnforced,
-	}, err
+	}, s.guard.Failed(c.client, err)
+}
+
+// attestProof returns what the agent's key signed, nil in the bare form. What is
+// neither is refused: a proof that is left out by mistake is not to pass for none.
+func attestProof(in api.AttestRequest) (*vault.AttestProof, error) {
+	if in.Nonce == nil && in.TS == nil && in.BootID == nil && in.StartedAt == nil && in.AgentProof == nil {
+		return nil, nil
+	}
+	if in.Nonce == nil || in.TS == nil || in.BootID == nil || in.StartedAt == nil || in.AgentProof == nil || in.DaemonPID == nil {
+		return nil, &vault.InvalidError{Field: "agent_proof", Reason: "comes with nonce, ts, boot_id, started_at and daemon_pid, or not at all"}
+	}
+	return &vault.AttestProof{Nonce: *in.Nonce, TS: *in.TS, BootID: *in.BootID, StartedAt: *in.StartedAt, Proof: *in.AgentProof}, nil
 }
 
 func (s *Server) listSessions(ctx context.Context, q *request) ([]api.DaemonSession, error) {

@@ -37,7 +37,10 @@ func TestDeviceFlow(t *testing.T) {
 	s := servertest.New(t)
 	s.Register(t, "bot")
 	begun := authorize(t, s)
-	wantMembers(t, begun, "device_code", "user_code", "verification_uri", "expires_in", "interval")
+	wantMembers(t, begun, "device_code", "user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval")
+	if begun["verification_uri_complete"] != s.URL+"/device?user_code="+begun["user_code"].(string) {
+		t.Errorf("%v", begun)
+	}
 	if begun["verification_uri"] != "/device" || begun["expires_in"] != 600.0 || begun["interval"] != 5.0 || len(begun["device_code"].(string)) != 64 {
 		t.Errorf("%v", begun)
 	}
@@ -67,7 +70,7 @@ func TestDeviceFlow(t *testing.T) {
 	if s.Admin(t, "GET", "/admin/devices", nil, &list); len(list) != 1 || list[0]["status"] != "approved" || list[0]["agent_id"] != "bot" {
 		t.Errorf("%v", list)
 	}
-	wantMembers(t, list[0], "id", "user_code", "status", "agent_id", "created_at", "approved_at", "source_ip")
+	wantMembers(t, list[0], "id", "user_code", "status", "agent_id", "created_at", "approved_at", "source_ip", "proved", "hostname", "last_used_at")
 }
 
 func TestUnknownDeviceCodes(t *testing.T) {

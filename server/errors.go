@@ -34,6 +34,9 @@ var problems = []struct {
 	{vault.ErrReplay, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrClockSkew, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrUnauthorized, http.StatusUnauthorized, api.Unauthorized},
+	{vault.ErrDeviceDenied, http.StatusUnauthorized, api.Unauthorized},
+	{vault.ErrDeviceExpired, http.StatusUnauthorized, api.Unauthorized},
+	{vault.ErrProofRequired, http.StatusForbidden, api.ProofRequired},
 	{vault.ErrGrantDenied, http.StatusForbidden, api.GrantDenied},
 	{vault.ErrFrozen, http.StatusForbidden, api.ProjectFrozen},
 	{vault.ErrProjectMismatch, http.StatusForbidden, api.ProjectAgentMismatch},
@@ -73,6 +76,9 @@ func problem(err error) *api.Error {
 // typedProblem handles the errors that say something of their own, all of it
 // written for the caller.
 func typedProblem(err error) *api.Error {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e
+	}
 	if e, ok := errors.AsType[*vault.PendingError](err); ok {
 		return &api.Error{
 			Status: http.StatusForbidden, Code: api.PendingApproval, Message: e.Error(),

@@ -76,7 +76,9 @@ func (s *Server) routes() []route {
 		{"POST /admin/unfreeze", s.admin, handle(s.unfreeze)},
 
 		{"GET /admin/devices", s.admin, bare(s.listDevices)},
+		{"POST /admin/web/device/lookup", s.admin, handle(s.lookUpDevice)},
 		{"POST /admin/web/device/approve", s.admin, handle(s.approveDevice)},
+		{"POST /admin/web/device/deny", s.admin, handle(s.denyDevice)},
 		{"DELETE /admin/devices/{agent_id}", s.admin, bare(s.deleteDevices)},
 
 		{"GET /admin/daemon-sessions", s.admin, bare(s.listSessions)},

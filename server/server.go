@@ -71,6 +71,8 @@ type limits struct {
 	authorize *limit.Limiter[netip.Prefix] // by source
 	logins    *limit.Limiter[struct{}]     // of all sources
 	poll      *limit.Limiter[[32]byte]     // by hash of the device code
+	codes     *limit.Limiter[netip.Prefix] // unknown user codes, by source
+	codesBy   *limit.Limiter[string]       // likewise, by who is logged in
 }
 
 // New returns a Server. An origin that is none is an error.
@@ -95,6 +97,8 @@ func New(c Config) (*Server, error) {
 			authorize: limit.New[netip.Prefix](rates.Authorize),
 			logins:    limit.New[struct{}](rates.Logins),
 			poll:      limit.New[[32]byte](rates.Poll),
+			codes:     limit.New[netip.Prefix](rates.Codes),
+			codesBy:   limit.New[string](rates.Codes),
 		},
 	}
 	mux := http.NewServeMux()

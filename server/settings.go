@@ -31,6 +31,8 @@ type settings struct {
 	dashboardOrigins      string
 	disableRequestSigning bool
 	twoPerson             bool
+	requireDeviceProof    bool
+	requireAttestProof    bool
 }
 
 // A plan is what settings come to.
@@ -46,9 +48,11 @@ type plan struct {
 	origins      []string
 	attest       bool // require attestation
 	twoPerson    bool
-	password     secretInput
-	adminToken   secretInput
-	resetToken   bool
+	// requireDevice and requireAttest ask for proofs of the agent's key.
+	requireDevice, requireAttest bool
+	password                     secretInput
+	adminToken                   secretInput
+	resetToken                   bool
 	// insecure names the protections that are switched off.
 	insecure []string
 }
@@ -69,8 +73,10 @@ var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and 
 // nothing but the certificate.
 func (s settings) plan() (plan, error) {
 	p := plan{
-		attest:     !s.disableRequestSigning,
-		twoPerson:  s.twoPerson,
+		attest:    !s.disableRequestSigning,
+		twoPerson: s.twoPerson,
+
+		requireDevice: s.requireDeviceProof, requireAttest: s.requireAttestProof,
 		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
 		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
 		resetToken: s.resetAdminToken,

@@ -36,6 +36,7 @@ type agentRow struct {
 	Public      []byte  `cbor:"4,keyasint"`
 	Description *string `cbor:"5,keyasint,omitempty"`
 	Created     int64   `cbor:"6,keyasint"`
+	Proved      bool    `cbor:"7,keyasint,omitempty"` // a host has proved to have the key; nothing less will do now
 }
 
 // Key returns the row id: an agent that is made anew under an old name is

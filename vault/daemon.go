@@ -115,6 +115,31 @@ type AttestRequest struct {
 	Version      *string
 	PID, UID     *int64
 	Hostname     *string
+	// Proof is what the agent's key signed of all that; nil in the bare form.
+	Proof *AttestProof
+}
+
+// An AttestProof binds a daemon's new key to its agent's.
+type AttestProof struct {
+	Nonce     string
+	TS        int64  // Unix seconds
+	BootID    string // of the host
+	StartedAt int64  // of the process, Unix seconds
+	// Proof is the signature over [proof.DaemonInit.Message], in URL-safe base64
+	// without padding.
+	Proof string
+}
+
+// signedBy reports whether p is a's signature over r.
+func (p AttestProof) signedBy(a agentRow, r AttestRequest) bool {
+	sig, err := proof.DecodeSignatureURL(p.Proof)
+	if err != nil || !proof.ValidNonce(p.Nonce) || !proof.Plain(p.BootID, maxVersion) || !proof.Plain(r.BinarySHA256, maxVersion) || r.PID == nil {
+		return false
+	}
+	return ed25519.Verify(a.Public, proof.DaemonInit{
+		Nonce: p.Nonce, TS: p.TS, AgentID: a.AgentID, AttestationPub: r.Key, BinarySHA256: r.BinarySHA256,
+		BootID: p.BootID, StartedAt: p.StartedAt, PID: *r.PID,
+	}.Message(), sig)
 }
 
 func (r AttestRequest) validate() (ed25519.PublicKey, error) {
@@ -166,6 +191,9 @@ func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (
 		if err != nil {
 			return err
 		}
+		if _, err := o.proveDaemon(by, r, v.cfg.RequireAttestProof); err != nil {
+			return err
+		}
 		res = AttestResult{SessionID: uuid.NewString(), ExpiresIn: sessionAnswer}
 		if res.AllowlistEnforced, err = o.letIn(by, r.BinarySHA256, v.cfg.attestLimit()); err != nil {
 			return err
@@ -173,13 +201,23 @@ func (v *Vault) Attest(ctx context.Context, by access.Caller, r AttestRequest) (
 		return o.newSession(by, sessionRow{
 			ID: res.SessionID, Agent: by.ID, AgentID: by.Name, Namespace: by.Namespace, Public: pub,
 			Binary: r.BinarySHA256, Version: r.Version, PID: r.PID, UID: r.UID, Hostname: r.Hostname,
-			Created: o.now.UnixNano(), Expires: d.Expires,
+			Created: o.now.UnixNano(), Expires: r.lasts(o.now, d).UnixNano(),
 		})
 	})
 	if err != nil {
-		return AttestResult{}, err
+		return AttestResult{}, v.failAuth(ctx, k, by.Origin, record{action: access.DaemonAttest, agent: by.Name}, err)
 	}
 	return res, nil
+}
+
+// lasts returns when a session ends. One that was opened with a proof is renewed;
+// daemons that know no proof never renew, and are let in for as long as their
+// access token is good.
+func (r AttestRequest) lasts(now time.Time, d deviceRow) time.Time {
+	if r.Proof != nil {
+		return now.Add(sessionAnswer)
+	}
+	return nanos(d.Expires)
 }
 
 // mayAttest asks beforehand whether a daemon would be let in. Refusals are
@@ -317,7 +355,7 @@ func (r sessionRow) session() Session {
 // Sessions returns every session, newest first.
 func (v *Vault) Sessions(ctx context.Context, by access.Caller) (all []Session, err error) {
 	err = v.look(ctx, by, access.ListSessions, func(o *op) error {
-		return collect(&all, sessions.All(o.Tx, ""), sessionRow.session)
+		return collectSeen(o, &all, sessions.All(o.Tx, ""), func(r sessionRow) string { return r.Namespace }, sessionRow.session)
 	})
 	slices.SortFunc(all, func(a, b Session) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
@@ -334,6 +372,9 @@ func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) 
 			return err
 		}
 		o.record.agent = s.AgentID
+		if err := o.within(s.Namespace); err != nil {
+			return err
+		}
 		if s.Revoked != 0 {
 			return nil
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +13,7 @@ import (
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
 
@@ -23,6 +23,7 @@ const (
 	deviceInterval = 5 * time.Second
 	maxPending     = 300                // devices that wait at once
 	deviceKept     = 7 * 24 * time.Hour // after a token ran out
+	deviceUnused   = 90 * 24 * time.Hour
 )
 
 // The states of a device.
@@ -30,6 +31,7 @@ const (
 	devicePending  = "pending"
 	deviceApproved = "approved"
 	deviceIssued   = "issued" // approved, and the code was used
+	deviceDenied   = "denied"
 )
 
 // devices are log-ins that wait for approval, and those that led to a token.
@@ -65,7 +67,20 @@ type deviceRow struct {
 	Approved  int64  `cbor:"10,keyasint,omitempty"`
 	JTI       string `cbor:"11,keyasint,omitempty"` // of the access token
 	Source    string `cbor:"12,keyasint,omitempty"`
+
+	// What a host that proved to have an agent's key says of itself.
+	Public   []byte `cbor:"13,keyasint,omitempty"` // that key; none in the bare form
+	Claim    string `cbor:"14,keyasint,omitempty"` // the agent's id
+	ClaimNS  string `cbor:"15,keyasint,omitempty"` // the agent's namespace
+	Hostname string `cbor:"16,keyasint,omitempty"`
+	OS       string `cbor:"17,keyasint,omitempty"`
+	CLI      string `cbor:"18,keyasint,omitempty"`
+	Origin   string `cbor:"19,keyasint,omitempty"`
+	Used     int64  `cbor:"20,keyasint,omitempty"` // when it last got an access token
 }
+
+// proved reports whether the host proved to have the key.
+func (r deviceRow) proved() bool { return len(r.Public) > 0 }
 
 // Key returns the row id.
 func (r deviceRow) Key() store.Key { return store.Key(r.ID) }
@@ -93,13 +108,25 @@ type DeviceAuthorization struct {
 	ExpiresIn, Interval time.Duration
 }
 
-// AuthorizeDevice begins a log-in. It returns [ErrTooMany] while too many wait.
-func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin) (DeviceAuthorization, error) {
+// AuthorizeDevice begins a log-in; init is nil in the bare form, in which the
+// host proves nothing. It returns [ErrTooMany] while too many wait,
+// [ErrProofRequired] for the bare form where that is not enough, and for a proof
+// that is not good [ErrUnauthorized], [ErrClockSkew] or [ErrReplay].
+func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin, init *DeviceInit) (DeviceAuthorization, error) {
 	k, release, err := v.use()
 	if err != nil {
 		return DeviceAuthorization{}, err
 	}
 	defer release()
+	var host deviceRow
+	switch {
+	case init != nil:
+		if host, err = init.row(); err != nil {
+			return DeviceAuthorization{}, v.failAuth(ctx, k, from, record{action: access.DeviceAuthorize}, err)
+		}
+	case v.cfg.RequireDeviceProof:
+		return DeviceAuthorization{}, ErrProofRequired
+	}
 	// In a View, and counted: anybody may ask, as often as they like.
 	if err := v.roomForDevice(ctx, k); err != nil {
 		if !errors.Is(err, ErrTooMany) {
@@ -110,17 +137,23 @@ func (v *Vault) AuthorizeDevice(ctx context.Context, from access.Origin) (Device
 	code := token.Random()
 	d := DeviceAuthorization{DeviceCode: code, ExpiresIn: deviceLife, Interval: deviceInterval}
 	err = v.doWith(ctx, k, access.Nobody(from), record{action: access.DeviceAuthorize}, func(o *op) error {
-		row := deviceRow{
-			ID: uuid.NewString(), Code: o.keys.hash(hashDevice, code.Reveal()), UserCode: token.UserCode(),
-			Status: devicePending, Created: o.now.UnixNano(), Expires: o.now.Add(deviceLife).UnixNano(),
-			Source: from.Source,
-		}
+		row := host
+		row.ID, row.Code, row.UserCode = uuid.NewString(), o.keys.hash(hashDevice, code.Reveal()), token.UserCode()
+		row.Status, row.Created, row.Expires = devicePending, o.now.UnixNano(), o.now.Add(deviceLife).UnixNano()
+		row.Source = from.Source
 		d.UserCode, o.record.resource = row.UserCode, row.UserCode
+		if init != nil {
+			o.record.agent = row.Claim
+			o.record.about(proof.EncodeKey(row.Public), "key")
+			if err := o.use(init.message()); err != nil {
+				return err
+			}
+		}
 		return devices.Insert(o.Tx, row)
 	})
 	if err != nil {
 		code.Wipe()
-		return DeviceAuthorization{}, err
+		return DeviceAuthorization{}, v.failAuth(ctx, k, from, record{action: access.DeviceAuthorize}, err)
 	}
 	return d, nil
 }
@@ -155,33 +188,39 @@ type DeviceToken struct {
 	KID string
 }
 
-// PollDevice trades an approved device code for an access token, once. It
-// returns [ErrAuthorizationPending] until then, and [ErrUnauthorized] for
-// codes that are unknown, used or too old.
-func (v *Vault) PollDevice(ctx context.Context, from access.Origin, deviceCode string) (DeviceToken, error) {
+// PollDevice trades an approved device code for an access token, once. A log-in
+// that began with a proof takes one with each poll; p is nil for others. It
+// returns [ErrAuthorizationPending] until it is approved, [ErrDeviceDenied] and
+// [ErrDeviceExpired] for what has ended, and [ErrUnauthorized] for codes that are
+// unknown or used, or a proof that is not good.
+func (v *Vault) PollDevice(ctx context.Context, from access.Origin, deviceCode string, p *PollProof) (DeviceToken, error) {
 	k, release, err := v.use()
 	if err != nil {
 		return DeviceToken{}, err
 	}
-	row, err := v.deviceByCode(ctx, k, from, deviceCode)
+	row, err := v.deviceByCode(ctx, k, from, deviceCode, p)
 	release()
 	if err != nil {
 		return DeviceToken{}, err
 	}
-	return v.issueDevice(ctx, from, row)
+	return v.issueDevice(ctx, from, row, p)
 }
 
 // deviceByCode finds the approved device of a code.
-func (v *Vault) deviceByCode(ctx context.Context, k *keys, from access.Origin, code string) (row deviceRow, err error) {
+func (v *Vault) deviceByCode(ctx context.Context, k *keys, from access.Origin, code string, p *PollProof) (row deviceRow, err error) {
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		row, err = devicesByCode.Get(tx, store.Key(k.hash(hashDevice, []byte(code))))
 		return err
 	})
 	switch {
-	case isNotFound(err) || err == nil && row.Expires <= time.Now().UnixNano():
-		return deviceRow{}, v.fail(ctx, k, from, record{action: access.DeviceLogin}, ErrUnauthorized)
-	case err != nil:
+	case err != nil && !isNotFound(err):
 		return deviceRow{}, err
+	case err != nil || !p.good(row, code):
+		return deviceRow{}, v.fail(ctx, k, from, record{action: access.DeviceLogin}, ErrUnauthorized)
+	case row.Expires <= time.Now().UnixNano():
+		return deviceRow{}, v.fail(ctx, k, from, record{action: access.DeviceLogin, status: statusExpired}, ErrDeviceExpired)
+	case row.Status == deviceDenied:
+		return deviceRow{}, ErrDeviceDenied
 	case row.Status != deviceApproved:
 		return deviceRow{}, ErrAuthorizationPending
 	}
@@ -190,7 +229,7 @@ func (v *Vault) deviceByCode(ctx context.Context, k *keys, from access.Origin, c
 
 // issueDevice mints the access token of an approved device and uses its code
 // up.
-func (v *Vault) issueDevice(ctx context.Context, from access.Origin, approved deviceRow) (t DeviceToken, err error) {
+func (v *Vault) issueDevice(ctx context.Context, from access.Origin, approved deviceRow, p *PollProof) (t DeviceToken, err error) {
 	by := access.Caller{
 		Kind: access.Agent, ID: approved.Agent, Name: approved.AgentID, Namespace: approved.Namespace,
 		Auth: "device-code", Origin: from,
@@ -203,15 +242,14 @@ func (v *Vault) issueDevice(ctx context.Context, from access.Origin, approved de
 		if err != nil {
 			return err
 		}
-		s := o.keys.signer()
-		c := token.Device(row.AgentID, row.Namespace, row.Agent, uuid.NewString())
-		text, err := token.Mint(s.key, s.kid, c)
-		if err != nil {
-			return err
+		if row.proved() { // so that a poll that was overheard cannot be used as well
+			if err := o.use(seenRow{TS: p.TS, By: "device:" + row.ID, Once: "poll"}); err != nil {
+				return ErrUnauthorized
+			}
 		}
-		t = DeviceToken{AccessToken: opaque.New([]byte(text)), ExpiresIn: token.DeviceTTL, KID: s.kid}
-		row.Status, row.Code, row.JTI, row.Expires = deviceIssued, "", c.ID, time.Unix(c.Expires, 0).UnixNano()
-		return devices.Put(o.Tx, row)
+		row.Status, row.Code = deviceIssued, ""
+		t, err = o.mintAccess(row)
+		return err
 	})
 	if err != nil {
 		return DeviceToken{}, err
@@ -219,10 +257,31 @@ func (v *Vault) issueDevice(ctx context.Context, from access.Origin, approved de
 	return t, nil
 }
 
+// mintAccess gives a device a new access token, which ends the one before, and
+// keeps its row.
+func (o *op) mintAccess(row deviceRow) (DeviceToken, error) {
+	ttl := token.DeviceTTL
+	if row.proved() {
+		ttl = token.AccessTTL
+	}
+	s := o.keys.signer()
+	c := token.Device(row.AgentID, row.Namespace, row.Agent, uuid.NewString())
+	c.Expires = o.now.Add(ttl).Unix()
+	text, err := token.Mint(s.key, s.kid, c)
+	if err != nil {
+		return DeviceToken{}, err
+	}
+	row.JTI, row.Used, row.Expires = c.ID, o.now.UnixNano(), o.now.Add(ttl).UnixNano()
+	if row.proved() {
+		row.Expires = o.now.Add(deviceUnused).UnixNano()
+	}
+	return DeviceToken{AccessToken: opaque.New([]byte(text)), ExpiresIn: ttl, KID: s.kid}, devices.Put(o.Tx, row)
+}
+
 // A Device is a log-in.
 type Device struct {
 	ID, UserCode string
-	// Status is "pending" or "approved".
+	// Status is "pending", "approved" or "denied".
 	Status string
 	// AgentID is the agent it was approved for.
 	AgentID  *string
@@ -230,15 +289,23 @@ type Device struct {
 	Approved *time.Time
 	// Source is the address the log-in was begun from.
 	Source *string
+	// Proved tells that the host has the agent's key. Hostname is its own word.
+	Proved   bool
+	Hostname *string
+	// LastUsed is when it last got an access token.
+	LastUsed *time.Time
 }
 
 func (r deviceRow) device() Device {
-	d := Device{ID: r.ID, UserCode: r.UserCode, Status: r.Status, AgentID: present(r.AgentID), Created: nanos(r.Created), Source: present(r.Source)}
+	d := Device{Proved: r.proved(), Hostname: present(r.Hostname), ID: r.ID, UserCode: r.UserCode, Status: r.Status, AgentID: present(r.AgentID), Created: nanos(r.Created), Source: present(r.Source)}
 	if r.Status == deviceIssued {
 		d.Status = deviceApproved
 	}
 	if r.Approved != 0 {
 		d.Approved = new(nanos(r.Approved))
+	}
+	if r.Used != 0 {
+		d.LastUsed = new(nanos(r.Used))
 	}
 	return d
 }
@@ -246,7 +313,8 @@ func (r deviceRow) device() Device {
 // Devices returns the log-ins, newest first.
 func (v *Vault) Devices(ctx context.Context, by access.Caller) (all []Device, err error) {
 	err = v.look(ctx, by, access.ListDevices, func(o *op) error {
-		return collect(&all, devices.All(o.Tx, ""), deviceRow.device)
+		// One that waits is nobody's yet, and for whoever may approve it.
+		return collectSeen(o, &all, devices.All(o.Tx, ""), func(r deviceRow) string { return cmp.Or(r.Namespace, r.ClaimNS, DefaultNamespace) }, deviceRow.device)
 	})
 	slices.SortFunc(all, func(a, b Device) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
@@ -254,47 +322,13 @@ func (v *Vault) Devices(ctx context.Context, by access.Caller) (all []Device, er
 	return all, err
 }
 
-// ApproveDevice lets the device that shows userCode act for an agent. A code
-// that is unknown, decided or too old, and an agent that is not registered,
-// are [ErrNotFound].
-func (v *Vault) ApproveDevice(ctx context.Context, by access.Caller, userCode, agentID, namespace string) (d Device, err error) {
-	code, ok := token.ParseUserCode(userCode)
-	if !ok {
-		return Device{}, invalid("user_code", "must be as the device shows it, XXXX-XXXX")
-	}
-	agentID = strings.TrimSpace(agentID)
-	if err := checkAgentID("agent_id", agentID); err != nil {
-		return Device{}, err
-	}
-	err = v.do(ctx, by, record{action: access.DeviceApprove, agent: agentID, resource: code}, func(o *op) error {
-		a, err := o.agent(namespace, agentID)
-		if errors.Is(err, ErrNotFound) || isNotFound(err) {
-			return invalid("agent_id", "is not registered; register its public key first")
-		}
-		if err != nil {
-			return err
-		}
-		row, err := devicesByUserCode.Get(o.Tx, store.Key(code))
-		if err != nil {
-			return err
-		}
-		if row.Expires <= o.now.UnixNano() {
-			return ErrNotFound
-		}
-		row.Status, row.Approved = deviceApproved, o.now.UnixNano()
-		row.Agent, row.AgentID, row.Namespace = a.ID, a.AgentID, a.Namespace
-		d = row.device()
-		return devices.Put(o.Tx, row)
-	})
-	return d, err
-}
-
-// DeleteDevices ends every log-in of an agent at once, with its sessions and
-// tokens, and returns how many log-ins that were. Without a namespace it means the agents
+// DeleteDevices ends every log-in of an agent at once, with its sessions, and
+// returns how many log-ins that were. Without a namespace it means the agents
 // of that id in all namespaces.
 func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, agentID string) (rows int, err error) {
 	err = v.do(ctx, by, record{action: access.DeleteDevice, agent: agentID}, func(o *op) error {
 		rows = 0
+		o.anywhere() // nothing to delete is fine
 		found, err := gather(agentsByID.All(o.Tx, store.Key(agentID)))
 		if err != nil {
 			return err
@@ -302,6 +336,9 @@ func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, 
 		for _, a := range found {
 			if namespace != "" && a.Namespace != namespace {
 				continue
+			}
+			if err := o.within(a.Namespace); err != nil {
+				return err
 			}
 			n, err := o.endDevices(a)
 			if err != nil {

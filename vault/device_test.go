@@ -30,7 +30,7 @@ func TestPendingDevicesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 100 {
-			if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}); !errors.Is(err, ErrTooMany) {
+			if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}, nil); !errors.Is(err, ErrTooMany) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -39,7 +39,7 @@ func TestPendingDevicesAreBounded(t *testing.T) {
 			t.Errorf("100 refusals made %d entries, %v", len(after)-len(before), err)
 		}
 		time.Sleep(deviceLife)
-		if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}); err != nil {
+		if _, err := v.AuthorizeDevice(t.Context(), access.Origin{}, nil); err != nil {
 			t.Error(err)
 		}
 		if err := v.keepHouse(t.Context()); err != nil {

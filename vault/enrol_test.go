@@ -17,7 +17,7 @@ import (
 func TestDevice(t *testing.T) {
 	ctx, v, admin := t.Context(), vaulttest.New(t), vaulttest.Admin
 	h := register(t, v, "", "bot")
-	d, err := v.AuthorizeDevice(ctx, vaulttest.Origin)
+	d, err := v.AuthorizeDevice(ctx, vaulttest.Origin, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,27 +25,27 @@ func TestDevice(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	code := string(d.DeviceCode.Reveal())
-	_, err = v.PollDevice(ctx, vaulttest.Origin, code)
+	_, err = v.PollDevice(ctx, vaulttest.Origin, code, nil)
 	want(t, err, vault.ErrAuthorizationPending)
-	_, err = v.ApproveDevice(ctx, admin, d.UserCode, "nobody", "")
+	_, err = v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: d.UserCode, AgentID: "nobody", Namespace: ""})
 	wantInvalid(t, err, "agent_id")
-	_, err = v.ApproveDevice(ctx, admin, "BBBB-BBBB", "bot", "")
+	_, err = v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: "BBBB-BBBB", AgentID: "bot", Namespace: ""})
 	want(t, err, vault.ErrNotFound)
-	_, err = v.ApproveDevice(ctx, admin, "?", "bot", "")
+	_, err = v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: "?", AgentID: "bot", Namespace: ""})
 	wantInvalid(t, err, "user_code")
-	if _, err := v.ApproveDevice(ctx, admin, " "+strings.ToLower(d.UserCode)+" ", "bot", ""); err != nil {
+	if _, err := v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: " " + strings.ToLower(d.UserCode) + " ", AgentID: "bot", Namespace: ""}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = v.ApproveDevice(ctx, admin, d.UserCode, "bot", "")
+	_, err = v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: d.UserCode, AgentID: "bot", Namespace: ""})
 	want(t, err, vault.ErrNotFound)
-	got, err := v.PollDevice(ctx, vaulttest.Origin, code)
+	got, err := v.PollDevice(ctx, vaulttest.Origin, code, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.ExpiresIn != 30*24*time.Hour {
 		t.Errorf("lives %v", got.ExpiresIn)
 	}
-	_, err = v.PollDevice(ctx, vaulttest.Origin, code)
+	_, err = v.PollDevice(ctx, vaulttest.Origin, code, nil)
 	want(t, err, vault.ErrUnauthorized) // single use
 	h.access = got.AccessToken
 	h.attest()
@@ -62,17 +62,17 @@ func TestDevice(t *testing.T) {
 func TestDeviceCodeIsUsedOnce(t *testing.T) {
 	ctx, v := t.Context(), vaulttest.New(t)
 	register(t, v, "", "bot")
-	d, err := v.AuthorizeDevice(ctx, vaulttest.Origin)
+	d, err := v.AuthorizeDevice(ctx, vaulttest.Origin, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.ApproveDevice(ctx, vaulttest.Admin, d.UserCode, "bot", ""); err != nil {
+	if _, err := v.ApproveDevice(ctx, vaulttest.Admin, vault.DeviceApproval{UserCode: d.UserCode, AgentID: "bot", Namespace: ""}); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, 16)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal())) })
+		wg.Go(func() { _, errs[i] = v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal()), nil) })
 	}
 	wg.Wait()
 	issued := 0
@@ -92,21 +92,21 @@ func TestDeviceCodesRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, v, admin := t.Context(), vaulttest.New(t), vaulttest.Admin
 		register(t, v, "", "bot")
-		d, err := v.AuthorizeDevice(ctx, vaulttest.Origin)
+		d, err := v.AuthorizeDevice(ctx, vaulttest.Origin, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		late, err := v.AuthorizeDevice(ctx, vaulttest.Origin)
+		late, err := v.AuthorizeDevice(ctx, vaulttest.Origin, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.ApproveDevice(ctx, admin, d.UserCode, "bot", ""); err != nil {
+		if _, err := v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: d.UserCode, AgentID: "bot", Namespace: ""}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
-		_, err = v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal()))
-		want(t, err, vault.ErrUnauthorized)
-		_, err = v.ApproveDevice(ctx, admin, late.UserCode, "bot", "")
+		_, err = v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal()), nil)
+		want(t, err, vault.ErrDeviceExpired)
+		_, err = v.ApproveDevice(ctx, admin, vault.DeviceApproval{UserCode: late.UserCode, AgentID: "bot", Namespace: ""})
 		want(t, err, vault.ErrNotFound)
 	})
 }

@@ -29,6 +29,13 @@ var (
 	ErrTokenRevoked = errors.New("project token revoked")
 	// ErrAuthorizationPending: nobody has approved the device yet.
 	ErrAuthorizationPending = errors.New("authorization pending")
+	// ErrDeviceDenied: somebody said no to the device.
+	ErrDeviceDenied = errors.New("the log-in was denied by an administrator")
+	// ErrDeviceExpired: nobody approved the device in time.
+	ErrDeviceExpired = errors.New("the log-in was not approved in time; begin another one")
+	// ErrProofRequired: this agent, or this vault, asks for a proof of the
+	// agent's key.
+	ErrProofRequired = errors.New("a proof of the agent's key is required: use a cortex daemon that sends one, and log in again")
 	// ErrGrantDenied: an administrator denied this agent these names.
 	ErrGrantDenied = errors.New("access to this project was denied by an administrator")
 	// ErrFrozen: an administrator froze the project.

@@ -156,6 +156,7 @@ var refusals = []struct {
 	status string
 }{
 	{ErrDenied, statusDenied},
+	{ErrProofRequired, statusRefused + ":proof_required"},
 	{ErrGrantDenied, statusDenied},
 	{ErrFrozen, statusFrozen},
 	{ErrProjectMismatch, statusDenied},

@@ -76,8 +76,8 @@ func TestSealedRefusesEverything(t *testing.T) {
 			_, err := v.AuthenticateDevice(ctx, vaulttest.Password(), vaulttest.Origin)
 			return err
 		},
-		"authorize":   func() error { _, err := v.AuthorizeDevice(ctx, vaulttest.Origin); return err },
-		"poll":        func() error { _, err := v.PollDevice(ctx, vaulttest.Origin, "x"); return err },
+		"authorize":   func() error { _, err := v.AuthorizeDevice(ctx, vaulttest.Origin, nil); return err },
+		"poll":        func() error { _, err := v.PollDevice(ctx, vaulttest.Origin, "x", nil); return err },
 		"attestation": func() error { _, err := v.CheckAttestation(ctx, vaulttest.Origin, "GET", "/", nil); return err },
 		"discover":    func() error { _, err := v.Discover(ctx, vaulttest.Origin, vault.DiscoverRequest{}); return err },
 		"fetch":       func() error { _, err := v.FetchSecrets(ctx, vaulttest.Origin, vault.FetchRequest{}); return err },

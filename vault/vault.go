@@ -43,6 +43,10 @@ type Config struct {
 	// AttestLimit is how many sessions an agent may open within 30 seconds. If
 	// zero, 2; if negative, any number.
 	AttestLimit int
+	// RequireDeviceProof refuses log-ins in which the host does not prove to have
+	// the agent's key; RequireAttestProof likewise sessions. Agents that have
+	// proved it once cannot do without in any case.
+	RequireDeviceProof, RequireAttestProof bool
 	// TwoPerson makes what could give the vault away (splitting or changing its
 	// key, restoring an old copy) wait for a second super account.
 	TwoPerson bool

@@ -69,14 +69,14 @@ func enrol(t testing.TB, v *vault.Vault, namespace, id string) *host {
 func (h *host) login() {
 	h.t.Helper()
 	ctx := h.t.Context()
-	d, err := h.v.AuthorizeDevice(ctx, vaulttest.Origin)
+	d, err := h.v.AuthorizeDevice(ctx, vaulttest.Origin, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if _, err := h.v.ApproveDevice(ctx, vaulttest.Admin, d.UserCode, h.agent.AgentID, h.agent.Namespace); err != nil {
+	if _, err := h.v.ApproveDevice(ctx, vaulttest.Admin, vault.DeviceApproval{UserCode: d.UserCode, AgentID: h.agent.AgentID, Namespace: h.agent.Namespace}); err != nil {
 		h.t.Fatal(err)
 	}
-	got, err := h.v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal()))
+	got, err := h.v.PollDevice(ctx, vaulttest.Origin, string(d.DeviceCode.Reveal()), nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}

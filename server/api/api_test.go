@@ -77,7 +77,7 @@ func TestNullableMembersArePresent(t *testing.T) {
 		want string
 	}{
 		{Secret{}, `{"id":"","key_path":"","secret_type":"","description":null,"namespace":"","is_honey_token":false,"created_at":"0001-01-01 00:00:00"}`},
-		{Device{}, `{"id":"","user_code":"","status":"","agent_id":null,"created_at":"0001-01-01 00:00:00","approved_at":null}`},
+		{Device{}, `{"id":"","user_code":"","status":"","agent_id":null,"created_at":"0001-01-01 00:00:00","approved_at":null,"proved":false,"hostname":null,"last_used_at":null}`},
 		{CreatedGrant{}, `{"id":"","project_name":"","secret_id":"","secret_key_path":"","env_var_name":null}`},
 		{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	} {

@@ -10,6 +10,14 @@ type AttestRequest struct {
 	DaemonPID      *int64  `json:"daemon_pid,omitempty"`
 	DaemonUID      *int64  `json:"daemon_uid,omitempty"`
 	Hostname       *string `json:"hostname,omitempty"`
+
+	// In the proof form these are there too, and daemon_pid: the agent's key signs
+	// daemon-attest|nonce|ts|agent_id|attestation_pub|binary_sha256|boot_id|started_at|daemon_pid.
+	Nonce      *string `json:"nonce,omitempty"`
+	TS         *int64  `json:"ts,omitempty"` // Unix seconds
+	BootID     *string `json:"boot_id,omitempty"`
+	StartedAt  *int64  `json:"started_at,omitempty"`  // Unix seconds
+	AgentProof *string `json:"agent_proof,omitempty"` // URL-safe base64 without padding
 }
 
 // AttestResponse answers POST /daemon/attest. ExpiresIn is seconds.

@@ -35,6 +35,8 @@ const (
 	InvalidRequest       Code = "invalid_request"        // 400
 	Unauthorized         Code = "unauthorized"           // 401
 	Forbidden            Code = "forbidden"              // 403
+	ProofRequired        Code = "proof_required"         // 403, device and attest routes
+	InvalidGrant         Code = "invalid_grant"          // 400, device token with a proof (RFC 6749, 5.2)
 	ConfirmationRequired Code = "confirmation_required"  // 403 with confirmation_id
 	NotFound             Code = "not_found"              // 404
 	MethodNotAllowed     Code = "method_not_allowed"     // 405

@@ -201,7 +201,11 @@ var golden = []struct {
 	},
 	{DeniedGrant{true, "i"}, `{"denied":true,"id":"i"}`},
 
-	{DeviceAuthorizeRequest{"cortex-cli"}, `{"client_id":"cortex-cli"}`},
+	{DeviceAuthorizeRequest{ClientID: "cortex-cli"}, `{"client_id":"cortex-cli"}`},
+	{
+		DeviceAuthorizeRequest{"cortex-cli", new("bot"), new("A6EH"), "prod", "h", "linux/amd64", "1.0", "https://v", new("n"), new(int64(7)), new("s")},
+		`{"client_id":"cortex-cli","agent_id":"bot","agent_pub":"A6EH","namespace":"prod","hostname":"h","os":"linux/amd64","cli_version":"1.0","origin":"https://v","init_nonce":"n","init_ts":7,"init_proof":"s"}`,
+	},
 	{DeviceAuthorizeRequest{}, `{}`},
 	{
 		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "", 600, 5},
@@ -211,24 +215,39 @@ var golden = []struct {
 		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "https://v/device?user_code=BCDF-GHJK", 600, 5},
 		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","verification_uri_complete":"https://v/device?user_code=BCDF-GHJK","expires_in":600,"interval":5}`,
 	},
-	{DeviceTokenRequest{value("dc"), GrantTypeDeviceCode}, `{"device_code":"dc","grant_type":"urn:ietf:params:oauth:grant-type:device_code"}`},
+	{
+		DeviceTokenRequest{DeviceCode: value("dc"), GrantType: GrantTypeDeviceCode, PollTS: new(int64(7)), PollProof: new("s")},
+		`{"device_code":"dc","grant_type":"urn:ietf:params:oauth:grant-type:device_code","poll_ts":7,"poll_proof":"s"}`,
+	},
+	{
+		DeviceTokenRequest{GrantType: GrantTypeAssertion, Assertion: value("jwt")},
+		`{"grant_type":"urn:ietf:params:oauth:grant-type:jwt-bearer","assertion":"jwt"}`,
+	},
+	{UserCode{"BCDF-GHJK"}, `{"user_code":"BCDF-GHJK"}`},
+	{
+		PendingDevice{"BCDF-GHJK", true, "bot", "default", new("SHA256:x"), "h", "linux", "1.0", "192.0.2.7", at, at, true, false},
+		`{"user_code":"BCDF-GHJK","proved":true,"agent_id":"bot","namespace":"default","fingerprint":"SHA256:x","hostname":"h","os":"linux","cli_version":"1.0","source_ip":"192.0.2.7","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","new_agent":true,"key_change":false}`,
+	},
+	{DeniedDevice{true, "BCDF-GHJK"}, `{"denied":true,"user_code":"BCDF-GHJK"}`},
+	{DeviceTokenRequest{DeviceCode: value("dc"), GrantType: GrantTypeDeviceCode}, `{"device_code":"dc","grant_type":"urn:ietf:params:oauth:grant-type:device_code"}`},
 	{DeviceTokenRequest{DeviceCode: value("dc")}, `{"device_code":"dc"}`},
 	{DeviceToken{value("jwt"), "Bearer", 2592000, "k"}, `{"access_token":"jwt","token_type":"Bearer","expires_in":2592000,"kid":"k"}`},
 	{
-		Device{"i", "BCDF-GHJK", StatusApproved, new("bot"), at, &at, new("192.0.2.7")},
-		`{"id":"i","user_code":"BCDF-GHJK","status":"approved","agent_id":"bot","created_at":"2026-04-27 18:40:00","approved_at":"2026-04-27 18:40:00","source_ip":"192.0.2.7"}`,
+		Device{"i", "BCDF-GHJK", StatusApproved, new("bot"), at, &at, new("192.0.2.7"), true, new("h"), &at},
+		`{"id":"i","user_code":"BCDF-GHJK","status":"approved","agent_id":"bot","created_at":"2026-04-27 18:40:00","approved_at":"2026-04-27 18:40:00","source_ip":"192.0.2.7","proved":true,"hostname":"h","last_used_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		Device{"i", "BCDF-GHJK", StatusPending, nil, at, nil, nil},
-		`{"id":"i","user_code":"BCDF-GHJK","status":"pending","agent_id":null,"created_at":"2026-04-27 18:40:00","approved_at":null}`,
+		Device{"i", "BCDF-GHJK", StatusPending, nil, at, nil, nil, false, nil, nil},
+		`{"id":"i","user_code":"BCDF-GHJK","status":"pending","agent_id":null,"created_at":"2026-04-27 18:40:00","approved_at":null,"proved":false,"hostname":null,"last_used_at":null}`,
 	},
-	{ApproveDevice{"BCDF-GHJK", "bot"}, `{"user_code":"BCDF-GHJK","agent_id":"bot"}`},
+	{ApproveDevice{"BCDF-GHJK", "bot", "prod", true}, `{"user_code":"BCDF-GHJK","agent_id":"bot","namespace":"prod","key_change":true}`},
+	{ApproveDevice{UserCode: "BCDF-GHJK", AgentID: "bot"}, `{"user_code":"BCDF-GHJK","agent_id":"bot"}`},
 	{ApprovedDevice{true, "BCDF-GHJK", "bot"}, `{"approved":true,"user_code":"BCDF-GHJK","agent_id":"bot"}`},
 	{DeletedDevices{true, 3}, `{"deleted":true,"rows":3}`},
 
 	{
-		AttestRequest{"A6EH", "abab", new("0.1.0"), new(int64(42)), new(int64(1000)), new("h")},
-		`{"attestation_pub":"A6EH","binary_sha256":"abab","daemon_version":"0.1.0","daemon_pid":42,"daemon_uid":1000,"hostname":"h"}`,
+		AttestRequest{"A6EH", "abab", new("0.1.0"), new(int64(42)), new(int64(1000)), new("h"), new("n"), new(int64(7)), new("b"), new(int64(6)), new("s")},
+		`{"attestation_pub":"A6EH","binary_sha256":"abab","daemon_version":"0.1.0","daemon_pid":42,"daemon_uid":1000,"hostname":"h","nonce":"n","ts":7,"boot_id":"b","started_at":6,"agent_proof":"s"}`,
 	},
 	{AttestRequest{AttestationPub: "A6EH", BinarySHA256: "abab"}, `{"attestation_pub":"A6EH","binary_sha256":"abab"}`},
 	{AttestResponse{"s", 86400, false}, `{"session_id":"s","expires_in":86400,"allowlist_enforced":false}`},

@@ -52,6 +52,9 @@ type Rates struct {
 	Poll Rate
 	// Failures is for each source that shows bad credentials.
 	Failures Rate
+	// Codes is for user codes that nobody has, for each source and each account
+	// that tries them.
+	Codes Rate
 }
 
 // Defaults returns the limits of a server that was told nothing else. Polling
@@ -63,6 +66,7 @@ func Defaults() Rates {
 		Logins:    Rate{60, time.Minute},
 		Poll:      Rate{30, time.Minute},
 		Failures:  Rate{60, time.Minute},
+		Codes:     Rate{6, 10 * time.Minute},
 	}
 }
 
@@ -71,7 +75,7 @@ func (r Rates) Off() bool { return r == Rates{} }
 
 // ParseRates reads "off" as no limits at all, and "discover=20/1m,poll=60/1m"
 // as [Defaults] with changes. The names are discover, authorize, logins,
-// poll and failures. The empty text is Defaults.
+// poll, failures and codes. The empty text is Defaults.
 func ParseRates(s string) (Rates, error) {
 	if s == "off" {
 		return Rates{}, nil
@@ -84,7 +88,7 @@ func ParseRates(s string) (Rates, error) {
 		name, value, _ := strings.Cut(item, "=")
 		dst := rates.named(strings.TrimSpace(name))
 		if dst == nil {
-			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, logins, poll or failures, as in discover=20/1m, or off alone", name)
+			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, logins, poll, failures or codes, as in discover=20/1m, or off alone", name)
 		}
 		rate, err := ParseRate(strings.TrimSpace(value))
 		if err != nil {
@@ -107,6 +111,8 @@ func (r *Rates) named(name string) *Rate {
 		return &r.Poll
 	case "failures":
 		return &r.Failures
+	case "codes":
+		return &r.Codes
 	}
 	return nil
 }

@@ -46,6 +46,9 @@ type Config struct {
 	NoAttestation bool
 	// AttestLimit is as in [vault.Config].
 	AttestLimit int
+	// RequireProof is RequireDeviceProof and RequireAttestProof of
+	// [vault.Config].
+	RequireProof bool
 	// TwoPerson is as in [vault.Config].
 	TwoPerson bool
 	// Proxies and Origins are as in [server.Config].
@@ -129,7 +132,7 @@ func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 	})
 	s.Vault = vault.New(vault.Config{
 		DB: s.DB, Log: log, Params: Params, RequireAttestation: !c.NoAttestation, AttestLimit: c.AttestLimit,
-		TwoPerson:         c.TwoPerson,
+		TwoPerson: c.TwoPerson, RequireDeviceProof: c.RequireProof, RequireAttestProof: c.RequireProof,
 		FreezeOnHoneyName: c.FreezeOnHoneyName,
 	})
 	ctx := context.Background()
@@ -231,7 +234,7 @@ func (s *Server) Do(t testing.TB, r Request) Answer {
 
 // direct hands a request to the handler as if it came from this machine.
 func (s *Server) direct(req *http.Request) Answer {
-	req.RemoteAddr = "127.0.0.1:4711"
+	req.RemoteAddr, req.Host = "127.0.0.1:4711", "vault.test"
 	w := httptest.NewRecorder()
 	s.Handler.ServeHTTP(w, req)
 	return Answer{w.Code, w.Header(), w.Body.Bytes()}

@@ -54,6 +54,10 @@ const (
 
 	DeviceAuthorize  Action = "device_authorize"
 	DeviceApprove    Action = "device_approve"
+	DeviceDeny       Action = "device_deny"
+	DeviceLookup     Action = "device_lookup"
+	AgentKeyChange   Action = "agent_key_change"
+	AccessTokenIssue Action = "access_token_issue"
 	DeviceTokenIssue Action = "device_token_issue"
 	ListDevices      Action = "list_devices"
 	DeleteDevice     Action = "device_delete"
@@ -114,6 +118,7 @@ const (
 // agentActions are what an agent may begin with its own credentials.
 var agentActions = map[Action]bool{
 	DeviceTokenIssue: true,
+	AccessTokenIssue: true,
 	DaemonAttest:     true,
 	Discover:         true,
 	GetSecrets:       true,

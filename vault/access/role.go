@@ -48,7 +48,7 @@ var roles = map[Action][]Role{
 	CreateProjectGrant: managers, ListProjectGrants: everyone, DeleteProjectGrant: managers,
 	ListPendingGrants: everyone, ApprovePendingGrant: deciders, DenyPendingGrant: deciders, DeletePendingGrant: managers,
 	Freeze: deciders, Unfreeze: managers, ListFreezes: everyone,
-	DeviceApprove: deciders, ListDevices: everyone, DeleteDevice: managers,
+	DeviceApprove: deciders, DeviceDeny: deciders, DeviceLookup: deciders, AgentKeyChange: managers, ListDevices: everyone, DeleteDevice: managers,
 	ListSessions: everyone, RevokeSession: managers,
 	ListAllowedDaemons: everyone, AllowDaemon: managers, DisallowDaemon: managers,
 	ReadAudit: auditors,
@@ -61,7 +61,7 @@ var roles = map[Action][]Role{
 	AskConfirmation: nobody, Confirm: nobody, ListConfirmations: nobody, RejectConfirmation: nobody,
 
 	// What agents do, and the vault itself: no administrator.
-	DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
+	AccessTokenIssue: nobody, DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
 	AgentOnTwoHosts: nobody, Discover: nobody, DiscoverPendingNew: nobody, DiscoverPendingExisting: nobody,
 	DiscoverDenied: nobody, DiscoverLimit: nobody, RotateToken: nobody, AutoRotateToken: nobody,
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,

@@ -3,6 +3,7 @@ package proof
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -112,4 +113,11 @@ func point(b []byte) (ed25519.PublicKey, error) {
 		return nil, ErrKey
 	}
 	return b, nil
+}
+
+// Fingerprint returns what people compare: "SHA256:" and the SHA-256 of the 32
+// bytes of a key, in standard base64 without padding.
+func Fingerprint(pub ed25519.PublicKey) string {
+	sum := sha256.Sum256(pub)
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }

@@ -23,6 +23,8 @@ const ScopeDaemon = "daemon"
 const (
 	ProjectTTL = 14 * 24 * time.Hour
 	DeviceTTL  = 30 * 24 * time.Hour
+	// AccessTTL is for a device that gets its access tokens by proof of a key.
+	AccessTTL = 24 * time.Hour
 )
 
 // clockSlack is how far in the future a token may have been issued: servers

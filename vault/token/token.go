@@ -42,8 +42,10 @@ type Signer interface {
 
 // Mint signs c with the key named kid and returns the compact form, which is
 // a credential.
-func Mint(signer Signer, kid string, c Claims) (string, error) {
-	payload, err := json.Marshal(c)
+func Mint(signer Signer, kid string, c Claims) (string, error) { return mint(signer, kid, c) }
+
+func mint(signer Signer, kid string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encoding claims: %w", err)
 	}
@@ -70,23 +72,32 @@ func Mint(signer Signer, kid string, c Claims) (string, error) {
 // which are not checked yet. keys finds a public key by its id. The only
 // algorithm is EdDSA, the only header members are alg, kid and typ.
 func Parse(token string, keys func(kid string) (ed25519.PublicKey, bool)) (Claims, error) {
-	jws, err := parse(token)
+	payload, err := verify(token, keys)
 	if err != nil {
 		return Claims{}, err
-	}
-	pub, ok := keys(jws.Signatures[0].Protected.KeyID)
-	if !ok || len(pub) != ed25519.PublicKeySize {
-		return Claims{}, ErrKey
-	}
-	payload, err := jws.Verify(pub)
-	if err != nil {
-		return Claims{}, ErrSignature
 	}
 	var c Claims
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return Claims{}, fmt.Errorf("%w: claims", ErrMalformed)
 	}
 	return c, nil
+}
+
+// verify returns the payload of a compact token whose signature is good.
+func verify(token string, keys func(kid string) (ed25519.PublicKey, bool)) ([]byte, error) {
+	jws, err := parse(token)
+	if err != nil {
+		return nil, err
+	}
+	pub, ok := keys(jws.Signatures[0].Protected.KeyID)
+	if !ok || len(pub) != ed25519.PublicKeySize {
+		return nil, ErrKey
+	}
+	payload, err := jws.Verify(pub)
+	if err != nil {
+		return nil, ErrSignature
+	}
+	return payload, nil
 }
 
 func parse(token string) (*jose.JSONWebSignature, error) {
