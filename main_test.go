@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"daemon/peer":     {},
 	"daemon/spawn":    {"daemon/ipc", leafs},
 	"scripts/e2e":     {},
+	"scripts/loadgen": {"vault", "store"},
 }
 
 // leafs stands for the packages of the vault that anybody may import.

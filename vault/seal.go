@@ -158,7 +158,9 @@ func (v *Vault) openSlots(ctx context.Context, password opaque.Bytes) (*keys, er
 	for _, s := range found {
 		// A slot of another vault in this file would open, but not its keys.
 		s.VaultID = meta.VaultID
+		began := time.Now()
 		kek, err := keyring.OpenSlot(s, password)
+		v.cfg.log().Info("derived the key", "took", time.Since(began))
 		if errors.Is(err, keyring.ErrWrongPassword) {
 			continue
 		}

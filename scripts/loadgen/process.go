@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience is how long anything awaited may take.
+const patience = 5 * time.Minute
+
+// The secrets of the vaults made here, which guard nothing.
+const (
+	password   = "correct horse battery staple"
+	adminToken = "the-admin-token-of-a-benchmark"
+)
+
+// A process is a server that runs.
+type process struct {
+	cmd   *exec.Cmd
+	addr  string        // host and port
+	log   string        // file
+	ready time.Duration // from its start until it said that it was ready
+}
+
+// serve starts cortex on a vault file in dir and waits until it says that it is
+// ready.
+func (b *bench) serve(dir string, env ...string) (*process, error) {
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(filepath.Join(dir, "notify"))
+	defer notify.Close()
+	cmd := exec.Command(b.cortex, "serve")
+	cmd.Dir = dir
+	cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + filepath.Join(dir, "notify"), "DATABASE_URL=" + vaultFile(dir),
+		"CORTEX_KEK_PASSWORD=" + password, "ADMIN_TOKEN=" + adminToken, "PORT=0", "INSECURE_HTTP=1", "CORTEX_KDF_PROFILE=low",
+	}, env...)
+	p := &process{cmd: cmd, log: filepath.Join(dir, "server.log")}
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return p, p.await(notify)
+}
+
+func vaultFile(dir string) string { return filepath.Join(dir, "vault.db") }
+
+// start starts the command, its output in the log.
+func (p *process) start() error {
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	return p.cmd.Start()
+}
+
+// await reads the messages that a service manager would, until one has the
+// address.
+func (p *process) await(notify *net.UnixConn) error {
+	began := time.Now()
+	if err := notify.SetReadDeadline(began.Add(patience)); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := notify.Read(buf)
+		if err != nil {
+			return errors.Join(fmt.Errorf("the server is not ready: %w", err), p.kill(), p.complaint())
+		}
+		p.ready = time.Since(began)
+		for line := range strings.Lines(string(buf[:n])) {
+			if url, ok := strings.CutPrefix(strings.TrimSpace(line), "X_CORTEX_URL=http://"); ok {
+				p.addr = url
+				return nil
+			}
+		}
+	}
+}
+
+// bare starts one of the bare programs, which serve at -addr, and waits until
+// it accepts connections.
+func (b *bench) bare(name, dir string, args ...string) (*process, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(b.floor, name), append([]string{"-addr", addr, "-for", "30m"}, args...)...)
+	cmd.Dir = dir
+	p := &process{cmd: cmd, addr: addr, log: filepath.Join(dir, name+".log")}
+	began := time.Now()
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	for time.Since(began) < patience {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			p.ready = time.Since(began)
+			return p, conn.Close()
+		}
+		time.Sleep(200 * time.Microsecond) // it tells nobody; this is as near as one gets
+	}
+	return nil, errors.Join(errors.New(name+" does not listen"), p.kill(), p.complaint())
+}
+
+// stop ends a server as a service manager does.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := p.cmd.Wait(); err != nil {
+		return errors.Join(err, p.complaint())
+	}
+	return nil
+}
+
+// kill ends it as a power failure would, for the process at least.
+func (p *process) kill() error {
+	err := p.cmd.Process.Kill()
+	p.cmd.Wait()
+	return err
+}
+
+// complaint returns the end of the log as an error.
+func (p *process) complaint() error {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err
+	}
+	return errors.New(string(text[max(0, len(text)-2000):]))
+}
+
+// anonymous returns the anonymous memory of the process, in bytes: not the
+// mapped database, which is the kernel's to give and to take.
+func (p *process) anonymous() (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		if text, ok := strings.CutPrefix(s.Text(), "RssAnon:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, errors.Join(errors.New("no RssAnon"), s.Err())
+}
+
+// logged returns the value of an attribute in the first line of the log that
+// has the message.
+func (p *process) logged(message, key string) (string, error) {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "msg="+strconv.Quote(message)) {
+			continue
+		}
+		for field := range strings.FieldsSeq(line) {
+			if value, ok := strings.CutPrefix(field, key+"="); ok {
+				return value, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("the log says nothing of %q", message)
+}
