@@ -58,7 +58,7 @@ func (f fetched) disclosed() ([]byte, error) {
 	const head = `{"env_vars":{`
 	size := len(head) + len(tail)
 	for name, v := range f.Values {
-		size += 6*len(name) + 6*v.Len() + len(`"":"",`)
+		size += text(name).JSONSize() + api.NewValue(v.Reveal()).JSONSize() + len(`:,`)
 	}
 	b := append(make([]byte, 0, size), head...)
 	for i, name := range slices.Sorted(maps.Keys(f.Values)) {
@@ -75,21 +75,17 @@ func (f fetched) disclosed() ([]byte, error) {
 }
 
 // appendVariable adds one member. The result never outgrows b, which would
-// leave a copy behind: six bytes are the longest escape of one.
+// leave a copy behind.
 func appendVariable(b []byte, name string, value opaque.Bytes) ([]byte, error) {
-	key, err := json.Marshal(name)
+	b, err := text(name).AppendJSON(b)
 	if err != nil {
 		return b, err
 	}
-	text, err := api.NewValue(value.Reveal()).MarshalJSON()
-	if err != nil {
-		return b, err
-	}
-	defer clear(text)
-	b = append(b, key...)
-	b = append(b, ':')
-	return append(b, text...), nil
+	return api.NewValue(value.Reveal()).AppendJSON(append(b, ':'))
 }
+
+// text is a name, as JSON has it.
+func text(name string) api.Value { return api.NewValue([]byte(name)) }
 
 // rendered is a template with values in it. It is the one answer that is no
 // JSON.

@@ -44,14 +44,32 @@ func newBucket[R Row](name string, tagged bool) *Bucket[R] {
 	return b
 }
 
+// Kept makes b remember rows that a View gets, and its unique indexes where
+// they are found, until somebody writes to b, the DB is sealed, or others are
+// asked for more. It is for a bucket that is read much more often than it is
+// written. A View then shares a row with other Views: what the row points to
+// must not be written to. It is called in the declaration.
+func (b *Bucket[R]) Kept() *Bucket[R] {
+	b.kept = true
+	return b
+}
+
 // Get returns the row under key, or ErrNotFound.
 func (b *Bucket[R]) Get(tx *Tx, key Key) (R, error) {
+	if row, ok := b.recall(tx, key); ok {
+		return row.(R), nil
+	}
+	var zero R
 	body, err := b.get(tx, key)
 	if err != nil {
-		var zero R
 		return zero, err
 	}
-	return b.decode(key, body)
+	row, err := b.decode(key, body)
+	if err != nil {
+		return zero, err
+	}
+	b.remember(tx, key, row, len(body))
+	return row, nil
 }
 
 // Has reports whether there is a row under key.

@@ -167,7 +167,7 @@ func (c *committer) attempt() (again bool, err error) {
 	defer engine.Rollback() // after a commit it does nothing
 	s := c.db.sessions.enter()
 	defer s.leave()
-	t := newCore(c.db, engine, s.mac)
+	t := newCore(c.db, engine, s)
 	for _, u := range c.batch {
 		if !u.out && !u.run(t) {
 			return true, nil

@@ -43,17 +43,22 @@ type Index[R Row] struct{ index[R] }
 func Unique[R Row](b *Bucket[R], name string, of func(R) (Key, bool)) *Index[R] {
 	x := &Index[R]{index[R]{rows: b, of: of, entry: uniqueEntry}}
 	x.table = newTable(name, b.tagged, b)
+	x.kept = b.kept
 	b.indexes = append(b.indexes, x)
 	return x
 }
 
 // Get returns the row whose index key is at, or ErrNotFound.
 func (x *Index[R]) Get(tx *Tx, at Key) (R, error) {
+	if row, ok := x.recall(tx, at); ok {
+		return x.follow(tx, at, at, row.(Key))
+	}
 	row, err := x.get(tx, at)
 	if err != nil {
 		var zero R
 		return zero, err
 	}
+	x.remember(tx, at, Key(row), len(row))
 	return x.follow(tx, at, at, Key(row))
 }
 

@@ -33,15 +33,18 @@ func (l *Log) Append(tx *Tx, seq uint64, value []byte) error {
 	if len(value) > maxRow {
 		return l.fail(seqKey(seq), fmt.Errorf("%w: record of %d bytes", ErrTooLarge, len(value)))
 	}
-	last, _, _, err := l.Last(tx)
+	b, err := l.open(tx)
 	if err != nil {
 		return err
 	}
-	if seq <= last {
+	var last []byte
+	if b != nil {
+		last, _ = b.Cursor().Last()
+	}
+	if seq == 0 || string(last) >= string(seqKey(seq)) {
 		return l.fail(seqKey(seq), ErrExists)
 	}
-	b, err := l.writable(tx)
-	if err != nil {
+	if b, err = l.writable(tx); err != nil {
 		return err
 	}
 	b.FillPercent = 0.95 // nothing will be put between two records

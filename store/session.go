@@ -14,8 +14,9 @@ type MAC interface {
 
 // A session is the time between two calls of SetMAC.
 type session struct {
-	mac MAC          // nil while sealed
-	use sync.RWMutex // held for reading by each transaction, for writing by its end
+	mac    MAC // nil while sealed
+	memory memory
+	use    sync.RWMutex // held for reading by each transaction, for writing by its end
 }
 
 // sessions holds the current session, and must be given a first one.

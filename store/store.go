@@ -107,7 +107,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer engine.Rollback()
-	return newCore(db, engine, s.mac).run(fn)
+	return newCore(db, engine, s).run(fn)
 }
 
 // Update calls fn with a transaction that reads and writes. When it returns nil

@@ -17,6 +17,7 @@ const tagSize = 32
 type table struct {
 	name   string
 	tagged bool
+	kept   bool     // rows are remembered
 	owner  declared // for an index, its bucket
 }
 

@@ -16,15 +16,16 @@ type Tx struct {
 type core struct {
 	db      *DB
 	engine  *bolt.Tx
-	mac     MAC // nil while sealed
+	mac     MAC     // nil while sealed
+	memory  *memory // of the session
 	open    map[string]*bolt.Bucket
 	written map[string]struct{}
 	writes  int // grows with every write
 	bytes   int // of keys and values put
 }
 
-func newCore(db *DB, engine *bolt.Tx, mac MAC) *core {
-	return &core{db: db, engine: engine, mac: mac, open: map[string]*bolt.Bucket{}}
+func newCore(db *DB, engine *bolt.Tx, s *session) *core {
+	return &core{db: db, engine: engine, mac: s.mac, memory: &s.memory, open: map[string]*bolt.Bucket{}}
 }
 
 // run calls fn with a Tx of its own. It turns a fault in the mapped file into

@@ -16,7 +16,7 @@ import (
 const adminTokenMin = 16
 
 // adminTokens holds the one admin token.
-var adminTokens = store.Rows[adminTokenRow]("admin_token")
+var adminTokens = store.Rows[adminTokenRow]("admin_token").Kept()
 
 const adminTokenKey = store.Key("admin")
 

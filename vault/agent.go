@@ -17,7 +17,7 @@ import (
 
 // agents are the parties that may ask for secrets.
 var (
-	agents       = store.Rows[agentRow]("agent")
+	agents       = store.Rows[agentRow]("agent").Kept()
 	agentsByName = store.Unique(agents, "agent_by_name", func(r agentRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.AgentID), true
 	})

@@ -14,7 +14,7 @@ import (
 
 // allowedDaemons lists the daemon binaries that may attest. While it is empty,
 // all may.
-var allowedDaemons = store.Rows[allowedDaemonRow]("allowed_daemon")
+var allowedDaemons = store.Rows[allowedDaemonRow]("allowed_daemon").Kept()
 
 type allowedDaemonRow struct {
 	SHA256      string  `cbor:"1,keyasint"`

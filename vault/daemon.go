@@ -31,7 +31,7 @@ const (
 
 // sessions are attested daemons.
 var (
-	sessions        = store.Rows[sessionRow]("session")
+	sessions        = store.Rows[sessionRow]("session").Kept()
 	sessionsByAgent = store.NewMulti(sessions, "session_by_agent", func(r sessionRow) (store.Key, bool) {
 		return store.Key(r.Agent), true
 	})

@@ -347,8 +347,12 @@ func (o *op) openGranted(d *decision) (opaque.Bytes, error) {
 
 // deliver writes what makes a fetch durable. A honey secret makes it an alarm.
 func (o *op) deliver(f fetch) error {
-	if err := o.useAttested(f.attested); err != nil {
-		return err
+	// Whether the session is good was asked when the fetch was authorised, and
+	// what that rests on is among fetchBuckets.
+	if f.attested != nil {
+		if err := o.use(f.attested.message); err != nil {
+			return err
+		}
 	}
 	o.record.resources = f.resources
 	if len(f.honey) == 0 {

@@ -16,7 +16,7 @@ import (
 
 // grants say which secret a project gets under which variable.
 var (
-	grants        = store.Rows[grantRow]("project_grant")
+	grants        = store.Rows[grantRow]("project_grant").Kept()
 	grantBySecret = store.Unique(grants, "project_grant_by_project_secret", func(r grantRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Project, r.target()), true
 	})

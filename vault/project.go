@@ -35,7 +35,7 @@ func (r projectRow) Key() store.Key { return store.Join(r.Namespace, r.Name) }
 // tokens are the bearer tokens of projects, one for each agent: the owner's,
 // and those of agents that asked and were given nothing.
 var (
-	tokens       = store.Rows[tokenRow]("project_token")
+	tokens       = store.Rows[tokenRow]("project_token").Kept()
 	tokensByHash = store.Unique(tokens, "project_token_by_hash", func(r tokenRow) (store.Key, bool) {
 		return store.Key(r.Hash), true
 	})

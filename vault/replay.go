@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,6 +51,18 @@ func (forgottenRow) Key() store.Key { return forgottenKey }
 // and [ErrReplay] for one that was used, or that is so old that nobody can
 // say: after the clock was set back, a purged message could look new.
 func (o *op) fresh(r seenRow) error {
+	if err := o.timely(r); err != nil {
+		return err
+	}
+	used, err := seen.Has(o.Tx, r.Key())
+	if err == nil && used {
+		err = ErrReplay
+	}
+	return err
+}
+
+// timely is what fresh asks without looking for the message itself.
+func (o *op) timely(r seenRow) error {
 	if r.TS < 0 {
 		return ErrClockSkew
 	}
@@ -63,22 +76,19 @@ func (o *op) fresh(r seenRow) error {
 	if r.TS <= f.Through {
 		return ErrReplay
 	}
-	used, err := seen.Has(o.Tx, r.Key())
-	if err != nil {
-		return err
-	}
-	if used {
-		return ErrReplay
-	}
 	return nil
 }
 
 // use remembers a message, after checking that it is fresh.
 func (o *op) use(r seenRow) error {
-	if err := o.fresh(r); err != nil {
+	if err := o.timely(r); err != nil {
 		return err
 	}
-	return seen.Insert(o.Tx, r)
+	err := seen.Insert(o.Tx, r)
+	if errors.Is(err, store.ErrExists) {
+		return ErrReplay
+	}
+	return err
 }
 
 // purgeSeen forgets at most n messages that no clock will accept again, and

@@ -38,7 +38,7 @@ const (
 // secrets says what secrets there are; their values lie in secretValues. Those
 // that were deleted are in deletedSecrets, so that nothing here finds them.
 var (
-	secrets       = store.Rows[secretRow]("secret")
+	secrets       = store.Rows[secretRow]("secret").Kept()
 	secretsByPath = store.Unique(secrets, "secret_by_path", func(r secretRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Path), true
 	})

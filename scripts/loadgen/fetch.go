@@ -22,7 +22,7 @@ func (b *bench) fetch() error {
 	if err != nil {
 		return errors.Join(err, w.kill())
 	}
-	for _, conns := range []int{1, 8, 64} {
+	for _, conns := range b.conns {
 		if err := b.fetchWith(w, floor, conns); err != nil {
 			return errors.Join(err, w.complaint(), w.kill())
 		}
@@ -84,27 +84,37 @@ func (b *bench) floorserve() (*floorserver, error) {
 
 // fetchWith measures with a number of connections and prints the lines.
 func (b *bench) fetchWith(w *world, floor *floorserver, conns int) error {
-	var rate, floorRate, half, floorHalf, tail, floorTail, batch figures
+	var rate, floorRate, half, floorHalf, tail, floorTail, work, floorWork, batch figures
 	expected := 1000
 	for range b.pairs {
 		if floor != nil {
-			r, err := load{
-				addr: floor.addr, conns: conns, warm: warm, length: b.length, want: 200,
+			r, busy, err := load{
+				conns: conns, warm: warm, length: b.length, want: 200,
 				request: func() ([]byte, bool) { return floor.request, true },
-			}.run()
+			}.on(floor.process)
 			if err != nil {
 				return fmt.Errorf("floorserve: %w", err)
 			}
 			floorRate, floorHalf = append(floorRate, r.rate), append(floorHalf, milliseconds(r.quantile(0.5)))
 			floorTail = append(floorTail, milliseconds(r.quantile(0.99)))
+			floorWork = append(floorWork, busy)
 			expected = int(r.rate * (warm + b.length).Seconds())
 		}
-		r, rows, err := b.fetchOnce(w, conns, expected)
+		requests := w.agent.fetches(expected)
+		first, err := commits(w.file)
 		if err != nil {
 			return err
 		}
-		rate, half = append(rate, r.rate), append(half, milliseconds(r.quantile(0.5)))
-		tail, batch = append(tail, milliseconds(r.quantile(0.99))), append(batch, rows)
+		r, busy, err := load{conns: conns, warm: warm, length: b.length, want: 200, request: requests}.on(w.process)
+		if err != nil {
+			return err
+		}
+		last, err := commits(w.file)
+		if err != nil {
+			return err
+		}
+		rate, half, work = append(rate, r.rate), append(half, milliseconds(r.quantile(0.5))), append(work, busy)
+		tail, batch = append(tail, milliseconds(r.quantile(0.99))), append(batch, float64(r.answered)/float64(max(1, last-first)))
 		expected = int(1.5 * r.rate * (warm + b.length).Seconds())
 	}
 	what := fmt.Sprintf("fetch of ten, %d connections", conns)
@@ -120,23 +130,8 @@ func (b *bench) fetchWith(w *world, floor *floorserver, conns int) error {
 	}
 	b.table.row(what+", p50 in ms", half.text("%.2f"), floorHalf.text("%.2f"), half.ratios(floorHalf).text("%.2f"), must, stretch)
 	b.table.row(what+", p99 in ms", tail.text("%.2f"), floorTail.text("%.2f"), tail.ratios(floorTail).text("%.2f"), "", "")
+	b.table.row(what+", processor time each, µs", work.text("%.0f"), floorWork.text("%.0f"), work.ratios(floorWork).text("%.2f"), "", "")
 	goals := map[int][2]string{1: {"1", "1"}, 64: {"16", "32"}}[conns]
 	b.table.row(what+", audit records per fsync", batch.text("%.1f"), "", "", goals[0], goals[1])
 	return nil
-}
-
-// fetchOnce applies one load to cortex, and returns how many records a commit
-// held.
-func (b *bench) fetchOnce(w *world, conns, expected int) (result, float64, error) {
-	requests := w.agent.fetches(expected)
-	first, err := commits(w.file)
-	if err != nil {
-		return result{}, 0, err
-	}
-	r, err := load{addr: w.addr, conns: conns, warm: warm, length: b.length, want: 200, request: requests}.run()
-	if err != nil {
-		return result{}, 0, err
-	}
-	last, err := commits(w.file)
-	return r, float64(r.answered) / float64(max(1, last-first)), err
 }

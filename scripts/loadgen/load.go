@@ -41,6 +41,22 @@ func (r result) quantile(q float64) time.Duration {
 	return r.took[min(len(r.took)-1, int(q*float64(len(r.took))))]
 }
 
+// on applies the load to a process, and returns besides how much processor
+// time each request took there, in microseconds.
+func (l load) on(p *process) (result, float64, error) {
+	l.addr = p.addr
+	before, err := p.busy()
+	if err != nil {
+		return result{}, 0, err
+	}
+	r, err := l.run()
+	if err != nil {
+		return r, 0, errors.Join(err, p.complaint())
+	}
+	after, err := p.busy()
+	return r, float64((after - before).Microseconds()) / float64(max(1, r.answered)), err
+}
+
 // run applies the load.
 func (l load) run() (result, error) {
 	began := time.Now()

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ type bench struct {
 	length time.Duration // of each load
 	rows   int           // secrets in the greatest vault
 	count  int           // requests with wrong credentials
+	conns  []int         // how many connections a load has
 	table  *table
 }
 
@@ -58,6 +60,7 @@ func run() error {
 	flag.DurationVar(&b.length, "length", 1500*time.Millisecond, "of each load")
 	flag.IntVar(&b.rows, "rows", 100_000, "secrets in the greatest vault")
 	flag.IntVar(&b.count, "count", 100_000, "requests with wrong credentials")
+	conns := flag.String("conns", "1,8,64", "how many connections a load has: `NUMBERS`")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "targets: %s (without any: %s)\n", strings.Join(slices.Sorted(maps.Keys(targets)), " "), strings.Join(usual, " "))
 		flag.PrintDefaults()
@@ -65,6 +68,13 @@ func run() error {
 	flag.Parse()
 	if b.cortex == "" || b.pairs < 1 {
 		return errors.New("want -cortex FILE, and at least one pair")
+	}
+	for text := range strings.SplitSeq(*conns, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("no number of connections: %q", text)
+		}
+		b.conns = append(b.conns, n)
 	}
 	dir, err := os.MkdirTemp(b.dir, "loadgen-")
 	if err != nil {

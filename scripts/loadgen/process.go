@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -161,6 +162,26 @@ func (p *process) anonymous() (int64, error) {
 		}
 	}
 	return 0, errors.Join(errors.New("no RssAnon"), s.Err())
+}
+
+// busy returns the processor time that the process has used.
+func (p *process) busy() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name, in parentheses, may hold anything; the times are the twelfth
+	// and thirteenth field behind it, in hundredths of a second.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var sum time.Duration
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n) * 10 * time.Millisecond
+	}
+	return sum, nil
 }
 
 // logged returns the value of an attribute in the first line of the log that

@@ -18,7 +18,7 @@ func (b *bench) write() error {
 		body := fmt.Sprintf(`{"key_path":"written/%d","secret_type":"KEY_VALUE","value":"%s"}`, made.Add(1), strings.Repeat("v", 64))
 		return post(w.addr, "/admin/secrets", adminToken, body), true
 	}
-	for _, conns := range []int{1, 8, 64} {
+	for _, conns := range b.conns {
 		var rate, tail figures
 		for range b.pairs {
 			r, err := load{addr: w.addr, conns: conns, warm: warm, length: b.length, request: next}.run()

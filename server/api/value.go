@@ -70,14 +70,7 @@ var (
 // Value. Bytes that are not UTF-8 are an error: they would not come back as
 // they went.
 func (v Value) MarshalJSON() ([]byte, error) {
-	if v.IsZero() {
-		return []byte("null"), nil
-	}
-	b := v.Reveal()
-	if !utf8.Valid(b) {
-		return nil, errNotText
-	}
-	return quote(b), nil
+	return v.AppendJSON(make([]byte, 0, v.JSONSize()))
 }
 
 // UnmarshalJSON takes a JSON string; null leaves v alone. Half surrogates and
@@ -94,10 +87,43 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// AppendJSON appends what MarshalJSON returns, [Value.JSONSize] bytes, to out.
+func (v Value) AppendJSON(out []byte) ([]byte, error) {
+	if v.IsZero() {
+		return append(out, "null"...), nil
+	}
+	b := v.Reveal()
+	if !utf8.Valid(b) {
+		return out, errNotText
+	}
+	return appendQuoted(out, b), nil
+}
+
+// JSONSize returns the length of what MarshalJSON returns.
+func (v Value) JSONSize() int {
+	if v.IsZero() {
+		return len("null")
+	}
+	return quotedSize(v.Reveal())
+}
+
 const hexDigits = "0123456789abcdef"
 
-func quote(b []byte) []byte {
-	out := make([]byte, 0, len(b)+2+bytes.Count(b, []byte{'"'})+bytes.Count(b, []byte{'\n'}))
+// quotedSize returns how many bytes appendQuoted appends.
+func quotedSize(b []byte) int {
+	n := len(b) + 2
+	for _, c := range b {
+		switch {
+		case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
+			n++
+		case c < 0x20:
+			n += 5
+		}
+	}
+	return n
+}
+
+func appendQuoted(out, b []byte) []byte {
 	out = append(out, '"')
 	for _, c := range b {
 		switch {
