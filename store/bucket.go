@@ -44,7 +44,7 @@ func newBucket[R Row](name string, tagged bool) *Bucket[R] {
 	return b
 }
 
-// Kept makes b remember rows that a View gets, and its unique indexes where
+// Kept makes b remember rows that a View gets, and that there are none, and its unique indexes where
 // they are found, until somebody writes to b, the DB is sealed, or others are
 // asked for more. It is for a bucket that is read much more often than it is
 // written. A View then shares a row with other Views: what the row points to
@@ -56,12 +56,18 @@ func (b *Bucket[R]) Kept() *Bucket[R] {
 
 // Get returns the row under key, or ErrNotFound.
 func (b *Bucket[R]) Get(tx *Tx, key Key) (R, error) {
+	var zero R
 	if row, ok := b.recall(tx, key); ok {
+		if row == nil {
+			return zero, b.fail(key, ErrNotFound)
+		}
 		return row.(R), nil
 	}
-	var zero R
 	body, err := b.get(tx, key)
 	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			b.remember(tx, key, nil, 0)
+		}
 		return zero, err
 	}
 	row, err := b.decode(key, body)
@@ -74,8 +80,12 @@ func (b *Bucket[R]) Get(tx *Tx, key Key) (R, error) {
 
 // Has reports whether there is a row under key.
 func (b *Bucket[R]) Has(tx *Tx, key Key) (bool, error) {
+	if row, ok := b.recall(tx, key); ok {
+		return row != nil, nil
+	}
 	_, err := b.get(tx, key)
 	if errors.Is(err, ErrNotFound) {
+		b.remember(tx, key, nil, 0)
 		return false, nil
 	}
 	return err == nil, err

@@ -25,7 +25,7 @@ type place struct {
 	key   Key
 }
 
-// A memo is a row, or for an index the key of one.
+// A memo is a row, or for an index the key of one; nil where there is none.
 type memo struct {
 	id    uint64 // of the last commit its reader saw
 	value any

@@ -59,6 +59,14 @@ func TestKeptFollowsWrites(t *testing.T) {
 		}
 		return nil
 	})
+	view(t, db, func(tx *store.Tx) error {
+		for range 2 {
+			if found, err := cards.Has(tx, "b"); found || err != nil {
+				t.Errorf("a card that is not there: %v, %v", found, err)
+			}
+		}
+		return nil
+	})
 	b := card{ID: "b", Owner: "ann", N: 7}
 	update(t, db, func(tx *store.Tx) error { return cards.Insert(tx, b) })
 	wantCard(t, db, "ann", b)

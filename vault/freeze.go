@@ -29,7 +29,7 @@ const (
 )
 
 // freezes is what is cut off.
-var freezes = store.Rows[freezeRow]("freeze")
+var freezes = store.Rows[freezeRow]("freeze").Kept()
 
 type freezeRow struct {
 	Kind      FreezeKind `cbor:"1,keyasint"`

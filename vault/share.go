@@ -12,7 +12,7 @@ import (
 
 // shares put secrets into further namespaces, under a path there.
 var (
-	shares      = store.Rows[shareRow]("secret_share")
+	shares      = store.Rows[shareRow]("secret_share").Kept()
 	shareByPath = store.Unique(shares, "secret_share_by_path", func(r shareRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Path), true
 	})

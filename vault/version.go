@@ -24,7 +24,7 @@ const maxMessage = 512
 
 // secretValues are the values of all versions that are kept, each sealed for
 // its secret and its version.
-var secretValues = store.Rows[secretValueRow]("secret_value")
+var secretValues = store.Rows[secretValueRow]("secret_value").Kept()
 
 // A secretValueRow is the sealed value of one version, and how it came about.
 type secretValueRow struct {
