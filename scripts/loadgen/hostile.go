@@ -21,8 +21,10 @@ func (b *bench) hostile() error {
 		name    string
 		request func(*agent, int64) []byte
 	}{
-		{"wrong admin tokens", wrongAdmin}, {"wrong project tokens", wrongToken},
-		{"wrong attestations", wrongAttestation}, {"wrong proofs of agents", wrongProof},
+		{"wrong admin tokens", wrongAdmin},
+		{"wrong project tokens", wrongToken},
+		{"wrong attestations", wrongAttestation},
+		{"wrong proofs of agents", wrongProof},
 	} {
 		if err := b.insult(w, kind.name, kind.request); err != nil {
 			return errors.Join(err, w.complaint(), w.kill())
