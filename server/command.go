@@ -81,6 +81,7 @@ func (s *settings) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "require-device-proof", Usage: "refuse log-ins without a proof of the agent's key (CORTEX_REQUIRE_DEVICE_PROOF=1)", Destination: &s.requireDeviceProof},
 		&cli.BoolFlag{Name: "require-attest-proof", Usage: "refuse daemons without a proof of the agent's key (CORTEX_REQUIRE_ATTEST_PROOF=1)", Destination: &s.requireAttestProof},
 		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},
+		text(&s.notifyNetworks, "notify-networks", "CORTEX_NOTIFY_NETWORKS", "private `NETWORKS` that host names of notification channels may lead to"),
 		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},
 	}
 }

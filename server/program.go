@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cortex-auth/cortex/server/notify"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/harden"
@@ -154,6 +155,8 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 	defer background.Wait()
 	defer cancel()
 	background.Go(func() { _ = v.Run(ctx) }) // returns nil, always
+	notifier := notify.New(notify.Config{Vault: v, Log: p.log, Networks: plan.networks})
+	background.Go(func() { _ = notifier.Run(ctx) }) // returns nil, always
 	// Before anybody can know that the server is there, and ask it to reload.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

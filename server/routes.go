@@ -99,6 +99,15 @@ func (s *Server) routes() []route {
 		{"POST /admin/confirmations/{id}/confirm", s.admin, bare(s.confirm)},
 		{"DELETE /admin/confirmations/{id}", s.admin, bare(s.rejectConfirmation)},
 
+		{"GET /admin/notification-channels", s.admin, bare(s.listChannels)},
+		{"POST /admin/notification-channels", s.admin, created(handle(s.createChannel))},
+		{"PUT /admin/notification-channels/{id}", s.admin, handle(s.updateChannel)},
+		{"DELETE /admin/notification-channels/{id}", s.admin, bare(s.deleteChannel)},
+		{"POST /admin/notification-channels/{id}/test", s.admin, bare(s.testChannel)},
+		{"GET /admin/notification-channels/{id}/dead-letters", s.admin, bare(s.listDeadLetters)},
+		{"POST /admin/notification-channels/{id}/dead-letters/retry", s.admin, bare(s.retryDeadLetters)},
+		{"POST /admin/notification-channels/{id}/dead-letters/{number}/retry", s.admin, bare(s.retryDeadLetter)},
+
 		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
 	}
 }

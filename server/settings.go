@@ -11,6 +11,7 @@ import (
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/server/notify"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/keyring"
 )
@@ -29,6 +30,7 @@ type settings struct {
 	honeyOnName           string
 	trustedProxies        string
 	dashboardOrigins      string
+	notifyNetworks        string
 	disableRequestSigning bool
 	twoPerson             bool
 	requireDeviceProof    bool
@@ -46,7 +48,8 @@ type plan struct {
 	freezeOnName bool
 	proxies      auth.Proxies
 	origins      []string
-	attest       bool // require attestation
+	networks     []netip.Prefix // that names of notification channels may lead to
+	attest       bool           // require attestation
 	twoPerson    bool
 	// requireDevice and requireAttest ask for proofs of the agent's key.
 	requireDevice, requireAttest bool
@@ -82,7 +85,7 @@ func (s settings) plan() (plan, error) {
 		resetToken: s.resetAdminToken,
 		origins:    items(s.dashboardOrigins),
 	}
-	var errs [9]error
+	var errs [10]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -94,6 +97,7 @@ func (s settings) plan() (plan, error) {
 		p.insecure, errs[7] = s.insecure(p)
 	}
 	p.freezeOnName, errs[8] = s.freezeOnName()
+	p.networks, errs[9] = notify.ParseNetworks(s.notifyNetworks)
 	return p, errors.Join(errs[:]...)
 }
 

@@ -227,7 +227,7 @@ func (v *Vault) mayAttest(ctx context.Context, k *keys, by access.Caller, sha st
 		_, err := v.newOp(tx, k, by, record{}).letIn(by, sha, v.cfg.attestLimit())
 		return err
 	})
-	rejected := record{action: access.DaemonAttestRejected, agent: by.Name, resource: sha, status: statusDenied}
+	rejected := record{action: access.DaemonAttestRejected, agent: by.Name, resource: sha, status: statusDenied, namespace: by.Namespace}
 	switch {
 	case errors.Is(err, ErrTooMany):
 		rejected.status = statusAlarm

@@ -112,7 +112,14 @@ func (v *Vault) flushFailures(ctx context.Context) error {
 
 // append writes one entry and nothing else.
 func (v *Vault) append(ctx context.Context, k *keys, by access.Caller, r record) error {
-	return translate(v.db.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-		return v.newOp(tx, k, by, r).write()
-	}))
+	var done *op
+	err := v.db.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		done = v.newOp(tx, k, by, r)
+		return done.write()
+	})
+	if err != nil {
+		return translate(err)
+	}
+	v.announce(done)
+	return nil
 }

@@ -37,7 +37,10 @@ func (v *Vault) Run(ctx context.Context) error {
 
 func (v *Vault) keepHouse(ctx context.Context) error {
 	err := v.flushFailures(ctx)
-	for _, purge := range []func(*op, int) (int, error){(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins, (*op).purgePendings} {
+	for _, purge := range []func(*op, int) (int, error){
+		(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins, (*op).purgePendings,
+		(*op).purgeBursts, (*op).purgeDeadLetters,
+	} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}
 	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted, (*op).expirePendings} {
@@ -55,13 +58,16 @@ func (v *Vault) purge(ctx context.Context, fn func(*op, int) (int, error)) error
 	}
 	defer release()
 	for n := keepAtOnce; n == keepAtOnce; {
+		var done *op
 		err := v.db.Update(ctx, func(tx *store.Tx) (err error) {
-			n, err = fn(v.newOp(tx, k, access.TheSystem(), record{}), keepAtOnce)
+			done = v.newOp(tx, k, access.TheSystem(), record{})
+			n, err = fn(done, keepAtOnce)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		v.announce(done)
 	}
 	return nil
 }

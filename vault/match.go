@@ -214,6 +214,7 @@ func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, op
 		Items: undecided, Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source,
 	}
 	o.record.action, o.verdict = access.DiscoverPendingNew, r.pendingError()
+	o.record.ref, o.record.names = r.ID, r.variables(everyItem)
 	for _, i := range undecided {
 		o.record.about(i.Path, "requested as "+i.Variable)
 	}

@@ -48,6 +48,13 @@ type record struct {
 	resource  string
 	resources []audit.Resource
 	status    string // if empty, success
+
+	// For people who are told, and not in the entry: where the thing belongs, if
+	// not where the caller does; what can be decided on; the variables; a channel
+	// that is not told.
+	namespace, ref string
+	names          []string
+	except         string
 }
 
 // maxResources bounds what one entry lists.
@@ -63,7 +70,8 @@ func (r *record) about(path, decision string) {
 	}
 }
 
-// write links the operation's entries to the trail.
+// write links the operation's entries to the trail, and queues what people are
+// told of them.
 func (o *op) write() error {
 	head, err := checkHead(o.Tx, o.keys)
 	if err != nil {
@@ -71,11 +79,15 @@ func (o *op) write() error {
 	}
 	for _, r := range append([]record{o.record}, o.also...) {
 		var link audit.Record
-		if link, head, err = audit.Link(o.keys.audit, head, o.entry(r)); err != nil {
+		e := o.entry(r)
+		if link, head, err = audit.Link(o.keys.audit, head, e); err != nil {
 			return fmt.Errorf("linking audit entry: %w", err)
 		}
 		if err := entries.Append(o.Tx, head.Seq, link.Marshal()); err != nil {
 			return fmt.Errorf("writing audit entry: %w", err)
+		}
+		if err := o.notify(r, e, head.Seq); err != nil {
+			return fmt.Errorf("queueing notification: %w", err)
 		}
 	}
 	o.seq = head.Seq

@@ -130,6 +130,7 @@ func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
 		return fmt.Errorf("unsealing: %w", err)
 	}
 	v.keys = k
+	v.wake()
 	return nil
 }
 

@@ -66,6 +66,8 @@ type Vault struct {
 	db       *store.DB
 	failures failures
 	news     news
+	tests    tests
+	ready    chan struct{} // see OutboxReady
 
 	stretching chan struct{} // held while a password is checked
 
@@ -77,7 +79,9 @@ type Vault struct {
 
 // New returns the vault kept in c.DB, sealed.
 func New(c Config) *Vault {
-	return &Vault{cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching)}
+	return &Vault{
+		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1),
+	}
 }
 
 // An op is one operation inside its transaction. The function that gets it may
@@ -98,6 +102,10 @@ type op struct {
 	sprung bool
 	// seq is the number of the last entry written.
 	seq uint64
+	// queued says that there may be something to deliver, and untold why a
+	// message was not queued.
+	queued bool
+	untold error
 	// verdict is returned to the caller although the transaction commits: an
 	// operation may refuse and still have something to keep.
 	verdict error
@@ -164,8 +172,15 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 	return err
 }
 
-// announce logs the alarms of an operation.
+// announce logs the alarms of an operation that is committed, and wakes who
+// delivers messages.
 func (v *Vault) announce(o *op) {
+	if o.untold != nil {
+		v.cfg.log().Error("a notification was not queued", "err", o.untold)
+	}
+	if o.queued {
+		v.wake()
+	}
 	for _, r := range append([]record{o.record}, o.also...) {
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)

@@ -294,6 +294,45 @@ var golden = []struct {
 		`{"id":"i","agent_id":null,"project_name":null,"action":"rotate_kek","resource_path":null,"status":"success","timestamp":"2026-04-27 18:40:00","caller_pid":null,"caller_binary_sha256":null,"caller_argv_hash":null,"caller_cwd":null,"caller_git_commit":null,"source_ip":null,"hostname":null,"os":null,"prev_hash":"","entry_mac":"11"}`,
 	},
 
+	{
+		Channel{ID: "i", ChannelType: Slack, Name: "ops", Enabled: true, CreatedAt: at, UpdatedAt: at},
+		`{"id":"i","channel_type":"slack","name":"ops","enabled":true,"description":null,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		Channel{"i", Email, "ops", false, new("d"), at, at, "warning", []string{"prod"}, []string{"freeze"}, "{{title}}", 1, 2, &at, "it took too long"},
+		`{"id":"i","channel_type":"email","name":"ops","enabled":false,"description":"d","created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00","min_severity":"warning","namespaces":["prod"],"events":["freeze"],"template":"{{title}}","queued":1,"dead_letters":2,"delivered_at":"2026-04-27 18:40:00","last_error":"it took too long"}`,
+	},
+	{
+		CreateChannel{Slack, "ops", NewDocument([]byte(`{"webhook_url":"u"}`)), new(false), new("d"), "info", []string{"prod"}, []string{"freeze"}, "t"},
+		`{"channel_type":"slack","name":"ops","config":{"webhook_url":"u"},"enabled":false,"description":"d","min_severity":"info","namespaces":["prod"],"events":["freeze"],"template":"t"}`,
+	},
+	{CreateChannel{ChannelType: Slack, Name: "ops", Config: NewDocument([]byte(`7`))}, `{"channel_type":"slack","name":"ops","config":7}`},
+	{CreatedChannel{"i", "ops", Discord}, `{"id":"i","name":"ops","channel_type":"discord"}`},
+	{UpdateChannel{}, `{}`},
+	{
+		UpdateChannel{NewDocument([]byte(`{}`)), new(true), new("d"), new(""), &[]string{}, &[]string{}, new("t")},
+		`{"config":{},"enabled":true,"description":"d","min_severity":"","namespaces":[],"events":[],"template":"t"}`,
+	},
+	{TestedChannel{Queued: true, Name: "ops"}, `{"queued":true,"name":"ops"}`},
+	{TestedChannel{true, "ops", new(false), "e"}, `{"queued":true,"name":"ops","delivered":false,"error":"e"}`},
+	{
+		DeadLetter{Number: 7, ID: "i", Kind: "freeze", Severity: "warning", CreatedAt: at, Attempts: 3, Error: "e", DiedAt: at},
+		`{"number":7,"id":"i","kind":"freeze","severity":"warning","created_at":"2026-04-27 18:40:00","attempts":3,"error":"e","died_at":"2026-04-27 18:40:00"}`,
+	},
+	{
+		DeadLetter{7, "i", "freeze", "warning", "n", "bot", "p", "r", 42, []string{"A"}, at, 3, "e", at},
+		`{"number":7,"id":"i","kind":"freeze","severity":"warning","namespace":"n","agent_id":"bot","project_name":"p","resource":"r","audit_seq":42,"keys":["A"],"created_at":"2026-04-27 18:40:00","attempts":3,"error":"e","died_at":"2026-04-27 18:40:00"}`,
+	},
+	{Retried{3}, `{"queued":3}`},
+	{
+		Notification{ID: "i", Kind: "test", Severity: "info", Title: "t", Text: "x", Time: "2026-04-27T18:40:00Z", Test: true},
+		`{"id":"i","kind":"test","severity":"info","title":"t","text":"x","time":"2026-04-27T18:40:00Z","test":true}`,
+	},
+	{
+		Notification{"i", "k", "info", "t", "x", "n", "bot", "p", "r", "g", []string{"A"}, "admin", "192.0.2.7", "h", 2, 42, "2026-04-27T18:40:00Z", false},
+		`{"id":"i","kind":"k","severity":"info","title":"t","text":"x","namespace":"n","agent_id":"bot","project_name":"p","resource":"r","grant_id":"g","keys":["A"],"actor":"admin","source_ip":"192.0.2.7","hostname":"h","more":2,"audit_seq":42,"time":"2026-04-27T18:40:00Z"}`,
+	},
+
 	{Health{"ok", "ok"}, `{"status":"ok","db":"ok"}`},
 	{
 		JWKS{[]JWK{{"OKP", "Ed25519", "kid-1", "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg", "EdDSA"}}},

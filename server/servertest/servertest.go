@@ -23,6 +23,7 @@ import (
 	"github.com/cortex-auth/cortex/server"
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/server/notify"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/keyring"
@@ -92,6 +93,8 @@ type Server struct {
 	DB    *store.DB
 	// Handler is the server itself.
 	Handler *server.Server
+	// Notifier delivers its messages; nil if it opens no port.
+	Notifier *notify.Dispatcher
 
 	log *lines
 }
@@ -113,9 +116,22 @@ func With(t testing.TB, c Config) *Server {
 		t.Fatal(err)
 	}
 	if !c.Direct {
+		s.notify(t, log)
 		s.listen(t, c)
 	}
 	return s
+}
+
+// notify delivers what the vault has to tell, while the test runs.
+func (s *Server) notify(t testing.TB, log *slog.Logger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Notifier = notify.New(notify.Config{Vault: s.Vault, Log: log})
+	var running sync.WaitGroup
+	running.Go(func() { _ = s.Notifier.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }
 
 func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {

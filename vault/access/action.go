@@ -103,6 +103,15 @@ const (
 	RejectConfirmation Action = "reject_confirmation"
 	AskConfirmation    Action = "ask_confirmation"
 
+	CreateChannel      Action = "create_notification_channel"
+	ListChannels       Action = "list_notification_channels"
+	UpdateChannel      Action = "update_notification_channel"
+	DeleteChannel      Action = "delete_notification_channel"
+	TestChannel        Action = "test_notification_channel"
+	ListDeadLetters    Action = "list_dead_letters"
+	RetryDeadLetters   Action = "retry_dead_letters"
+	NotificationFailed Action = "notification_failed"
+
 	Initialize    Action = "vault_initialize"
 	SetAdminToken Action = "admin_token_set"
 	Start         Action = "vault_start"

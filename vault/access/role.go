@@ -51,7 +51,9 @@ var roles = map[Action][]Role{
 	DeviceApprove: deciders, DeviceDeny: deciders, DeviceLookup: deciders, AgentKeyChange: managers, ListDevices: everyone, DeleteDevice: managers,
 	ListSessions: everyone, RevokeSession: managers,
 	ListAllowedDaemons: everyone, AllowDaemon: managers, DisallowDaemon: managers,
-	ReadAudit: auditors,
+	ReadAudit:     auditors,
+	CreateChannel: managers, ListChannels: everyone, UpdateChannel: managers, DeleteChannel: managers, TestChannel: managers,
+	ListDeadLetters: auditors, RetryDeadLetters: managers,
 
 	// An account's own business.
 	Login: everyone, WhoAmI: everyone, Logout: everyone, ChangeOwnPassword: everyone,
@@ -67,5 +69,6 @@ var roles = map[Action][]Role{
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,
 	GetSecrets: nobody, GetConfig: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
 	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
-	AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
+	NotificationFailed: nobody,
+	AdminLogin:         nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
 }

@@ -1,0 +1,371 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// A ChannelType says how a channel delivers.
+type ChannelType string
+
+// The types of channels.
+const (
+	Slack    ChannelType = "slack"
+	Discord  ChannelType = "discord"
+	Telegram ChannelType = "telegram"
+	Email    ChannelType = "email"
+	Webhook  ChannelType = "webhook"
+)
+
+// The bounds of channels.
+const (
+	maxChannels    = 64
+	maxChannelName = 128
+	maxConfig      = 16 << 10
+	maxTemplate    = 1000
+	maxFilter      = 64
+)
+
+// channels says where messages go. A channel's config is sealed: a webhook's
+// address is a credential.
+var (
+	channels = store.Rows[channelRow]("channel")
+	_        = store.Unique(channels, "channel_by_name", func(r channelRow) (store.Key, bool) {
+		return store.Key(r.Name), true
+	})
+)
+
+type channelRow struct {
+	ID          string           `cbor:"1,keyasint"`
+	Type        ChannelType      `cbor:"2,keyasint"`
+	Name        string           `cbor:"3,keyasint"`
+	Enabled     bool             `cbor:"4,keyasint,omitempty"`
+	Description *string          `cbor:"5,keyasint,omitempty"`
+	MinSeverity Severity         `cbor:"6,keyasint,omitempty"`
+	Namespaces  []string         `cbor:"7,keyasint,omitempty"`
+	Events      []string         `cbor:"8,keyasint,omitempty"`
+	Template    string           `cbor:"9,keyasint,omitempty"`
+	Version     uint64           `cbor:"10,keyasint"` // of the config
+	Envelope    keyring.Envelope `cbor:"11,keyasint"`
+	Created     int64            `cbor:"12,keyasint"`
+	Updated     int64            `cbor:"13,keyasint"`
+}
+
+// Key returns the row id.
+func (r channelRow) Key() store.Key { return store.Key(r.ID) }
+
+// wants reports whether the channel is to be told.
+func (r channelRow) wants(b messageBody) bool {
+	return r.Enabled && b.Severity.rank() >= r.MinSeverity.rank() &&
+		(len(r.Namespaces) == 0 || slices.Contains(r.Namespaces, b.Namespace)) &&
+		(len(r.Events) == 0 || slices.Contains(r.Events, b.Kind))
+}
+
+// A Channel is a place where people are told, without its config.
+type Channel struct {
+	ID   string
+	Type ChannelType
+	Name string
+	// Description is nil if there is none.
+	Description *string
+	Enabled     bool
+	ChannelFilter
+	Created, Updated time.Time
+	// Queued is how many messages wait, and Dead how many could not be delivered.
+	Queued, Dead int
+	// Sent is when the last message was delivered, nil if none was.
+	Sent *time.Time
+	// Trouble says why the last attempt failed, empty if it did not.
+	Trouble string
+}
+
+// A ChannelFilter says what a channel is told, and how.
+type ChannelFilter struct {
+	// MinSeverity leaves out what is less urgent. If empty, nothing.
+	MinSeverity Severity
+	// Namespaces leaves out what happens elsewhere, and what is about the vault
+	// as a whole. If empty, nothing.
+	Namespaces []string
+	// Events are the kinds of messages that are told. If empty, all.
+	Events []string
+	// Template is the text, which the server understands. If empty, its own.
+	Template string
+}
+
+func (f ChannelFilter) validate() error {
+	if f.MinSeverity != "" && f.MinSeverity.rank() == 0 {
+		return invalid("min_severity", "must be info, warning or critical")
+	}
+	if len(f.Namespaces) > maxFilter {
+		return invalid("namespaces", "must not be more than %d", maxFilter)
+	}
+	for _, n := range f.Namespaces {
+		if err := checkName("namespaces", n); err != nil {
+			return err
+		}
+	}
+	kinds := MessageKinds()
+	for _, e := range f.Events {
+		if !slices.Contains(kinds, e) {
+			return invalid("events", "must be of %s", strings.Join(kinds, ", "))
+		}
+	}
+	if len(f.Events) > len(kinds) {
+		return invalid("events", "must not name an event twice")
+	}
+	return checkText("template", &f.Template, maxTemplate)
+}
+
+func (r channelRow) channel() Channel {
+	return Channel{
+		ID: r.ID, Type: r.Type, Name: r.Name, Description: r.Description, Enabled: r.Enabled,
+		ChannelFilter: ChannelFilter{r.MinSeverity, r.Namespaces, r.Events, r.Template},
+		Created:       nanos(r.Created), Updated: nanos(r.Updated),
+	}
+}
+
+// NewChannel is what [Vault.CreateChannel] needs.
+type NewChannel struct {
+	Type ChannelType
+	// Name is unique.
+	Name string
+	// Config says where to deliver. What is in it is for the notifier to know.
+	Config      opaque.Bytes
+	Enabled     bool
+	Description *string
+	ChannelFilter
+}
+
+func (n NewChannel) validate() error {
+	if !slices.Contains([]ChannelType{Slack, Discord, Telegram, Email, Webhook}, n.Type) {
+		return invalid("channel_type", "must be slack, discord, telegram, email or webhook")
+	}
+	if strings.TrimSpace(n.Name) == "" {
+		return invalid("name", "must not be blank")
+	}
+	if err := checkLine("name", &n.Name, maxChannelName); err != nil {
+		return err
+	}
+	if err := checkText("description", n.Description, maxDescription); err != nil {
+		return err
+	}
+	if err := checkConfig(n.Config); err != nil {
+		return err
+	}
+	return n.ChannelFilter.validate()
+}
+
+func checkConfig(c opaque.Bytes) error {
+	if c.Len() == 0 || c.Len() > maxConfig {
+		return invalid("config", "must be 1 to %d bytes long", maxConfig)
+	}
+	return nil
+}
+
+// tends returns [ErrDenied] unless the caller may see and change channels that
+// hear of these namespaces: one who is confined must not hear of others.
+func (o *op) tends(namespaces []string) error {
+	if len(namespaces) == 0 && o.by.Scoped() {
+		return ErrDenied
+	}
+	o.anywhere()
+	for _, n := range namespaces {
+		if err := o.within(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// channel returns a channel that the caller may see and change.
+func (o *op) channel(id string) (channelRow, error) {
+	row, err := channels.Get(o.Tx, store.Key(id))
+	if err != nil {
+		return channelRow{}, err
+	}
+	o.record.resource = row.Name
+	return row, o.tends(row.Namespaces)
+}
+
+// Channel returns one channel, without what is known of its messages.
+func (v *Vault) Channel(ctx context.Context, by access.Caller, id string) (c Channel, err error) {
+	err = v.look(ctx, by, access.ListChannels, func(o *op) error {
+		row, err := o.channel(id)
+		c = row.channel()
+		return err
+	})
+	return c, err
+}
+
+// Channels returns the channels, oldest first.
+func (v *Vault) Channels(ctx context.Context, by access.Caller) (all []Channel, err error) {
+	err = v.look(ctx, by, access.ListChannels, func(o *op) error {
+		all = []Channel{}
+		o.anywhere() // what the caller is confined to is all that it sees
+		for r, err := range channels.All(o.Tx, "") {
+			if err != nil {
+				return err
+			}
+			if o.tends(r.Namespaces) != nil {
+				continue
+			}
+			q, err := o.queue(r.ID)
+			if err != nil {
+				return err
+			}
+			c := r.channel()
+			c.Queued, c.Dead, c.Trouble = q.Queued, q.Dead, q.Why
+			if q.Sent != 0 {
+				c.Sent = new(nanos(q.Sent))
+			}
+			all = append(all, c)
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Channel) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return all, err
+}
+
+// CreateChannel keeps a new channel. A name that is taken is [ErrExists], and
+// one channel too many is [ErrTooMany].
+func (v *Vault) CreateChannel(ctx context.Context, by access.Caller, n NewChannel) (c Channel, err error) {
+	if err := n.validate(); err != nil {
+		return Channel{}, err
+	}
+	err = v.do(ctx, by, record{action: access.CreateChannel, resource: n.Name}, func(o *op) error {
+		if err := o.tends(n.Namespaces); err != nil {
+			return err
+		}
+		all, err := gather(channels.All(o.Tx, ""))
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxChannels {
+			return ErrTooMany
+		}
+		now := o.now.UnixNano()
+		row := channelRow{
+			ID: uuid.NewString(), Type: n.Type, Name: n.Name, Enabled: n.Enabled, Description: n.Description,
+			MinSeverity: n.MinSeverity, Namespaces: n.Namespaces, Events: n.Events, Template: n.Template,
+			Created: now, Updated: now,
+		}
+		if row, err = o.configure(row, n.Config); err != nil {
+			return err
+		}
+		c = row.channel()
+		o.record.about(row.ID, "type="+string(row.Type))
+		return channels.Insert(o.Tx, row)
+	})
+	return c, err
+}
+
+// configure seals a config for its channel.
+func (o *op) configure(r channelRow, config opaque.Bytes) (_ channelRow, err error) {
+	r.Version++
+	r.Envelope, err = o.seal("channel", r.ID, r.Version, config.Reveal())
+	return r, err
+}
+
+// config returns the config of a channel, which the caller wipes.
+func (o *op) config(r channelRow) (opaque.Bytes, error) {
+	plain, err := o.keys.open("channel", r.ID, r.Version, r.Envelope)
+	if err != nil {
+		return opaque.Bytes{}, fmt.Errorf("opening config of channel %s: %w", r.ID, err)
+	}
+	return opaque.New(plain), nil
+}
+
+// ChannelChange says what to change; nil fields stay as they are.
+type ChannelChange struct {
+	Config      *opaque.Bytes
+	Enabled     *bool
+	Description *string
+	MinSeverity *Severity
+	Namespaces  *[]string
+	Events      *[]string
+	Template    *string
+}
+
+// UpdateChannel changes a channel. What waits for one that is disabled stays
+// where it is, and is delivered when it is enabled again.
+func (v *Vault) UpdateChannel(ctx context.Context, by access.Caller, id string, change ChannelChange) error {
+	if err := checkText("description", change.Description, maxDescription); err != nil {
+		return err
+	}
+	return v.do(ctx, by, record{action: access.UpdateChannel, resource: id}, func(o *op) error {
+		row, err := o.channel(id)
+		if err != nil {
+			return err
+		}
+		if row, err = o.changeChannel(row, change); err != nil {
+			return err
+		}
+		if err := o.hurry(row.ID); err != nil {
+			return err
+		}
+		return channels.Put(o.Tx, row)
+	})
+}
+
+func (o *op) changeChannel(row channelRow, c ChannelChange) (channelRow, error) {
+	row.Updated = o.now.UnixNano()
+	assign(&row.Enabled, c.Enabled)
+	assign(&row.MinSeverity, c.MinSeverity)
+	assign(&row.Namespaces, c.Namespaces)
+	assign(&row.Events, c.Events)
+	assign(&row.Template, c.Template)
+	if c.Description != nil {
+		row.Description = c.Description
+	}
+	if c.Enabled != nil {
+		o.record.about(row.ID, fmt.Sprintf("enabled=%t", row.Enabled))
+	}
+	if err := row.channel().ChannelFilter.validate(); err != nil {
+		return row, err
+	}
+	if err := o.tends(row.Namespaces); err != nil {
+		return row, err
+	}
+	if c.Config == nil {
+		return row, nil
+	}
+	o.record.about("config", "changed")
+	if err := checkConfig(*c.Config); err != nil {
+		return row, err
+	}
+	return o.configure(row, *c.Config)
+}
+
+// assign sets what there is a value for.
+func assign[T any](to, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
+// DeleteChannel deletes a channel, with what waits for it.
+func (v *Vault) DeleteChannel(ctx context.Context, by access.Caller, id string) error {
+	return v.do(ctx, by, record{action: access.DeleteChannel, resource: id}, func(o *op) error {
+		row, err := o.channel(id)
+		if err != nil {
+			return err
+		}
+		if err := o.dropMessages(id); err != nil {
+			return err
+		}
+		return channels.Delete(o.Tx, row.Key())
+	})
+}
