@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/server/servertest"
@@ -189,5 +190,40 @@ func TestHoneyByName(t *testing.T) {
 	}
 	if answer := a.Send(t, a.Discovery("other")); answer.Status != http.StatusOK {
 		t.Errorf("%d %s", answer.Status, answer.Body)
+	}
+}
+
+// Another secret for a variable, and another window.
+func TestRemappedApproval(t *testing.T) {
+	s := unlimited(t)
+	a := staged(t, s)
+	s.Secret(t, "db/read_only", "careful")
+	id := begin(t, a, "app", "OPENAI_API_KEY", "PASSWORD")
+	path := "/admin/pending-grants/" + id + "/approve"
+	for _, body := range []string{
+		`{"auto_approval_days":0}`, `{"auto_approval_days":366}`, `{"auto_approval_days":"7"}`,
+		`{"remap":{"PASSWORD":"no/such"}}`, `{"remap":{"OTHER":"db/read_only"}}`, `{"remap":["PASSWORD"]}`, `{"remap":{"PASSWORD":7}}`,
+		`{"approved_keys":["OPENAI_API_KEY"],"remap":{"PASSWORD":"db/read_only"}}`,
+	} {
+		wantError(t, s.TryAdmin(t, "POST", path, body), http.StatusBadRequest, api.InvalidRequest)
+	}
+	var out api.ApprovedGrant
+	s.Admin(t, "POST", path, `{"approved_keys":["PASSWORD"],"remap":{"PASSWORD":"db/read_only"},"auto_approval_days":1}`, &out)
+	if left := time.Until(out.AutoApprovalUntil.Time); left > 24*time.Hour || left < 23*time.Hour {
+		t.Errorf("holds for %s", left)
+	}
+	d := a.Discover(t, "app", "OPENAI_API_KEY", "PASSWORD")
+	if !slices.Equal(d.UnmatchedKeys, []string{"OPENAI_API_KEY"}) {
+		t.Errorf("%+v", d)
+	}
+	if v := a.Values(t, "app", d.Token); v["PASSWORD"] != "careful" || len(v) != 1 {
+		t.Errorf("%v", v)
+	}
+	var list []api.PendingGrant
+	s.Admin(t, "GET", "/admin/pending-grants?status=approved", nil, &list)
+	for _, i := range list[0].Items {
+		if (i.AskedKeyPath == "db/password" && i.KeyPath == "db/read_only") != (i.EnvVarName == "PASSWORD") {
+			t.Errorf("%+v", i)
+		}
 	}
 }

@@ -47,6 +47,7 @@ func TestPlan(t *testing.T) {
 		"together":                 func(s *settings) { s.certFile = "x" },
 		"no such file":             func(s *settings) { s.certFile, s.keyFile = "/nowhere", "/nowhere" },
 		"profile":                  func(s *settings) { s.kdfProfile = "medium" },
+		"CORTEX_HONEY_ON_NAME":     func(s *settings) { s.honeyOnName = "explode" },
 		"rate":                     func(s *settings) { s.rateLimits = "discover=none" },
 		"proxy":                    func(s *settings) { s.trustedProxies = "somewhere" },
 		"origin":                   func(s *settings) { s.dashboardOrigins = "https://a.example/path" },

@@ -160,7 +160,7 @@ func (r pendingRow) pending() PendingGrant {
 // PendingGrants returns every request, newest first.
 func (v *Vault) PendingGrants(ctx context.Context, by access.Caller) (all []PendingGrant, err error) {
 	err = v.look(ctx, by, access.ListPendingGrants, func(o *op) error {
-		return collect(&all, pendings.All(o.Tx, ""), pendingRow.pending)
+		return collectSeen(o, &all, pendings.All(o.Tx, ""), func(r pendingRow) string { return r.Namespace }, pendingRow.pending)
 	})
 	slices.SortFunc(all, func(a, b PendingGrant) int {
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(a.ID, b.ID))
@@ -288,6 +288,9 @@ func (o *op) undecided(id string) (pendingRow, error) {
 		return pendingRow{}, err
 	}
 	o.record.agent, o.record.project = row.AgentID, row.Project
+	if err := o.within(row.Namespace); err != nil {
+		return pendingRow{}, err
+	}
 	if !row.open() {
 		return pendingRow{}, ErrDecided
 	}
@@ -377,6 +380,9 @@ func (v *Vault) DeleteGrant(ctx context.Context, by access.Caller, id string) er
 			return err
 		}
 		o.record.agent, o.record.project = row.AgentID, row.Project
+		if err := o.within(row.Namespace); err != nil {
+			return err
+		}
 		if row.Status == grantApproved {
 			if err := o.endToken(row); err != nil {
 				return err

@@ -44,8 +44,14 @@ func (s *Server) Enrol(t testing.TB, agentID string) *Agent {
 func (s *Server) Register(t testing.TB, agentID string) *Agent {
 	t.Helper()
 	a := &Agent{ID: agentID, Key: newKey(t), Attestation: newKey(t), server: s}
-	s.Admin(t, http.MethodPost, "/admin/agents", api.CreateAgent{AgentID: agentID, AgentPub: public(a.Key)}, nil)
+	s.RegisterAs(t, a)
 	return a
+}
+
+// RegisterAs registers an agent under the id and key that it had.
+func (s *Server) RegisterAs(t testing.TB, a *Agent) {
+	t.Helper()
+	s.Admin(t, http.MethodPost, "/admin/agents", api.CreateAgent{AgentID: a.ID, AgentPub: public(a.Key)}, nil)
 }
 
 func newKey(t testing.TB) ed25519.PrivateKey {
