@@ -1,0 +1,144 @@
+package e2e_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// smallDisk mounts a file system of 12 MiB with a file of 4 MiB on it, which
+// is returned too.
+func smallDisk(t *testing.T) (dir, ballast string) {
+	t.Helper()
+	dir = t.TempDir()
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m")
+	if errors.Is(err, unix.EPERM) {
+		t.Skip("only root can mount a small disk")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast = filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, ballast
+}
+
+// On a full disk a server says so, changes nothing, lets nothing out that it
+// could not record, and goes on once there is room.
+func TestFullDisk(t *testing.T) {
+	s := newStage(t)
+	dir, ballast := smallDisk(t)
+	database := "bolt://" + dir + "/vault.db"
+	server := s.serve("DATABASE_URL=" + database)
+	l := s.load()
+	kept := s.fillDisk(l)
+	if len(kept) == 0 {
+		t.Fatal("nothing fitted")
+	}
+	if status, answer, err := l.do("GET", "/health", "", nil); err != nil || status != http.StatusOK {
+		t.Errorf("health on a full disk: %d %s, %v", status, answer, err)
+	}
+	for id, want := range kept {
+		got, status, err := l.read(id)
+		if err != nil || status != http.StatusInsufficientStorage && got != want {
+			t.Fatalf("read on a full disk: status %d, %v", status, err)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range kept {
+		if got, status, err := l.read(id); err != nil || got != want {
+			t.Fatalf("read with room again: status %d, %v", status, err)
+		}
+	}
+	if _, status, err := l.create("after", "value"); err != nil || status/100 != 2 {
+		t.Errorf("write with room again: status %d, %v", status, err)
+	}
+	s.stop(server)
+	rows := s.verifyAudit("--db", database)
+	t.Logf("%d secrets fitted, %d records", len(kept), rows)
+}
+
+// fillDisk makes secrets from a few connections until one does not fit, and
+// returns those that did.
+func (s *stage) fillDisk(l *load) map[string]string {
+	s.t.Helper()
+	var mu sync.Mutex
+	kept := map[string]string{}
+	var wg sync.WaitGroup
+	errs := make(chan error, 8)
+	for c := range cap(errs) {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				value := strings.Repeat(fmt.Sprintf("%d-%d ", c, i), 5000)
+				id, status, err := l.create(fmt.Sprintf("fill/%d/%d", c, i), value)
+				if err != nil || status == http.StatusInsufficientStorage {
+					errs <- err
+					return
+				}
+				if status/100 != 2 {
+					errs <- fmt.Errorf("status %d", status)
+					return
+				}
+				mu.Lock()
+				kept[id] = value
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return kept
+}
+
+// anonymous returns the anonymous memory of a process, in bytes.
+func anonymous(t *testing.T, pid int) int64 {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "RssAnon:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n << 10
+		}
+	}
+	t.Fatal("no RssAnon")
+	return 0
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
