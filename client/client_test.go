@@ -413,6 +413,10 @@ func TestAdminRoutes(t *testing.T) {
 		}, "POST /admin/secrets", `{"key_path":"k","secret_type":"KEY_VALUE","value":"v"}`},
 		{func() error { _, err := c.UpdateSecret(ctx, "id", api.UpdateSecret{Value: value}); return err }, "PUT /admin/secrets/id", `{"value":"v"}`},
 		{func() error { _, err := c.DeleteSecret(ctx, "id"); return err }, "DELETE /admin/secrets/id", ""},
+		{func() error {
+			_, err := c.KeepSecrets(ctx, api.Bulk{Format: "dotenv", Content: value, DryRun: true})
+			return err
+		}, "POST /admin/secrets/bulk", `{"format":"dotenv","content":"v","dry_run":true}`},
 		{func() error { _, err := c.UndeleteSecret(ctx, "id"); return err }, "POST /admin/secrets/id/undelete", ""},
 		{func() error { _, err := c.DestroySecret(ctx, "id"); return err }, "POST /admin/secrets/id/destroy", ""},
 		{func() error { _, err := c.SecretVersions(ctx, "id"); return err }, "GET /admin/secrets/id/versions", ""},

@@ -34,6 +34,7 @@ func (s *Server) routes() []route {
 
 		{"GET /admin/secrets", s.admin, bare(s.listSecrets)},
 		{"POST /admin/secrets", s.admin, created(handle(s.createSecret))},
+		{"POST /admin/secrets/bulk", s.admin, handle(s.keepSecrets)},
 		{"GET /admin/secrets/{id}", s.admin, bare(s.readSecret)},
 		{"PUT /admin/secrets/{id}", s.admin, handle(s.updateSecret)},
 		{"DELETE /admin/secrets/{id}", s.admin, bare(s.deleteSecret)},

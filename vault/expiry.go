@@ -89,6 +89,9 @@ func (o *op) remind(n int) (said []record, err error) {
 		rec := record{action: access.SecretExpiring, resource: r.Path}
 		if r.Reminded == len(reminders) {
 			rec.action = access.SecretExpired
+			if err := o.tellChanged(r); err != nil {
+				return nil, err
+			}
 		}
 		rec.about(r.ID, "namespace="+r.Namespace)
 		rec.about("expires_at", expiryText(nanos(r.Expires)))

@@ -49,16 +49,28 @@ type Generator struct {
 	Length int
 }
 
-// A generated is a value, and what may be known of it.
+// A generated is a value, and what may be known of it. The zero generated is
+// none.
 type generated struct {
 	value  opaque.Bytes
-	public string // of a key, in the form of authorized_keys
+	public string // of a key, in the form of authorized_keys, without a comment
 }
 
-func (g *Generator) validate(t SecretType) error {
-	if t != KeyValue {
-		return invalid("generate", "makes the value of a KEY_VALUE secret only")
+// publicFor returns the public key as the secret that got the value keeps it,
+// empty for what is no key. A secret that cannot have it is an error.
+func (g generated) publicFor(s secretRow) (string, error) {
+	switch {
+	case g.value.IsZero():
+		return "", nil
+	case s.Type != KeyValue:
+		return "", invalid("generate", "makes the value of a KEY_VALUE secret only")
+	case g.public == "":
+		return "", nil
 	}
+	return g.public + " " + s.Path, nil
+}
+
+func (g *Generator) validate() error {
 	switch g.Type {
 	case GeneratePassword, GenerateHex, GenerateBase64:
 		if g.Length != 0 && (g.Length < minGenerated || g.Length > maxGenerated) {
@@ -74,13 +86,12 @@ func (g *Generator) validate(t SecretType) error {
 	return nil
 }
 
-// make makes a value for a secret of type t, which the caller wipes. The path
-// is the comment of a key.
-func (g *Generator) make(t SecretType, path string) (generated, error) {
+// make makes a value, which the caller wipes.
+func (g *Generator) make() (generated, error) {
 	if g == nil {
 		return generated{}, nil
 	}
-	if err := g.validate(t); err != nil {
+	if err := g.validate(); err != nil {
 		return generated{}, err
 	}
 	n := g.Length
@@ -99,7 +110,7 @@ func (g *Generator) make(t SecretType, path string) (generated, error) {
 		}
 		return generated{value: opaque.New(text)}, nil
 	case GenerateSSH:
-		return sshKey(path)
+		return sshKey()
 	}
 	raw := make([]byte, n)
 	defer clear(raw)
@@ -137,13 +148,13 @@ func password(n int) []byte {
 
 // sshKey returns a new key pair. What package ssh marshals on the way stays on
 // the heap until it is used again; what it returns is wiped.
-func sshKey(comment string) (generated, error) {
+func sshKey() (generated, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return generated{}, fmt.Errorf("generating key: %w", err)
 	}
 	defer clear(private)
-	block, err := ssh.MarshalPrivateKey(private, comment)
+	block, err := ssh.MarshalPrivateKey(private, "")
 	if err != nil {
 		return generated{}, fmt.Errorf("encoding key: %w", err)
 	}
@@ -153,8 +164,5 @@ func sshKey(comment string) (generated, error) {
 		return generated{}, fmt.Errorf("encoding public key: %w", err)
 	}
 	line := strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(point)), "\n")
-	if comment != "" {
-		line += " " + comment
-	}
 	return generated{value: opaque.New(pem.EncodeToMemory(block)), public: line}, nil
 }

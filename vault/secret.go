@@ -226,7 +226,7 @@ func sortedTags(tags []string) []string {
 // CreateSecret keeps a new secret. A path that is taken in its namespace, by a
 // secret of its own or a shared one, is [ErrExists].
 func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret) (s Secret, err error) {
-	made, err := n.Generate.make(n.Type, n.Path)
+	made, err := n.Generate.make()
 	if err != nil {
 		return Secret{}, err
 	}
@@ -237,16 +237,20 @@ func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret)
 	if err := n.validate(time.Now()); err != nil {
 		return Secret{}, err
 	}
+	public, err := made.publicFor(secretRow{Type: n.Type, Path: n.Path})
+	if err != nil {
+		return Secret{}, err
+	}
 	err = v.do(ctx, by, record{action: access.CreateSecret, resource: n.Path}, func(o *op) error {
 		row := n.row(o.now)
 		s = row.secret()
-		s.PublicKey = made.public
+		s.PublicKey = public
 		o.aboutSecret(row)
 		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
 		n.Generate.record(o)
-		return o.insertSecret(row, content{value: n.Value, public: made.public, message: n.Message})
+		return o.insertSecret(row, content{value: n.Value, public: public, message: n.Message})
 	})
 	return s, err
 }
@@ -422,7 +426,7 @@ func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c
 	if err := c.validate(); err != nil {
 		return Secret{}, err
 	}
-	made, err := c.Generate.make(KeyValue, "")
+	made, err := c.Generate.make()
 	if err != nil {
 		return Secret{}, err
 	}
@@ -438,14 +442,19 @@ func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c
 		if row, err = o.change(row, c); err != nil {
 			return err
 		}
+		public, err := made.publicFor(row)
+		if err != nil {
+			return err
+		}
 		if c.Value != nil {
+			o.record.about("value", "changed")
 			c.Generate.record(o)
-			if row, err = o.newVersion(row, content{value: *c.Value, public: made.public, message: c.Message}); err != nil {
+			if row, err = o.newVersion(row, content{value: *c.Value, public: public, message: c.Message}); err != nil {
 				return err
 			}
 		}
 		s = row.secret()
-		s.PublicKey = made.public
+		s.PublicKey = public
 		if err := o.prune(row); err != nil {
 			return err
 		}
@@ -494,6 +503,9 @@ func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
 		row.expire(*c.Expires, o.now)
 		o.record.about("expires_at", expiryText(*c.Expires))
 		if err := checkExpiry(*c.Expires, row.Honey, o.now); err != nil {
+			return row, err
+		}
+		if err := o.tellChanged(row); err != nil {
 			return row, err
 		}
 	}

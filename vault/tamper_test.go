@@ -112,6 +112,86 @@ func TestCiphertextsDoNotMove(t *testing.T) {
 	}
 }
 
+// A version opens as the version it is, of the secret it is of. Neither reading it
+// nor bringing it back gets around that.
+func TestVersionsDoNotMove(t *testing.T) {
+	for name, move := range map[string]func(tx *store.Tx, a, b [2]secretValueRow) error{
+		"the old one in the new one's place": func(tx *store.Tx, a, _ [2]secretValueRow) error {
+			a[1].Envelope = a[0].Envelope
+			return secretValues.Put(tx, a[1])
+		},
+		"the new one in the old one's place": func(tx *store.Tx, a, _ [2]secretValueRow) error {
+			a[0].Envelope = a[1].Envelope
+			return secretValues.Put(tx, a[0])
+		},
+		"another secret's version": func(tx *store.Tx, a, b [2]secretValueRow) error {
+			b[0].ID, b[1].ID = a[0].ID, a[1].ID
+			return errors.Join(secretValues.Put(tx, b[0]), secretValues.Put(tx, b[1]))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, db, made := newTestVault(t)
+			next := opaque.New([]byte("second"))
+			for _, s := range made {
+				if _, err := v.UpdateSecret(t.Context(), testAdmin, s.ID, SecretChange{Value: &next}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			edit(t, db, func(tx *store.Tx) error {
+				var rows [2][2]secretValueRow
+				for i, s := range made {
+					for n := range rows[i] {
+						var err error
+						if rows[i][n], err = secretValues.Get(tx, valueKey(s.ID, uint64(n+1))); err != nil {
+							return err
+						}
+					}
+				}
+				return move(tx, rows[0], rows[1])
+			})
+			moved := 0
+			for version := range uint64(2) {
+				_, value, err := v.ReadSecretVersion(t.Context(), testAdmin, made[0].ID, version+1)
+				if err == nil {
+					value.Wipe()
+					continue
+				}
+				if !errors.Is(err, keyring.ErrOpen) || !value.IsZero() {
+					t.Errorf("got %v", err)
+				}
+				if _, err := v.RollbackSecret(t.Context(), testAdmin, made[0].ID, Rollback{Version: version + 1}); !errors.Is(err, keyring.ErrOpen) {
+					t.Errorf("brought back: %v", err)
+				}
+				moved++
+			}
+			if moved == 0 {
+				t.Error("every version opens")
+			}
+		})
+	}
+}
+
+// A destroyed secret leaves no envelope behind, nor does a pruned version.
+func TestNothingIsLeftOfWhatWasDestroyed(t *testing.T) {
+	v, db, made := newTestVault(t)
+	next := opaque.New([]byte("second"))
+	for _, s := range made {
+		if _, err := v.UpdateSecret(t.Context(), testAdmin, s.ID, SecretChange{Value: &next, MaxVersions: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.DestroySecret(t.Context(), testAdmin, made[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, db, func(tx *store.Tx) error {
+		rows, err := gather(secretValues.All(tx, ""))
+		if err == nil && (len(rows) != 1 || rows[0].ID != made[1].ID || rows[0].Version != 2) {
+			t.Errorf("left %d rows", len(rows))
+		}
+		return err
+	})
+}
+
 // The end of the audit trail is checked before the vault opens, and before
 // every entry.
 func TestAuditEndIsGuarded(t *testing.T) {

@@ -87,10 +87,9 @@ func (r secretRow) kept() int {
 	return r.MaxVersions
 }
 
-// newVersion makes c the value of a secret. The caller prunes, and writes the
-// row that it returns.
+// newVersion makes c the value of a secret, and tells who holds it. The caller
+// prunes, and writes the row that it returns.
 func (o *op) newVersion(r secretRow, c content) (secretRow, error) {
-	o.record.about("value", "changed")
 	if err := checkValue(r.Type, c.value); err != nil {
 		return r, err
 	}
@@ -223,6 +222,7 @@ func (v *Vault) RollbackSecret(ctx context.Context, by access.Caller, id string,
 			return err
 		}
 		defer value.Wipe()
+		o.record.about("value", "changed")
 		if row, err = o.newVersion(row, content{value: value, public: old.Public, message: r.Message, of: r.Version}); err != nil {
 			return err
 		}

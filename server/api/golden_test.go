@@ -68,6 +68,15 @@ var golden = []struct {
 	{SecretShare{"i", "ns", "a/b", "admin", at}, `{"secret_id":"i","namespace":"ns","key_path":"a/b","shared_by":"admin","shared_at":"2026-04-27 18:40:00"}`},
 	{ShareSecret{"ns", "a/b"}, `{"namespace":"ns","key_path":"a/b"}`},
 	{ShareSecret{Namespace: "ns"}, `{"namespace":"ns"}`},
+	{
+		Bulk{"json", value("{}"), "ns", "a/", true, "skip", true},
+		`{"format":"json","content":"{}","namespace":"ns","prefix":"a/","lowercase":true,"on_conflict":"skip","dry_run":true}`,
+	},
+	{Bulk{Format: "dotenv", Content: value("A=1")}, `{"format":"dotenv","content":"A=1"}`},
+	{
+		BulkResult{true, []string{"a"}, []string{}, []string{"b"}, []string{}, []string{"c"}, []BulkProblem{{"d", "r"}}},
+		`{"dry_run":true,"created":["a"],"updated":[],"unchanged":["b"],"skipped":[],"conflicts":["c"],"invalid":[{"name":"d","reason":"r"}]}`,
+	},
 	{UndeletedSecret{true, "i", "p", "default"}, `{"undeleted":true,"id":"i","key_path":"p","namespace":"default"}`},
 	{DestroyedSecret{true, "i", 3, "n"}, `{"destroyed":true,"id":"i","versions":3,"note":"n"}`},
 	{Deleted{true}, `{"deleted":true}`},
