@@ -12,7 +12,7 @@ import (
 const (
 	corsMethods = "GET, POST, PUT, DELETE"
 	corsHeaders = "authorization, content-type, x-admin-token, x-cortex-caller-pid, x-cortex-caller-binary-sha256, " +
-		"x-cortex-caller-argv-hash, x-cortex-caller-cwd, x-cortex-caller-git-commit, x-cortex-hostname, x-cortex-os, x-daemon-attestation"
+		"x-cortex-caller-argv-hash, x-cortex-caller-cwd, x-cortex-caller-git-commit, x-cortex-hostname, x-cortex-os, x-daemon-attestation, if-none-match"
 )
 
 // A crossOrigin says which web pages may call the server.
@@ -44,7 +44,7 @@ func (c crossOrigin) wrap(next http.Handler) http.Handler {
 		listed := origin != "" && slices.Contains(c.origins, origin)
 		if listed {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", api.NextCursor)
+			w.Header().Set("Access-Control-Expose-Headers", api.NextCursor+", ETag")
 		}
 		if r.Method == http.MethodOptions {
 			if listed && r.Header.Get("Access-Control-Request-Method") != "" {

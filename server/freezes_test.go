@@ -215,3 +215,30 @@ func TestFreezeStopsRunningFetches(t *testing.T) {
 		}
 	}
 }
+
+// Templates are withheld as values are: the template itself, what it uses, and
+// all of the project.
+func TestFreezeStopsTemplates(t *testing.T) {
+	s := unlimited(t)
+	a := staged(t, s)
+	s.SecretWith(t, map[string]any{"key_path": "page", "secret_type": "TEMPLATE_CONFIG", "value": "p={{db/password}}"})
+	token := a.Obtain(t, "app", "PASSWORD").Token
+	for _, tc := range []struct {
+		kind, name string
+		status     int
+	}{
+		{api.KindSecret, "page", http.StatusForbidden},
+		{api.KindSecret, "db/password", http.StatusUnprocessableEntity},
+		{api.KindProject, "app", http.StatusUnauthorized},
+		{api.KindAgent, "bot", http.StatusUnauthorized},
+	} {
+		if answer := a.Config(t, "app", "page", token); string(answer.Body) != "p=hunter22" {
+			t.Fatalf("before: %d %s", answer.Status, answer.Body)
+		}
+		freeze(t, s, tc.kind, tc.name)
+		if answer := a.Config(t, "app", "page", token); answer.Status != tc.status {
+			t.Errorf("%s %s: %d %s", tc.kind, tc.name, answer.Status, answer.Body)
+		}
+		unfreeze(t, s, tc.kind, tc.name)
+	}
+}

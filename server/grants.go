@@ -66,6 +66,11 @@ func (s *Server) listPending(ctx context.Context, q *request) (int, any, error) 
 	var list []api.PendingGrant
 	var tag string
 	err = s.awaitPending(ctx, q, func() (bool, error) {
+		if tag != "" { // after a wait, in which an account may have ended
+			if err := s.admin(ctx, q); err != nil {
+				return true, err
+			}
+		}
 		if list, err = s.pending(ctx, q, status); err != nil {
 			return true, err
 		}

@@ -187,6 +187,20 @@ func TestWaitForTheList(t *testing.T) {
 	})
 }
 
+// An account that ends while it waits sees nothing more.
+func TestWaitOfAnAccountThatEnds(t *testing.T) {
+	inBubble(t, limit.Rates{}, func(t *testing.T, s *servertest.Server) {
+		a := staged(t, s)
+		token := logIn(t, s, "ann", "approver")
+		waiting := asking(func() servertest.Answer { return as(t, s, token, "GET", "/admin/pending-grants?wait=60s", nil) })
+		var users []struct{ ID string }
+		s.Admin(t, "GET", "/admin/users", nil, &users)
+		s.Admin(t, "DELETE", "/admin/users/"+users[0].ID, nil, nil)
+		begin(t, a, "app", "OPENAI_API_KEY")
+		wantError(t, (<-waiting).Answer, http.StatusUnauthorized, api.Unauthorized)
+	})
+}
+
 func listing(t *testing.T, s *servertest.Server, query, tag string) servertest.Answer {
 	h := http.Header{"X-Admin-Token": {s.AdminToken}}
 	if tag != "" {
@@ -251,5 +265,49 @@ func TestManyWaiters(t *testing.T) {
 	waiters.Wait()
 	if woken[http.StatusOK] != 200 {
 		t.Errorf("woken %v", woken)
+	}
+}
+
+// Whatever takes a request away ends the wait for it.
+func TestWaitEndsWithTheRequest(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(*testing.T, *servertest.Server, *servertest.Agent)
+		code api.Code
+	}{
+		"settled by a larger one": {func(t *testing.T, s *servertest.Server, a *servertest.Agent) {
+			larger := begin(t, a, "app", "PASSWORD", "OTHER")
+			s.Admin(t, "POST", "/admin/pending-grants/"+larger+"/approve", `{}`, nil)
+		}, api.NotFound},
+		"project deleted": {func(t *testing.T, s *servertest.Server, _ *servertest.Agent) {
+			s.Admin(t, "DELETE", "/admin/projects/app", nil, nil)
+		}, api.NotFound},
+		"grant deleted": {func(t *testing.T, s *servertest.Server, _ *servertest.Agent) {
+			var list []api.Grant
+			s.Admin(t, "GET", "/admin/projects/app/grants", nil, &list)
+			for _, g := range list {
+				s.Admin(t, "DELETE", "/admin/projects/app/grants/"+g.ID, nil, nil)
+			}
+		}, api.NotFound},
+		"agent deleted": {func(t *testing.T, s *servertest.Server, _ *servertest.Agent) {
+			s.Admin(t, "DELETE", "/admin/agents/bot", nil, nil)
+		}, api.Unauthorized},
+		"session ended": {func(t *testing.T, s *servertest.Server, a *servertest.Agent) {
+			s.Admin(t, "DELETE", "/admin/daemon-sessions/"+a.SessionID, nil, nil)
+		}, api.Unauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, limit.Rates{}, func(t *testing.T, s *servertest.Server) {
+				a := staged(t, s)
+				s.Secret(t, "other", "x")
+				a.Obtain(t, "app", "OPENAI_API_KEY")
+				id := begin(t, a, "app", "PASSWORD")
+				waiting := asking(func() servertest.Answer { return a.Ask(t, "/agent/pending-grants/"+id, "?wait=60s") })
+				tc.end(t, s, a)
+				got := <-waiting
+				if got.Code() != string(tc.code) || got.took != 0 {
+					t.Errorf("%d %s after %s", got.Status, got.Body, got.took)
+				}
+			})
+		})
 	}
 }

@@ -239,7 +239,7 @@ func (o *op) dropAgent(a agentRow) error {
 	if err := dropAll(o, sessions, sessionsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
-	if err := o.dropPendings(id); err != nil {
+	if err := o.dropPendings(pendingsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
 	if err := o.unfreeze(FreezeAgent, a.Namespace, a.ID); err != nil {

@@ -313,7 +313,7 @@ func (o *op) cutOff(a agentRow) error {
 	if _, err := o.endDevices(a); err != nil {
 		return err
 	}
-	if err := dropAll(o, pendings, pendingsByAgent.All(o.Tx, store.Key(a.ID))); err != nil {
+	if err := o.dropPendings(pendingsByAgent.All(o.Tx, store.Key(a.ID))); err != nil {
 		return err
 	}
 	return dropAll(o, tokens, tokensByAgent.All(o.Tx, store.Key(a.ID)))

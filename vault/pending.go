@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -266,9 +267,9 @@ func (o *op) deletePending(r pendingRow) error {
 	return pendings.Delete(o.Tx, r.Key())
 }
 
-// dropPendings deletes the requests of an agent.
-func (o *op) dropPendings(agent store.Key) error {
-	all, err := gather(pendingsByAgent.All(o.Tx, agent))
+// dropPendings deletes requests and decisions.
+func (o *op) dropPendings(rows iter.Seq2[pendingRow, error]) error {
+	all, err := gather(rows)
 	if err != nil {
 		return err
 	}

@@ -154,10 +154,13 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 		if err := o.within(p.Namespace); err != nil {
 			return err
 		}
+		if _, err := o.revokeTokens(p.Namespace, p.Name); err != nil {
+			return err
+		}
 		if err := dropAll(o, tokens, tokens.All(o.Tx, p.Key())); err != nil {
 			return err
 		}
-		if err := dropAll(o, pendings, pendingsByProject.All(o.Tx, p.Key())); err != nil {
+		if err := o.dropPendings(pendingsByProject.All(o.Tx, p.Key())); err != nil {
 			return err
 		}
 		if err := o.dropGrants(p); err != nil {
