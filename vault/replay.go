@@ -2,9 +2,7 @@ package vault
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -37,7 +35,7 @@ type seenRow struct {
 func (r seenRow) Key() store.Key { return store.Join(seconds(r.TS), r.By, r.Once) }
 
 // seconds writes a time from 0 on in fixed width.
-func seconds(ts int64) string { return fmt.Sprintf("%019d", ts) }
+func seconds(ts int64) string { return pad(uint64(ts))[1:] }
 
 // A forgottenRow bounds what can be told from seen.
 type forgottenRow struct {
@@ -118,6 +116,8 @@ func (o *op) purgeSeen(n int) (int, error) {
 
 // pad writes n in fixed width, for keys in numeric order.
 func pad(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	return strings.Repeat("0", 20-len(s)) + s
+	const zeros = "00000000000000000000"
+	var b [20]byte
+	digits := strconv.AppendUint(b[:0], n, 10)
+	return zeros[len(digits):] + string(digits)
 }

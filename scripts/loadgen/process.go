@@ -27,6 +27,7 @@ const (
 // A process is a server that runs.
 type process struct {
 	cmd   *exec.Cmd
+	began time.Time
 	addr  string        // host and port
 	log   string        // file
 	ready time.Duration // from its start until it said that it was ready
@@ -63,15 +64,14 @@ func (p *process) start() error {
 		return err
 	}
 	defer log.Close()
-	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Stdout, p.cmd.Stderr, p.began = log, log, time.Now()
 	return p.cmd.Start()
 }
 
 // await reads the messages that a service manager would, until one has the
 // address.
 func (p *process) await(notify *net.UnixConn) error {
-	began := time.Now()
-	if err := notify.SetReadDeadline(began.Add(patience)); err != nil {
+	if err := notify.SetReadDeadline(p.began.Add(patience)); err != nil {
 		return err
 	}
 	buf := make([]byte, 4096)
@@ -80,7 +80,7 @@ func (p *process) await(notify *net.UnixConn) error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("the server is not ready: %w", err), p.kill(), p.complaint())
 		}
-		p.ready = time.Since(began)
+		p.ready = time.Since(p.began)
 		for line := range strings.Lines(string(buf[:n])) {
 			if url, ok := strings.CutPrefix(strings.TrimSpace(line), "X_CORTEX_URL=http://"); ok {
 				p.addr = url
@@ -104,14 +104,13 @@ func (b *bench) bare(name, dir string, args ...string) (*process, error) {
 	cmd := exec.Command(filepath.Join(b.floor, name), append([]string{"-addr", addr, "-for", "30m"}, args...)...)
 	cmd.Dir = dir
 	p := &process{cmd: cmd, addr: addr, log: filepath.Join(dir, name+".log")}
-	began := time.Now()
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	for time.Since(began) < patience {
+	for time.Since(p.began) < patience {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
-			p.ready = time.Since(began)
+			p.ready = time.Since(p.began)
 			return p, conn.Close()
 		}
 		time.Sleep(200 * time.Microsecond) // it tells nobody; this is as near as one gets

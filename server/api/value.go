@@ -109,22 +109,31 @@ func (v Value) JSONSize() int {
 
 const hexDigits = "0123456789abcdef"
 
+// escapes says how many bytes more than one a byte takes in a JSON string.
+var escapes = func() (more [256]uint8) {
+	for c := range 0x20 {
+		more[c] = 5
+	}
+	for _, c := range []byte("\"\\\n\r\t") {
+		more[c] = 1
+	}
+	return more
+}()
+
 // quotedSize returns how many bytes appendQuoted appends.
 func quotedSize(b []byte) int {
 	n := len(b) + 2
 	for _, c := range b {
-		switch {
-		case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
-			n++
-		case c < 0x20:
-			n += 5
-		}
+		n += int(escapes[c])
 	}
 	return n
 }
 
 func appendQuoted(out, b []byte) []byte {
 	out = append(out, '"')
+	if quotedSize(b) == len(b)+2 {
+		return append(append(out, b...), '"')
+	}
 	for _, c := range b {
 		switch {
 		case c == '"' || c == '\\':
