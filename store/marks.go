@@ -1,34 +1,30 @@
 package store
 
-import (
-	"maps"
-	"sync/atomic"
-)
+import "sync"
 
 // marks remembers which commit wrote each table last, since the file was
-// opened. The zero value is ready. One goroutine sets at a time, the
-// committer; those who get wait for nobody.
+// opened. The zero value is ready.
 type marks struct {
-	last atomic.Pointer[map[string]uint64] // what it points to never changes
+	mu   sync.Mutex
+	last map[string]uint64 // guarded by mu
 }
 
 // set notes that commit id writes the named tables. It is called before the
 // commit can be seen, and stays if it fails: too early is on the safe side.
 func (m *marks) set(names map[string]struct{}, id uint64) {
-	next := map[string]uint64{}
-	if last := m.last.Load(); last != nil {
-		maps.Copy(next, *last)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil {
+		m.last = map[string]uint64{}
 	}
 	for n := range names {
-		next[n] = id
+		m.last[n] = id
 	}
-	m.last.Store(&next)
 }
 
 // get returns the last commit that wrote the named table, 0 if none did.
 func (m *marks) get(name string) uint64 {
-	if last := m.last.Load(); last != nil {
-		return (*last)[name]
-	}
-	return 0
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last[name]
 }
