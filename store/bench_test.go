@@ -99,6 +99,31 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+// BenchmarkKept is BenchmarkGet by an index, of rows that are remembered.
+func BenchmarkKept(b *testing.B) {
+	const n = 1000
+	db := storetest.New(b)
+	update(b, db, func(tx *store.Tx) error {
+		for i := range n {
+			if err := cards.Put(tx, card{ID: fmt.Sprint(i), Owner: fmt.Sprint("owner-", i), Note: make([]byte, 200)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		if err := db.View(b.Context(), func(tx *store.Tx) error {
+			_, err := byOwner.Get(tx, store.Key(fmt.Sprint("owner-", i%n)))
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkRewrite reads and rewrites 10,000 rows in one update, as a rotation
 // of keys does.
 func BenchmarkRewrite(b *testing.B) {
