@@ -116,6 +116,7 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 	}
 	defer password.Wipe()
 	p.log.Info("deriving the key from the operator password", "from", from)
+	began := time.Now()
 	if old {
 		err = v.Unseal(ctx, password)
 	} else {
@@ -125,7 +126,7 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 		return err
 	}
 	memory := locked.Status()
-	p.log.Info("UNSEALED", "kek_version", v.KEKVersion(), "vault", v.ID(), "memory", memory)
+	p.log.Info("UNSEALED", "took", time.Since(began), "kek_version", v.KEKVersion(), "vault", v.ID(), "memory", memory)
 	if !memory.OK() {
 		p.log.Warn("a protection is missing", "measure", "locked memory", "detail", memory)
 	}

@@ -191,7 +191,7 @@ func (p *process) logged(message, key string) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, "msg="+strconv.Quote(message)) {
+		if !strings.Contains(line, " msg="+message+" ") {
 			continue
 		}
 		for field := range strings.FieldsSeq(line) {
