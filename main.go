@@ -65,7 +65,7 @@ func root(argv0 string) *cli.Command {
 		role.Commands = command.DaemonCommands()
 		cmd = &cli.Command{
 			Usage:    "a secrets vault for agents",
-			Commands: append(command.All(), command.Dev(), server.Command(), role, server.VerifyAuditCommand()),
+			Commands: append(command.All(), command.Dev(), server.Command(), role, server.VerifyAuditCommand(), server.RestoreCommand(), command.Backup()),
 		}
 	}
 	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true

@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"server":          {"server", "vault", "store", leafs},
 	"server/api":      {},
 	"server/limit":    {},
+	"server/metrics":  {},
 	"server/strict":   {"server/api"},
 	"vault":           {"vault", "store"},
 	"vault/vaulttest": {"vault", "store"},
@@ -48,6 +49,7 @@ var arrows = map[string][]string{
 	"vault/harden":    {},
 	"vault/access":    {"vault/audit"},
 	"vault/audit":     {},
+	"vault/backup":    {},
 	"vault/dotenv":    {},
 	"vault/jsontext":  {},
 	"vault/proof":     {},
@@ -69,7 +71,7 @@ var arrows = map[string][]string{
 const leafs = "leafs"
 
 var leafPackages = []string{
-	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/token", "vault/template",
+	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
 }
 
 func TestArrows(t *testing.T) {

@@ -26,6 +26,22 @@ func (c *Client) JWKS(ctx context.Context) (api.JWKS, error) {
 	return call[api.JWKS](ctx, c, request{method: http.MethodGet, path: at("/.well-known/jwks.json")})
 }
 
+// Metrics returns what the server counts, in the text format of Prometheus.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	r, err := c.adminRequest(http.MethodGet, at("/metrics"), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, a.problem(c.base)
+	}
+	return a.body, nil
+}
+
 // Health asks whether the server can work. A server that answers that it
 // cannot is no error.
 func (c *Client) Health(ctx context.Context) (api.Health, error) {

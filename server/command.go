@@ -15,6 +15,7 @@ import (
 // begin or go on. The end of its context does not stop it.
 func Command() *cli.Command {
 	var s settings
+	var checkOnly bool
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "serve a vault over HTTP",
@@ -23,25 +24,43 @@ func Command() *cli.Command {
 The password comes from CORTEX_KEK_PASSWORD, a file (CORTEX_KEK_PASSWORD_FILE), the
 systemd credential "kek-password", the terminal, or a line of standard input. The admin
 token comes from ADMIN_TOKEN, a file (ADMIN_TOKEN_FILE) or the credential "admin-token";
-without any, one is made on the first start and shown once.
+without any, one is made on the first start and shown once. A token that reads /metrics
+comes from CORTEX_METRICS_TOKEN, a file (CORTEX_METRICS_TOKEN_FILE) or the credential
+"metrics-token"; without any, the admin token does.
 
 SIGTERM and SIGINT stop the server after the requests under way; SIGHUP reads the
-certificate again.`,
-		Flags: s.flags(),
+certificate again, and from the configuration file the rate limits, trusted proxies,
+dashboard origins and log level.
+
+A configuration file (--config, CORTEX_CONFIG) has lines NAME=value with the names of the
+variables, those of secrets excepted. Flags and the environment win over it.`,
+		Flags: append(s.flags(), &cli.BoolFlag{Name: "check-config", Usage: "say what is wrong with the settings, and with the files they name, and change nothing", Destination: &checkOnly}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
 			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
 			s.twoPerson = s.twoPerson || switchedOn("CORTEX_TWO_PERSON")
 			s.requireDeviceProof = s.requireDeviceProof || switchedOn("CORTEX_REQUIRE_DEVICE_PROOF")
 			s.requireAttestProof = s.requireAttestProof || switchedOn("CORTEX_REQUIRE_ATTEST_PROOF")
+			s, err := s.complete(cmd.IsSet)
+			if err != nil {
+				return err
+			}
 			// A server means other things by signals than a command does: at
 			// SIGHUP, which ends those, it goes on with a new certificate.
 			ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			level := &slog.LevelVar{}
+			if l, err := parseLevel(s.logLevel); err == nil { // else the plan says so
+				level.Set(l)
+			}
 			p := program{
-				log:    slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil)),
+				log:    newLog(cmd.Root().ErrWriter, s.logFormat, level),
+				level:  level,
 				stdin:  os.Stdin,
 				stdout: cmd.Root().Writer,
+			}
+			if checkOnly {
+				return p.check(s)
 			}
 			return p.run(ctx, s)
 		},
@@ -63,15 +82,21 @@ func (s *settings) flags() []cli.Flag {
 	listen.DefaultText = "all addresses; without TLS 127.0.0.1"
 	port := text(&s.port, "port", "PORT", "`PORT` to listen on, where the address names none")
 	port.Value = "3000"
+	level := text(&s.logLevel, "log-level", "CORTEX_LOG_LEVEL", "`LEVEL` from which on the log is written: debug, info, warn or error")
+	level.DefaultText = "info"
+	format := text(&s.logFormat, "log-format", "CORTEX_LOG_FORMAT", "`FORM` of the log: text or json")
+	format.DefaultText = "text"
 	profile := text(&s.kdfProfile, "kdf-profile", "CORTEX_KDF_PROFILE", "`PROFILE` for the password of a new vault, what a guess costs: high (1 GiB) or low (64 MiB)")
 	profile.DefaultText = "high, or low with less than 3 GiB of free memory"
 	return []cli.Flag{
+		file(&s.configFile, "config", "CORTEX_CONFIG", "`FILE` with settings, one NAME=value in a line"),
 		db, listen, port,
 		file(&s.certFile, "tls-cert", "TLS_CERT_FILE", "certificate chain in a PEM `FILE`"),
 		file(&s.keyFile, "tls-key", "TLS_KEY_FILE", "its key in a PEM `FILE`"),
 		&cli.BoolFlag{Name: "insecure-http", Usage: "serve plain HTTP, on 127.0.0.1 unless an address is named (INSECURE_HTTP=1)", Destination: &s.insecureHTTP},
 		file(&s.passwordFile, "kek-password-file", "CORTEX_KEK_PASSWORD_FILE", "`FILE` with the operator password"),
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
+		file(&s.metricsTokenFile, "metrics-token-file", "CORTEX_METRICS_TOKEN_FILE", "`FILE` with a token that reads /metrics and nothing else, at least 16 bytes"),
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
 		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m,codes=6/10m), or off"),
@@ -82,6 +107,7 @@ func (s *settings) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "require-attest-proof", Usage: "refuse daemons without a proof of the agent's key (CORTEX_REQUIRE_ATTEST_PROOF=1)", Destination: &s.requireAttestProof},
 		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},
 		text(&s.notifyNetworks, "notify-networks", "CORTEX_NOTIFY_NETWORKS", "private `NETWORKS` that host names of notification channels may lead to"),
+		level, format,
 		&cli.BoolFlag{Name: "disable-request-signing", Usage: "accept discovery and fetches without a daemon's signature, on this machine alone (CORTEX_DISABLE_REQUEST_SIGNING=1)", Destination: &s.disableRequestSigning},
 	}
 }

@@ -35,11 +35,12 @@ func newCrossOrigin(origins []string) (crossOrigin, error) {
 	return c, nil
 }
 
-// wrap answers preflights, lets listed pages read answers, and refuses changes
+// crossOrigin answers preflights, lets listed pages read answers, and refuses changes
 // that a browser makes for any other page. Requests that come from no browser
 // pass.
-func (c crossOrigin) wrap(next http.Handler) http.Handler {
+func (s *Server) crossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := s.live.Load().cross
 		origin := r.Header.Get("Origin")
 		listed := origin != "" && slices.Contains(c.origins, origin)
 		if listed {

@@ -34,7 +34,7 @@ func (s *Server) authorizeDevice(ctx context.Context, c call[api.DeviceAuthorize
 	code := api.NewValue(d.DeviceCode.Reveal())
 	out := api.DeviceAuthorization{
 		DeviceCode: code, UserCode: d.UserCode, VerificationURI: verificationURI,
-		VerificationURIComplete: auth.ServerOrigin(c.Request, s.proxies) + verificationURI + "?user_code=" + d.UserCode,
+		VerificationURIComplete: auth.ServerOrigin(c.Request, s.live.Load().proxies) + verificationURI + "?user_code=" + d.UserCode,
 		ExpiresIn:               int64(d.ExpiresIn.Seconds()), Interval: int64(d.Interval.Seconds()),
 	}
 	if init != nil { // RFC 8628 asks for a whole one
@@ -54,7 +54,7 @@ func (s *Server) deviceInit(c call[api.DeviceAuthorizeRequest]) (*vault.DeviceIn
 	if in.AgentID == nil || in.AgentPub == nil || in.Nonce == nil || in.TS == nil || in.Proof == nil {
 		return nil, &vault.InvalidError{Field: "init_proof", Reason: "comes with agent_id, agent_pub, init_nonce and init_ts, or not at all"}
 	}
-	if here := auth.ServerOrigin(c.Request, s.proxies); here == "" || in.Origin != here {
+	if here := auth.ServerOrigin(c.Request, s.live.Load().proxies); here == "" || in.Origin != here {
 		return nil, &vault.InvalidError{Field: "origin", Reason: "is not how this server was reached: it must be the scheme, host and port of its URL"}
 	}
 	return &vault.DeviceInit{

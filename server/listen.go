@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
 )
 
@@ -41,6 +40,7 @@ const (
 func (s *Server) HTTPServer() *http.Server {
 	srv := httpServer(s)
 	srv.RegisterOnShutdown(s.hangUp)
+	srv.ConnState = s.stats.connState
 	srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	return srv
 }
@@ -68,18 +68,19 @@ func httpServer(h http.Handler) *http.Server {
 // limit of their own.
 type capped struct {
 	net.Listener
-	proxies auth.Proxies
-	slots   chan struct{}
-	closed  chan struct{}
-	once    sync.Once
+	trusts func(netip.Addr) bool
+	slots  chan struct{}
+	closed chan struct{}
+	once   sync.Once
 
 	mu   sync.Mutex // guards open
 	open map[netip.Prefix]int
 }
 
-func newCapped(l net.Listener, proxies auth.Proxies) *capped {
+// newCapped limits l, but for those that trusts says are proxies.
+func newCapped(l net.Listener, trusts func(netip.Addr) bool) *capped {
 	return &capped{
-		Listener: l, proxies: proxies,
+		Listener: l, trusts: trusts,
 		slots: make(chan struct{}, maxConns), closed: make(chan struct{}), open: map[netip.Prefix]int{},
 	}
 }
@@ -120,7 +121,7 @@ func (c *capped) enter(conn net.Conn) (netip.Prefix, bool) {
 	source := limit.Source(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[source] >= maxConnsSource && !c.proxies.Trusts(addr) {
+	if c.open[source] >= maxConnsSource && !c.trusts(addr) {
 		return source, false
 	}
 	c.open[source]++

@@ -89,7 +89,7 @@ func TestConnectionsPerSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPipes()
-	l := newCapped(p, trusted)
+	l := newCapped(p, trusted.Trusts)
 	accepted := make(chan net.Conn)
 	go func() {
 		for {
@@ -135,7 +135,7 @@ func TestConnectionsPerSource(t *testing.T) {
 // With every place taken, Accept waits, and Close ends the waiting.
 func TestConnectionsInAll(t *testing.T) {
 	p := newPipes()
-	l := newCapped(p, nil)
+	l := newCapped(p, auth.Proxies{}.Trusts)
 	for range maxConns {
 		l.slots <- struct{}{}
 	}

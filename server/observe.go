@@ -69,13 +69,17 @@ func tracerOf(w http.ResponseWriter) *tracer {
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		t := &tracer{ResponseWriter: w, trace: trace{id: rand.Text(), client: auth.ClientOf(r, s.proxies)}}
+		t := &tracer{ResponseWriter: w, trace: trace{id: rand.Text(), client: auth.ClientOf(r, s.live.Load().proxies)}}
 		w.Header().Set("X-Request-Id", t.id)
+		s.stats.inFlight.Add(1)
+		defer s.stats.inFlight.Add(-1)
 		defer func() {
 			if p := recover(); p != nil {
 				s.contain(t, p)
 			}
-			s.logTrace(r.Context(), r.Method, t.trace, time.Since(start))
+			took := time.Since(start)
+			s.stats.answered(t.route, t.status, took)
+			s.logTrace(r.Context(), r.Method, t.trace, took)
 		}()
 		next.ServeHTTP(t, r)
 	})

@@ -10,6 +10,13 @@ import (
 	"testing"
 )
 
+// observer returns what observes requests, and nothing behind it.
+func observer(log *slog.Logger) *Server {
+	s := &Server{stats: newStats(nil), log: log}
+	s.live.Store(&surroundings{})
+	return s
+}
+
 // A panic is one request's misfortune: it is answered, and logged without
 // what it panicked with.
 func TestPanicIsContained(t *testing.T) {
@@ -20,7 +27,7 @@ func TestPanicIsContained(t *testing.T) {
 		"runtime": func() { _ = []int{}[len("sk-canary")] },
 	} {
 		var log strings.Builder
-		s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
+		s := observer(slog.New(slog.NewTextHandler(&log, nil)))
 		h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panicking() }))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -39,7 +46,7 @@ func TestPanicIsContained(t *testing.T) {
 
 // A handler that gives up on a connection means it.
 func TestAbortPassesThrough(t *testing.T) {
-	s := &Server{log: slog.New(slog.DiscardHandler)}
+	s := observer(slog.New(slog.DiscardHandler))
 	h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler {

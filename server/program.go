@@ -34,6 +34,7 @@ const heapSlack = 16 << 20
 // A program is the server as a process.
 type program struct {
 	log    *slog.Logger
+	level  *slog.LevelVar // of the log
 	stdin  *os.File
 	stdout io.Writer
 }
@@ -59,7 +60,7 @@ func (p program) run(ctx context.Context, s settings) error {
 	})
 	err = p.unseal(ctx, v, plan)
 	if err == nil {
-		err = p.serve(ctx, v, plan)
+		err = p.serve(ctx, v, s, plan)
 	}
 	return errors.Join(err, v.Close(), db.Close())
 }
@@ -134,12 +135,16 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 }
 
 // serve prepares what needs the keys, listens, and serves until ctx ends.
-func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
+func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan plan) error {
 	if err := p.settle(ctx, v, plan); err != nil {
 		return err
 	}
+	metrics, err := metricsSecret(plan.metrics)
+	if err != nil {
+		return err
+	}
 	handler, err := New(Config{
-		Vault: v, Log: p.log, Limits: plan.limits, Unlimited: plan.limits.Off(), Proxies: plan.proxies, Origins: plan.origins,
+		Vault: v, MetricsToken: metrics, Log: p.log, Live: plan.live.Live,
 	})
 	if err != nil {
 		return err
@@ -162,8 +167,9 @@ func (p program) serve(ctx context.Context, v *vault.Vault, plan plan) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	background.Go(func() { p.reload(ctx, hup, plan.cert) })
-	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, plan.proxies), plan)
+	background.Go(func() { p.reload(ctx, hup, handler, s, plan) })
+	background.Go(func() { p.watchdog(ctx, v) })
+	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, handler.trusts), plan)
 }
 
 // settle records what the audit trail should know, and sees to it that there
@@ -210,24 +216,4 @@ func (p program) accept(ctx context.Context, srv *http.Server, l net.Listener, p
 	}
 	<-stopped
 	return err
-}
-
-// reload reads the certificate again at every SIGHUP.
-func (p program) reload(ctx context.Context, hup <-chan os.Signal, cert *certificate) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hup:
-		}
-		if cert == nil {
-			p.log.Info("SIGHUP: there is no certificate to read again")
-			continue
-		}
-		if err := cert.reload(); err != nil {
-			p.log.Error("the old certificate stays", "err", err)
-			continue
-		}
-		p.log.Info("read the certificate again", "expires", cert.expires())
-	}
 }

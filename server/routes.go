@@ -19,6 +19,7 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{"GET /health", s.anyone, s.health},
+		{"GET /metrics", s.scraper, s.metrics},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 
@@ -109,6 +110,7 @@ func (s *Server) routes() []route {
 		{"POST /admin/notification-channels/{id}/dead-letters/retry", s.admin, bare(s.retryDeadLetters)},
 		{"POST /admin/notification-channels/{id}/dead-letters/{number}/retry", s.admin, bare(s.retryDeadLetter)},
 
+		{"GET /admin/backup", s.admin, bare(s.backup)},
 		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
 	}
 }

@@ -15,10 +15,12 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
 	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // Config is what a Server needs to know.
@@ -27,38 +29,29 @@ type Config struct {
 	Vault *vault.Vault
 	// Log receives one record for each request. If nil, nothing is logged.
 	Log *slog.Logger
-	// Limits is how often clients may do things. If zero, [limit.Defaults].
-	Limits limit.Rates
-	// Unlimited lets clients do everything as often as they like.
-	Unlimited bool
-	// Proxies are those whose X-Forwarded-For is believed.
-	Proxies auth.Proxies
-	// Origins are the web origins whose pages may call the server, such as
-	// "https://dashboard.example.com".
-	Origins []string
+	// MetricsToken lets a scraper read /metrics, besides administrators. If
+	// zero, nobody else does.
+	MetricsToken opaque.Bytes
+	Live
 }
 
 func (c Config) log() *slog.Logger { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
-
-func (c Config) rates() limit.Rates {
-	if c.Unlimited {
-		return limit.Rates{}
-	}
-	return cmp.Or(c.Limits, limit.Defaults())
-}
 
 // A Server answers requests. It is an [http.Handler].
 type Server struct {
 	vault   *vault.Vault
 	log     *slog.Logger
-	proxies auth.Proxies
+	live    atomic.Pointer[surroundings]
 	guard   *auth.Guard
 	limits  limits
 	waits   *limit.Seats // by source
 	polls   *limit.Seats // by agent
 	streams *limit.Seats
 	bodies  *limit.Budget
-	handler http.Handler
+	stats   *stats
+
+	metricsToken metricsToken
+	handler      http.Handler
 
 	// closing is closed, once, when the server stops.
 	closing chan struct{}
@@ -77,10 +70,6 @@ type limits struct {
 
 // New returns a Server. An origin that is none is an error.
 func New(c Config) (*Server, error) {
-	cross, err := newCrossOrigin(c.Origins)
-	if err != nil {
-		return nil, err
-	}
 	rates := c.rates()
 	s := &Server{
 		vault:   c.Vault,
@@ -90,7 +79,6 @@ func New(c Config) (*Server, error) {
 		polls:   limit.NewSeats(maxWaits, maxPolls),
 		streams: limit.NewSeats(maxStreams, maxStaying),
 		closing: make(chan struct{}),
-		proxies: c.Proxies,
 		guard:   auth.NewGuard(c.Vault, rates.Failures),
 		limits: limits{
 			discover:  limit.New[[32]byte](rates.Discover),
@@ -101,11 +89,16 @@ func New(c Config) (*Server, error) {
 			codesBy:   limit.New[string](rates.Codes),
 		},
 	}
+	if err := s.Change(c.Live); err != nil {
+		return nil, err
+	}
+	routes := s.routes()
+	s.stats, s.metricsToken = newStats(routes), newMetricsToken(c.MetricsToken)
 	mux := http.NewServeMux()
-	for _, r := range s.routes() {
+	for _, r := range routes {
 		mux.Handle(r.pattern, s.serve(r))
 	}
-	s.handler = s.observe(headers(cross.wrap(unrouted(mux))))
+	s.handler = s.observe(headers(s.crossOrigin(unrouted(mux))))
 	return s, nil
 }
 

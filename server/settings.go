@@ -9,21 +9,29 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cortex-auth/cortex/server/auth"
-	"github.com/cortex-auth/cortex/server/limit"
 	"github.com/cortex-auth/cortex/server/notify"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/keyring"
 )
 
-// settings are what flags and environment say, as they say it.
+// settings are what flags, environment and configuration file say, as they say
+// it.
 type settings struct {
+	configFile string
+	// fixed names the variables that a flag or the environment set: what the
+	// configuration file says of them does not count.
+	fixed map[string]bool
+	// given is what they were before the file was read.
+	given *settings
+
+	logLevel, logFormat   string
 	listen, port          string
 	database              string
 	certFile, keyFile     string
 	insecureHTTP          bool
 	passwordFile          string
 	adminTokenFile        string
+	metricsTokenFile      string
 	resetAdminToken       bool
 	kdfProfile            string
 	rateLimits            string
@@ -43,11 +51,9 @@ type plan struct {
 	path   string // of the database
 	cert   *certificate
 	params keyring.Params
-	limits limit.Rates
+	live   liveSettings
 	// freezeOnName freezes who asks for a honey secret by its name.
 	freezeOnName bool
-	proxies      auth.Proxies
-	origins      []string
 	networks     []netip.Prefix // that names of notification channels may lead to
 	attest       bool           // require attestation
 	twoPerson    bool
@@ -55,6 +61,7 @@ type plan struct {
 	requireDevice, requireAttest bool
 	password                     secretInput
 	adminToken                   secretInput
+	metrics                      secretInput
 	resetToken                   bool
 	// insecure names the protections that are switched off.
 	insecure []string
@@ -63,7 +70,7 @@ type plan struct {
 // attestLimit is how often an agent may attest: as often as it likes where
 // nothing is limited.
 func (p plan) attestLimit() int {
-	if p.limits.Off() {
+	if p.live.Unlimited {
 		return -1
 	}
 	return 0
@@ -82,22 +89,21 @@ func (s settings) plan() (plan, error) {
 		requireDevice: s.requireDeviceProof, requireAttest: s.requireAttestProof,
 		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
 		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
+		metrics:    secretInput{"CORTEX_METRICS_TOKEN", s.metricsTokenFile, "metrics-token"},
 		resetToken: s.resetAdminToken,
-		origins:    items(s.dashboardOrigins),
 	}
-	var errs [10]error
+	var errs [9]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
-	p.limits, errs[3] = limit.ParseRates(s.rateLimits)
-	p.proxies, errs[4] = auth.ParseProxies(s.trustedProxies)
-	_, errs[5] = newCrossOrigin(p.origins)
-	p.addr, errs[6] = s.address(p.cert != nil)
-	if errs[6] == nil {
-		p.insecure, errs[7] = s.insecure(p)
+	p.live, errs[3] = s.live()
+	errs[4] = checkLogFormat(s.logFormat)
+	p.addr, errs[5] = s.address(p.cert != nil)
+	if errs[5] == nil {
+		p.insecure, errs[6] = s.insecure(p)
 	}
-	p.freezeOnName, errs[8] = s.freezeOnName()
-	p.networks, errs[9] = notify.ParseNetworks(s.notifyNetworks)
+	p.freezeOnName, errs[7] = s.freezeOnName()
+	p.networks, errs[8] = notify.ParseNetworks(s.notifyNetworks)
 	return p, errors.Join(errs[:]...)
 }
 
@@ -157,7 +163,7 @@ func (s settings) insecure(p plan) (off []string, err error) {
 	if s.disableRequestSigning {
 		local = append(local, "CORTEX_DISABLE_REQUEST_SIGNING")
 	}
-	if p.limits.Off() {
+	if p.live.Unlimited {
 		local = append(local, "CORTEX_RATE_LIMITS=off")
 	}
 	if len(local) > 0 && !p.addr.IP.IsLoopback() {
@@ -180,7 +186,11 @@ func items(s string) []string {
 // switchedOn reports whether a variable has one of the few values that mean
 // yes.
 func switchedOn(variable string) bool {
-	switch os.Getenv(variable) {
+	return isOn(os.Getenv(variable))
+}
+
+func isOn(value string) bool {
+	switch value {
 	case "1", "true", "TRUE", "yes":
 		return true
 	}

@@ -80,7 +80,7 @@ func TestInsecureOnLoopback(t *testing.T) {
 		s := local()
 		s.listen, s.disableRequestSigning, s.rateLimits = listen, true, "off"
 		p, err := s.plan()
-		if err != nil || p.attest || !p.limits.Off() || len(p.insecure) != 3 {
+		if err != nil || p.attest || !p.live.Unlimited || len(p.insecure) != 3 {
 			t.Errorf("%q: %+v, %v", listen, p, err)
 		}
 	}

@@ -39,20 +39,24 @@ func setSchema(tx *bolt.Tx, version uint32) error {
 // schema returns the version of a file: ErrForeign if it has none.
 func schema(engine *bolt.DB) (version uint32, err error) {
 	err = engine.View(func(tx *bolt.Tx) error {
-		return guard(tx, func() error {
-			b := tx.Bucket([]byte(schemaBucket))
-			if b == nil {
-				return ErrForeign
-			}
-			v := b.Get([]byte(schemaKey))
-			if len(v) != 4 || binary.BigEndian.Uint32(v) < firstSchema {
-				return fmt.Errorf("%w: no schema version", ErrForeign)
-			}
-			version = binary.BigEndian.Uint32(v)
-			return nil
+		return guard(tx, func() (err error) {
+			version, err = schemaOf(tx)
+			return err
 		})
 	})
 	return version, err
+}
+
+func schemaOf(tx *bolt.Tx) (uint32, error) {
+	b := tx.Bucket([]byte(schemaBucket))
+	if b == nil {
+		return 0, ErrForeign
+	}
+	v := b.Get([]byte(schemaKey))
+	if len(v) != 4 || binary.BigEndian.Uint32(v) < firstSchema {
+		return 0, fmt.Errorf("%w: no schema version", ErrForeign)
+	}
+	return binary.BigEndian.Uint32(v), nil
 }
 
 // checkSchema accepts a file that can be read as it is.

@@ -25,6 +25,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -66,6 +67,15 @@ func (db *DB) Created() bool { return db.created }
 
 // Path returns the absolute path of the file, symbolic links resolved.
 func (db *DB) Path() string { return db.path }
+
+// Size returns the size of the file, in bytes.
+func (db *DB) Size() (int64, error) {
+	info, err := os.Stat(db.path)
+	if err != nil {
+		return 0, fmt.Errorf("looking at the database: %w", err)
+	}
+	return info.Size(), nil
+}
 
 // Stats returns what was counted so far.
 func (db *DB) Stats() Stats {

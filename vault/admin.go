@@ -12,8 +12,8 @@ import (
 	"github.com/cortex-auth/cortex/vault/token"
 )
 
-// adminTokenMin is the shortest admin token accepted, in bytes.
-const adminTokenMin = 16
+// AdminTokenMin is the length of the shortest admin token accepted, in bytes.
+const AdminTokenMin = 16
 
 // adminTokens holds the one admin token.
 var adminTokens = store.Rows[adminTokenRow]("admin_token").Kept()
@@ -74,8 +74,8 @@ func (v *Vault) isAdminToken(ctx context.Context, k *keys, given opaque.Bytes) (
 // UseAdminToken makes t the admin token, and reports whether that replaced
 // another one. A token shorter than 16 bytes is an [InvalidError].
 func (v *Vault) UseAdminToken(ctx context.Context, t opaque.Bytes) (replaced bool, err error) {
-	if t.Len() < adminTokenMin {
-		return false, invalid("the admin token", "must have at least %d bytes", adminTokenMin)
+	if t.Len() < AdminTokenMin {
+		return false, invalid("the admin token", "must have at least %d bytes", AdminTokenMin)
 	}
 	k, release, err := v.use()
 	if err != nil {

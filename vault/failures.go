@@ -74,6 +74,7 @@ func (v *Vault) fail(ctx context.Context, k *keys, from access.Origin, r record,
 	if r.status == "" {
 		r.status = "failed"
 	}
+	v.operations.fail(r.action, r.status)
 	if !v.failures.add(failure{r.action, from.Source, r.agent, r.project, r.status}) {
 		return err
 	}

@@ -46,6 +46,9 @@ var (
 	pendingsByProject = store.NewMulti(pendings, "pending_grant_by_project", func(r pendingRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Project), true
 	})
+	pendingsWaiting = store.NewMulti(pendings, "pending_grant_waiting", func(r pendingRow) (store.Key, bool) {
+		return store.Key(r.Status), r.open()
+	})
 )
 
 type pendingRow struct {

@@ -129,6 +129,11 @@ func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
 		k.destroy()
 		return fmt.Errorf("unsealing: %w", err)
 	}
+	if err := v.settleRestored(ctx, k); err != nil {
+		v.db.SetMAC(nil)
+		k.destroy()
+		return fmt.Errorf("unsealing: %w", err)
+	}
 	v.keys = k
 	v.wake()
 	return nil

@@ -68,6 +68,10 @@ type Vault struct {
 	news     news
 	tests    tests
 	ready    chan struct{} // see OutboxReady
+	// operations counts what became of them.
+	operations operations
+	// copying is held while there is a backup that was not closed.
+	copying sync.Mutex
 
 	stretching chan struct{} // held while a password is checked
 
@@ -166,13 +170,14 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 		return err
 	}
 	r.status = status
+	v.operations.add(r.action, status)
 	if werr := v.append(ctx, k, by, r); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err
 }
 
-// announce logs the alarms of an operation that is committed, and wakes who
+// announce counts an operation that is committed, logs its alarms, and wakes who
 // delivers messages.
 func (v *Vault) announce(o *op) {
 	if o.untold != nil {
@@ -182,6 +187,7 @@ func (v *Vault) announce(o *op) {
 		v.wake()
 	}
 	for _, r := range append([]record{o.record}, o.also...) {
+		v.operations.add(r.action, r.status)
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
 		}

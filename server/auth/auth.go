@@ -38,6 +38,12 @@ func NewGuard(v *vault.Vault, failures limit.Rate) *Guard {
 	}
 }
 
+// Change makes failures the limit from now on.
+func (g *Guard) Change(failures limit.Rate) {
+	g.admins.Change(failures)
+	g.others.Change(failures)
+}
+
 // A Client is the far end of a request: where it came from, and the key its
 // failures are counted under.
 type Client struct {
@@ -80,6 +86,21 @@ func (g *Guard) Login(ctx context.Context, c Client, name string, password opaqu
 		}
 	}
 	return r, err
+}
+
+// Scraper lets a scraper in whose token is good. The token may have been chosen
+// by a person, so its failures count like those of an administrator.
+func (g *Guard) Scraper(c Client, good bool) error {
+	if err := g.admins.Check(c.Source); err != nil {
+		return err
+	}
+	if good {
+		return nil
+	}
+	if over := g.admins.Take(c.Source); over != nil {
+		return over
+	}
+	return vault.ErrUnauthorized
 }
 
 // Device returns the agent for a device access token.

@@ -18,25 +18,32 @@ import (
 // Keys is how many keys a Limiter remembers.
 const Keys = 8192
 
-// A Limiter allows each key a number of events in every window of time. A nil
-// Limiter allows everything. It is safe for concurrent use.
+// A Limiter allows each key a number of events in every window of time. It is
+// safe for concurrent use.
 type Limiter[K comparable] struct {
+	mu   sync.Mutex // guards what follows, and the windows in seen
 	rate Rate
-
-	mu   sync.Mutex // guards seen and the windows in it
 	seen *simplelru.LRU[K, *window]
 }
 
-// New returns a Limiter for r, nil for the zero Rate.
+// New returns a Limiter for r. With the zero Rate it allows everything, and
+// remembers nothing.
 func New[K comparable](r Rate) *Limiter[K] {
-	if r.IsZero() {
-		return nil
-	}
 	seen, err := simplelru.NewLRU[K, *window](Keys, nil)
 	if err != nil {
 		panic("limit: " + err.Error()) // unreachable: the size is positive
 	}
 	return &Limiter[K]{rate: r, seen: seen}
+}
+
+// Change makes r the limit from now on. Events that were counted still count.
+func (l *Limiter[K]) Change(r Rate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = r
+	if r.IsZero() {
+		l.seen.Purge()
+	}
 }
 
 // Exceeded is the error about a key that is over its limit.
@@ -61,12 +68,12 @@ func (l *Limiter[K]) Check(key K) error {
 }
 
 func (l *Limiter[K]) look(key K, count bool) error {
-	if l == nil {
-		return nil
-	}
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.rate.IsZero() {
+		return nil
+	}
 	w, ok := l.seen.Get(key)
 	if !ok {
 		w = &window{}
@@ -82,7 +89,7 @@ func (l *Limiter[K]) look(key K, count bool) error {
 }
 
 // A window holds the times of the events that still count, oldest first; at
-// most as many as the rate allows.
+// most as many as the rate allowed when they were counted.
 type window struct{ events []time.Time }
 
 // wait drops what no longer counts and returns how long it takes until one
@@ -98,7 +105,7 @@ func (w *window) wait(now time.Time, r Rate) time.Duration {
 	if len(w.events) < r.N {
 		return 0
 	}
-	return r.Per - now.Sub(w.events[0])
+	return r.Per - now.Sub(w.events[len(w.events)-r.N])
 }
 
 // Source returns the key for a network address: the address itself, or for

@@ -52,6 +52,8 @@ type Config struct {
 	RequireProof bool
 	// TwoPerson is as in [vault.Config].
 	TwoPerson bool
+	// MetricsToken is as in [server.Config].
+	MetricsToken string
 	// Proxies and Origins are as in [server.Config].
 	Proxies auth.Proxies
 	Origins []string
@@ -110,7 +112,8 @@ func With(t testing.TB, c Config) *Server {
 	s.open(t, c, log)
 	var err error
 	s.Handler, err = server.New(server.Config{
-		Vault: s.Vault, Log: log, Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins,
+		Vault: s.Vault, MetricsToken: opaque.New([]byte(c.MetricsToken)), Log: log,
+		Live: server.Live{Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -51,12 +51,15 @@ var roles = map[Action][]Role{
 	DeviceApprove: deciders, DeviceDeny: deciders, DeviceLookup: deciders, AgentKeyChange: managers, ListDevices: everyone, DeleteDevice: managers,
 	ListSessions: everyone, RevokeSession: managers,
 	ListAllowedDaemons: everyone, AllowDaemon: managers, DisallowDaemon: managers,
-	ReadAudit:     auditors,
+	ReadAudit: auditors, ReadMetrics: auditors,
 	CreateChannel: managers, ListChannels: everyone, UpdateChannel: managers, DeleteChannel: managers, TestChannel: managers,
 	ListDeadLetters: auditors, RetryDeadLetters: managers,
 
 	// An account's own business.
 	Login: everyone, WhoAmI: everyone, Logout: everyone, ChangeOwnPassword: everyone,
+
+	// What is Super's alone.
+	Backup: nobody, Restore: nobody,
 
 	// Accounts, and what needs a second person.
 	CreateUser: nobody, ListUsers: nobody, UpdateUser: nobody, DeleteUser: nobody,

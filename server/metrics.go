@@ -1,0 +1,169 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	rtmetrics "runtime/metrics"
+	"slices"
+	"strconv"
+
+	"github.com/cortex-auth/cortex/server/auth"
+	"github.com/cortex-auth/cortex/server/metrics"
+	"github.com/cortex-auth/cortex/server/web"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// minMetricsToken is the shortest token accepted, in bytes.
+const minMetricsToken = 16
+
+// metricsSecret reads the metrics token, if there is one.
+func metricsSecret(in secretInput) (opaque.Bytes, error) {
+	t, from, err := in.read()
+	if err != nil {
+		return opaque.Bytes{}, fmt.Errorf("reading metrics token: %w", err)
+	}
+	if !t.IsZero() && t.Len() < minMetricsToken {
+		return opaque.Bytes{}, fmt.Errorf("the metrics token from %s must have at least %d bytes", from, minMetricsToken)
+	}
+	return t, nil
+}
+
+// metricsToken is what a scraper shows: its hash, so that comparing takes no
+// different time for tokens of another length. The zero value fits nothing.
+type metricsToken struct {
+	set  bool
+	hash [sha256.Size]byte
+}
+
+func newMetricsToken(t opaque.Bytes) metricsToken {
+	return metricsToken{t.Len() > 0, sha256.Sum256(t.Reveal())}
+}
+
+func (m metricsToken) fits(t opaque.Bytes) bool {
+	hash := sha256.Sum256(t.Reveal())
+	return m.set && subtle.ConstantTimeCompare(hash[:], m.hash[:]) == 1
+}
+
+// scraper asks for the metrics token, or for an administrator. The token works
+// while the vault is sealed too.
+func (s *Server) scraper(ctx context.Context, q *request) error {
+	if len(q.Header.Values("Authorization")) == 0 || !s.metricsToken.set {
+		if err := s.admin(ctx, q); err != nil {
+			return err
+		}
+		if !q.By.May(access.ReadMetrics) {
+			return vault.ErrDenied
+		}
+		return nil
+	}
+	token, err := auth.Bearer(q.Header)
+	if err != nil {
+		return err
+	}
+	defer token.Wipe()
+	return s.guard.Scraper(q.client, s.metricsToken.fits(token))
+}
+
+// metrics writes what was counted. Labels name routes, statuses and actions:
+// things of the program, and nothing that anybody entered.
+func (s *Server) metrics(ctx context.Context, _ *request) (int, any, error) {
+	v, err := s.vault.Stats(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	var w metrics.Writer
+	s.writeRequests(&w)
+	writeVault(&w, v)
+	writeRuntime(&w)
+	w.One(w.Gauge, "process_start_time_seconds", "When the server began, in Unix seconds.", float64(s.stats.started.UnixNano())/1e9)
+	return http.StatusOK, web.File{Type: metrics.Type, Body: w.Bytes()}, nil
+}
+
+func (s *Server) writeRequests(w *metrics.Writer) {
+	patterns := slices.Sorted(maps.Keys(s.stats.routes))
+	var limited uint64
+	w.Counter("cortex_http_requests_total", "Requests answered, by route and status; the empty route is no route.")
+	for _, p := range patterns {
+		r := s.stats.routes[p]
+		for i := range r.answers {
+			n := r.answers[i].Load()
+			if n == 0 {
+				continue
+			}
+			status := "other"
+			if i < len(statuses) {
+				status = strconv.Itoa(statuses[i])
+			}
+			if status == "429" {
+				limited += n
+			}
+			w.Value(float64(n), "route", p, "status", status)
+		}
+	}
+	w.Histogram("cortex_http_request_duration_seconds", "How long answers took, by route.")
+	for _, p := range patterns {
+		w.Durations(&s.stats.routes[p].took, "route", p)
+	}
+	w.One(w.Gauge, "cortex_http_requests_in_flight", "Requests under way, this one among them.", float64(s.stats.inFlight.Load()))
+	w.One(w.Counter, "cortex_rate_limited_total", "Requests refused because they came too often.", float64(limited))
+	w.One(w.Gauge, "cortex_connections", "Connections that are open.", float64(s.stats.connections.Load()))
+	w.One(w.Counter, "cortex_connections_accepted_total", "Connections accepted.", float64(s.stats.accepted.Load()))
+}
+
+func writeVault(w *metrics.Writer, v vault.Stats) {
+	w.Counter("cortex_operations_total", "Operations of the vault, by action and outcome as the audit trail calls them; failed authentications are counted too.")
+	for _, o := range v.Operations {
+		w.Value(float64(o.Count), "action", o.Action, "status", o.Status)
+	}
+	w.One(w.Counter, "cortex_auth_failures_total", "Credentials that were not good.", float64(v.AuthFailures))
+	w.One(w.Counter, "cortex_store_commits_total", "Commits of the vault's file.", float64(v.Store.Commits))
+	w.One(w.Counter, "cortex_store_updates_total", "Updates in those commits.", float64(v.Store.Updates))
+	w.One(w.Gauge, "cortex_store_file_bytes", "Size of the vault's file.", float64(v.FileSize))
+	sealed := 0.0
+	if v.Sealed {
+		sealed = 1
+	}
+	w.One(w.Gauge, "cortex_sealed", "1 while the vault is sealed.", sealed)
+	if v.Sealed {
+		return // the rest is under the keys
+	}
+	w.One(w.Counter, "cortex_audit_rows_total", "Records of the audit trail since it began.", float64(v.AuditRows))
+	w.One(w.Gauge, "cortex_kek_version", "Version of the key-encryption key.", float64(v.KEKVersion))
+	w.One(w.Gauge, "cortex_kek_wraps_left", "How many more keys the key-encryption key may wrap.", float64(v.WrapsLeft))
+	w.One(w.Gauge, "cortex_pending_grants", "Requests of agents that wait for a decision.", float64(v.PendingGrants))
+}
+
+// runtimeMetrics are what is told of the Go runtime.
+var runtimeMetrics = []struct{ source, name, help string }{
+	{"/sched/goroutines:goroutines", "go_goroutines", "Goroutines there are."},
+	{"/memory/classes/heap/objects:bytes", "go_heap_objects_bytes", "Memory of objects on the heap."},
+	{"/memory/classes/total:bytes", "go_memory_bytes", "Memory mapped by the Go runtime."},
+	{"/memory/classes/heap/released:bytes", "go_memory_released_bytes", "Part of it that was given back to the system."},
+	{"/sched/gomaxprocs:threads", "go_threads", "How many threads may run Go code at a time."},
+}
+
+func writeRuntime(w *metrics.Writer) {
+	samples := make([]rtmetrics.Sample, len(runtimeMetrics))
+	for i, m := range runtimeMetrics {
+		samples[i].Name = m.source
+	}
+	rtmetrics.Read(samples)
+	for i, m := range runtimeMetrics {
+		if samples[i].Value.Kind() == rtmetrics.KindUint64 {
+			w.One(w.Gauge, m.name, m.help, float64(samples[i].Value.Uint64()))
+		}
+	}
+	version, goVersion := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version, goVersion = info.Main.Version, info.GoVersion
+	}
+	w.Gauge("cortex_build_info", "1, with the version of the program and of Go.")
+	w.Value(1, "version", version, "goversion", goVersion)
+}
