@@ -121,6 +121,6 @@ func (v *Vault) append(ctx context.Context, k *keys, by access.Caller, r record)
 	if err != nil {
 		return translate(err)
 	}
-	v.announce(done)
+	v.tell(done)
 	return nil
 }

@@ -177,9 +177,16 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 	return err
 }
 
-// announce counts an operation that is committed, logs its alarms, and wakes who
-// delivers messages.
+// announce counts an operation that is committed, and tells of it.
 func (v *Vault) announce(o *op) {
+	for _, r := range append([]record{o.record}, o.also...) {
+		v.operations.add(r.action, r.status)
+	}
+	v.tell(o)
+}
+
+// tell logs the alarms of what was recorded, and wakes who delivers messages.
+func (v *Vault) tell(o *op) {
 	if o.untold != nil {
 		v.cfg.log().Error("a notification was not queued", "err", o.untold)
 	}
@@ -187,7 +194,6 @@ func (v *Vault) announce(o *op) {
 		v.wake()
 	}
 	for _, r := range append([]record{o.record}, o.also...) {
-		v.operations.add(r.action, r.status)
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
 		}
