@@ -34,6 +34,10 @@ func (p program) checkCertificate(plan plan) error {
 	if plan.cert == nil {
 		return nil
 	}
+	if plan.cert.read == nil {
+		p.say("certificate: %s, once the vault is unsealed", plan.cert.certFile)
+		return nil
+	}
 	end := plan.cert.expires()
 	if left := time.Until(end); left <= 0 {
 		return fmt.Errorf("the certificate %s expired at %s", plan.cert.certFile, end.Format(time.RFC3339))

@@ -93,6 +93,7 @@ func (s *settings) flags() []cli.Flag {
 		db, listen, port,
 		file(&s.certFile, "tls-cert", "TLS_CERT_FILE", "certificate chain in a PEM `FILE`"),
 		file(&s.keyFile, "tls-key", "TLS_KEY_FILE", "its key in a PEM `FILE`"),
+		text(&s.tls, "tls", "CORTEX_TLS", "`auto`: a certificate of the server's own, whose key is sealed in the vault and pinned by clients"),
 		&cli.BoolFlag{Name: "insecure-http", Usage: "serve plain HTTP, on 127.0.0.1 unless an address is named (INSECURE_HTTP=1)", Destination: &s.insecureHTTP},
 		file(&s.passwordFile, "kek-password-file", "CORTEX_KEK_PASSWORD_FILE", "`FILE` with the operator password"),
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),

@@ -50,6 +50,7 @@ func (s *settings) table() []setting {
 		{name: "PORT", flag: "port", text: &s.port},
 		{name: "TLS_CERT_FILE", flag: "tls-cert", text: &s.certFile},
 		{name: "TLS_KEY_FILE", flag: "tls-key", text: &s.keyFile},
+		{name: "CORTEX_TLS", flag: "tls", text: &s.tls},
 		{name: "INSECURE_HTTP", flag: "insecure-http", on: &s.insecureHTTP},
 		{name: "CORTEX_KEK_PASSWORD_FILE", flag: "kek-password-file", text: &s.passwordFile},
 		{name: "ADMIN_TOKEN_FILE", flag: "admin-token-file", text: &s.adminTokenFile},

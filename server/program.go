@@ -78,7 +78,7 @@ func (p program) announce(plan plan) {
 	for _, setting := range plan.insecure {
 		p.log.Warn("insecure setting", "setting", setting)
 	}
-	if plan.cert != nil {
+	if plan.cert != nil && plan.cert.read != nil {
 		left := time.Until(plan.cert.expires())
 		if left < 14*24*time.Hour {
 			p.log.Warn("the certificate expires soon or has expired", "file", plan.cert.certFile, "in", left.Round(time.Hour))
@@ -139,6 +139,12 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	if err := p.settle(ctx, v, plan); err != nil {
 		return err
 	}
+	own := plan.cert != nil && plan.cert.read == nil
+	if own {
+		if err := p.issue(ctx, v, plan); err != nil {
+			return fmt.Errorf("making the server's certificate: %w", err)
+		}
+	}
 	metrics, err := metricsSecret(plan.metrics)
 	if err != nil {
 		return err
@@ -169,6 +175,9 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	defer signal.Stop(hup)
 	background.Go(func() { p.reload(ctx, hup, handler, s, plan) })
 	background.Go(func() { p.watchdog(ctx, v) })
+	if own {
+		background.Go(func() { p.renew(ctx, plan.cert) })
+	}
 	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, handler.trusts), plan)
 }
 

@@ -28,6 +28,7 @@ type settings struct {
 	listen, port          string
 	database              string
 	certFile, keyFile     string
+	tls                   string
 	insecureHTTP          bool
 	passwordFile          string
 	adminTokenFile        string
@@ -77,7 +78,7 @@ func (p plan) attestLimit() int {
 }
 
 // errNoTLS names the ways out.
-var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and TLS_KEY_FILE, or INSECURE_HTTP=1 for plain HTTP on this machine alone")
+var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and TLS_KEY_FILE, or INSECURE_HTTP=1 for plain HTTP on this machine alone, or --tls=auto (CORTEX_TLS=auto) for a certificate of its own that clients pin")
 
 // plan checks settings, and reports everything that is wrong at once. It opens
 // nothing but the certificate.
@@ -120,6 +121,12 @@ func (s settings) freezeOnName() (bool, error) {
 
 func (s settings) certificate() (*certificate, error) {
 	switch {
+	case s.tls != "" && s.tls != tlsAuto:
+		return nil, fmt.Errorf("CORTEX_TLS %q: want auto, or nothing", s.tls)
+	case s.tls == tlsAuto && (s.certFile != "" || s.keyFile != "" || s.insecureHTTP):
+		return nil, errors.New("CORTEX_TLS=auto is in the place of TLS_CERT_FILE, TLS_KEY_FILE and INSECURE_HTTP: leave those out")
+	case s.tls == tlsAuto:
+		return autoCertificate(), nil
 	case s.certFile != "" && s.keyFile != "":
 		return loadCertificate(s.certFile, s.keyFile)
 	case s.certFile != "" || s.keyFile != "":

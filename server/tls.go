@@ -13,6 +13,7 @@ import (
 // while connections are served.
 type certificate struct {
 	certFile, keyFile string
+	read              func() (tls.Certificate, error)
 	current           atomic.Pointer[tls.Certificate]
 }
 
@@ -20,26 +21,35 @@ type certificate struct {
 // and the key may be in PKCS#8, SEC 1 or PKCS#1 form.
 func loadCertificate(certFile, keyFile string) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile}
+	c.read = c.readFiles
 	return c, c.reload()
 }
 
-// reload reads the files again. On an error what was read before stays.
+// reload reads the certificate again. On an error what was read before stays.
 func (c *certificate) reload() error {
+	pair, err := c.read()
+	if err != nil {
+		return err
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+func (c *certificate) readFiles() (none tls.Certificate, err error) {
 	chain, err := os.ReadFile(c.certFile)
 	if err != nil {
-		return fmt.Errorf("reading certificate: %w", err)
+		return none, fmt.Errorf("reading certificate: %w", err)
 	}
 	key, err := os.ReadFile(c.keyFile)
 	if err != nil {
-		return fmt.Errorf("reading key: %w", err)
+		return none, fmt.Errorf("reading key: %w", err)
 	}
 	defer clear(key)
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return fmt.Errorf("certificate %s and key %s: %w", c.certFile, c.keyFile, err)
+		return none, fmt.Errorf("certificate %s and key %s: %w", c.certFile, c.keyFile, err)
 	}
-	c.current.Store(&pair)
-	return nil
+	return pair, nil
 }
 
 // expires returns when clients will stop accepting the certificate.

@@ -121,10 +121,12 @@ const (
 	ReadMetrics   Action = "read_metrics"
 	Backup        Action = "backup"
 	Restore       Action = "restore"
-	AdminLogin    Action = "admin_login"
-	AgentProof    Action = "agent_proof"
-	Attestation   Action = "attestation"
-	DeviceLogin   Action = "device_login"
+
+	MakeCertificate Action = "server_certificate_make"
+	AdminLogin      Action = "admin_login"
+	AgentProof      Action = "agent_proof"
+	Attestation     Action = "attestation"
+	DeviceLogin     Action = "device_login"
 )
 
 // agentActions are what an agent may begin with its own credentials.
