@@ -117,7 +117,7 @@ func (b *bench) fetchWith(w *world, floor *floorserver, conns int) error {
 		tail, batch = append(tail, milliseconds(r.quantile(0.99))), append(batch, float64(r.answered)/float64(max(1, last-first)))
 		expected = int(1.5 * r.rate * (warm + b.length).Seconds())
 	}
-	what := fmt.Sprintf("fetch of ten, %d connections", conns)
+	what := "fetch of ten, " + connections(conns)
 	must, stretch := "0.80", "1.0"
 	if conns == 1 {
 		must, stretch = "", ""

@@ -56,6 +56,13 @@ func (f figures) ratios(g figures) figures {
 	return r
 }
 
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprint(n, " connections")
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -27,7 +27,7 @@ func (b *bench) write() error {
 			}
 			rate, tail = append(rate, r.rate), append(tail, milliseconds(r.quantile(0.99)))
 		}
-		what := fmt.Sprintf("new secret, %d connections", conns)
+		what := "new secret, " + connections(conns)
 		b.table.row(what+", requests/s", rate.text("%.0f"), "", "", "", "")
 		b.table.row(what+", p99 in ms", tail.text("%.2f"), "", "", "", "")
 	}
