@@ -103,3 +103,20 @@ func TestSettingsTable(t *testing.T) {
 		t.Errorf("not in the table: %v", flags)
 	}
 }
+
+// The example in the manual is one that is read.
+func TestDocumentedConfig(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(text), "    # /etc/cortex/cortex.conf\n")
+	example, _, ended := strings.Cut(example, "\n\n")
+	if !found || !ended {
+		t.Fatal("docs/operations.md has no example")
+	}
+	s, err := configure(t, local(), example)
+	if err != nil || s.database != "bolt:///var/lib/cortex/vault.db" || s.rateLimits == "" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
