@@ -122,6 +122,17 @@ func (b *Bucket[R]) Put(tx *Tx, r R) error {
 	return b.write(tx, key, &old, r)
 }
 
+// Reseal is Put for a row that says what the one in its place says, in another
+// encryption: [Tx.Changed] does not count it.
+func (b *Bucket[R]) Reseal(tx *Tx, r R) error {
+	_, before := tx.core.written[b.name]
+	err := b.Put(tx, r)
+	if !before {
+		delete(tx.core.written, b.name)
+	}
+	return err
+}
+
 // Delete removes the row under key, or returns ErrNotFound.
 func (b *Bucket[R]) Delete(tx *Tx, key Key) error {
 	old, err := b.Get(tx, key)

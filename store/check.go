@@ -46,7 +46,7 @@ func (db *DB) used(tagged bool) map[declared]bool {
 // checkPages has the engine check its file. It must not change meanwhile, so
 // this is a write transaction, where there can be one.
 func (db *DB) checkPages() error {
-	tx, err := db.engine.Begin(!db.readOnly)
+	tx, err := db.engine.Load().Begin(!db.readOnly)
 	if err != nil {
 		return ErrClosed
 	}

@@ -160,14 +160,17 @@ func (c *committer) commit() error {
 // attempt runs the batch in one transaction and commits it. It reports whether
 // the batch is to be run again.
 func (c *committer) attempt() (again bool, err error) {
-	engine, err := c.db.engine.Begin(true)
+	c.db.writing.Lock()
+	defer c.db.writing.Unlock()
+	e := c.db.engine.Load()
+	engine, err := e.Begin(true)
 	if err != nil {
 		return false, c.db.fail(fmt.Errorf("beginning transaction: %w", err))
 	}
 	defer engine.Rollback() // after a commit it does nothing
 	s := c.db.sessions.enter()
 	defer s.leave()
-	t := newCore(c.db, engine, s)
+	t := newCore(c.db, e, engine, s)
 	for _, u := range c.batch {
 		if !u.out && !u.run(t) {
 			return true, nil
@@ -179,7 +182,7 @@ func (c *committer) attempt() (again bool, err error) {
 	id := engine.ID()
 	c.db.marks.set(t.written, uint64(id))
 	if err := engine.Commit(); err != nil {
-		return false, c.db.uncommitted(err, id, t)
+		return false, c.db.uncommitted(e, err, id, t)
 	}
 	c.count()
 	return false, nil

@@ -38,8 +38,8 @@ func (db *DB) fail(err error) error {
 // and the old state stands, nothing happened. In every other case nobody knows
 // what the disk will say after a crash, and going on could lose what was
 // acknowledged.
-func (db *DB) uncommitted(err error, id int, t *core) error {
-	if db.stands(id) && (noRoom(err) || !known(err) && db.refusesToGrow(t.bytes)) {
+func (db *DB) uncommitted(e *engine, err error, id int, t *core) error {
+	if e.stands(id) && (noRoom(err) || !known(err) && e.refusesToGrow(t.bytes)) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return db.fail(fmt.Errorf("committing: %w", err))
@@ -48,8 +48,8 @@ func (db *DB) uncommitted(err error, id int, t *core) error {
 // stands reports whether the state before commit id is still the current one:
 // the engine reads its state from the page cache, where a write can be seen
 // although syncing it failed.
-func (db *DB) stands(id int) bool {
-	tx, err := db.engine.Begin(false)
+func (e *engine) stands(id int) bool {
+	tx, err := e.Begin(false)
 	if err != nil {
 		return false
 	}
@@ -72,14 +72,14 @@ func known(err error) bool {
 // refusesToGrow reports whether the file cannot be made longer by about what n
 // bytes of rows may need. The engine keeps to itself why growing the file
 // failed; so it is tried again, with room to spare.
-func (db *DB) refusesToGrow(n int) bool {
-	info, err := db.file.Stat()
+func (e *engine) refusesToGrow(n int) bool {
+	info, err := e.file.Stat()
 	if err != nil {
 		return false
 	}
-	if err := db.file.Truncate(info.Size() + 2*growth + 4*int64(n)); err != nil {
+	if err := e.file.Truncate(info.Size() + 2*growth + 4*int64(n)); err != nil {
 		return noRoom(err)
 	}
-	db.file.Truncate(info.Size()) // it may stay longer
+	e.file.Truncate(info.Size()) // it may stay longer
 	return false
 }

@@ -41,7 +41,7 @@ func TestFailedCommit(t *testing.T) {
 	if err := put(); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.file.Close(); err != nil {
+	if err := db.engine.Load().file.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -79,7 +79,7 @@ func TestUncommitted(t *testing.T) {
 		if err := db.Update(t.Context(), func(tx *Tx) error { return items.Put(tx, item{"a"}) }); err != nil {
 			t.Fatal(err)
 		}
-		tx, err := db.engine.Begin(false)
+		tx, err := db.engine.Load().Begin(false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestUncommitted(t *testing.T) {
 		if c.seen {
 			next--
 		}
-		if err := db.uncommitted(c.err, next, &core{}); !errors.Is(err, c.want) || !errors.Is(err, c.err) {
+		if err := db.uncommitted(db.engine.Load(), c.err, next, &core{}); !errors.Is(err, c.want) || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if failed := db.failure() != nil; failed != (c.want == ErrFailed) {

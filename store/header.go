@@ -37,27 +37,26 @@ const (
 var sqliteMagic = []byte("SQLite format 3\x00")
 
 // openFile opens and locks the file that db is about, and looks at its header.
-func (db *DB) openFile(flag int) (*header, error) {
+func (db *DB) openFile(flag int) (*os.File, *header, error) {
 	info, err := os.Stat(db.path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrForeign, db.path)
+		return nil, nil, fmt.Errorf("%w: %s is not a regular file", ErrForeign, db.path)
 	}
 	f, err := os.OpenFile(db.path, flag, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := lockData(f, db.path, db.readOnly); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(err, f.Close())
 	}
 	h, err := readHeader(f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", db.path, err), f.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", db.path, err), f.Close())
 	}
-	db.file = f
-	return h, nil
+	return f, h, nil
 }
 
 // readHeader returns the newer of the two meta records.

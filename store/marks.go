@@ -28,3 +28,10 @@ func (m *marks) get(name string) uint64 {
 	defer m.mu.Unlock()
 	return m.last[name]
 }
+
+// reset forgets everything: commits are counted anew.
+func (m *marks) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = nil
+}

@@ -27,7 +27,8 @@ type place struct {
 
 // A memo is a row, or for an index the key of one; nil where there is none.
 type memo struct {
-	id    uint64 // of the last commit its reader saw
+	of    *engine // that it was read from, which counts commits for itself
+	id    uint64  // of the last commit its reader saw
 	value any
 	size  int // about
 }
@@ -49,6 +50,13 @@ func (m *memory) get(p place) (memo, bool) {
 		m.add(p, e)
 	}
 	return e, ok
+}
+
+// forget forgets everything.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.young, m.old, m.size = nil, nil, 0
 }
 
 func (m *memory) put(p place, e memo) {
@@ -76,7 +84,7 @@ func (t *table) recall(tx *Tx, key Key) (any, bool) {
 		return nil, false
 	}
 	e, ok := c.memory.get(place{t, key})
-	if !ok {
+	if !ok || e.of != c.of {
 		return nil, false
 	}
 	written := c.db.marks.get(t.name)
@@ -88,6 +96,6 @@ func (t *table) remember(tx *Tx, key Key, value any, bytes int) {
 	c := tx.core
 	if t.kept && bytes <= memorable && !c.engine.Writable() {
 		// Decoded, it takes about twice as much.
-		c.memory.put(place{t, key}, memo{uint64(c.engine.ID()), value, memoSize + len(key) + 2*bytes})
+		c.memory.put(place{t, key}, memo{c.of, uint64(c.engine.ID()), value, memoSize + len(key) + 2*bytes})
 	}
 }

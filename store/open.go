@@ -81,16 +81,19 @@ func (db *DB) Close() error { return db.release() }
 
 // openReading opens an existing file without writing anything.
 func (db *DB) openReading() error {
-	if _, err := db.openFile(os.O_RDONLY); err != nil {
+	f, _, err := db.openFile(os.O_RDONLY)
+	if err != nil {
 		return err
 	}
-	if err := db.startEngine(0); err != nil {
+	e, err := startEngine(f, &bolt.Options{ReadOnly: true})
+	if err != nil {
 		return err
 	}
-	if err := checkSchema(db.engine); err != nil {
-		return errors.Join(err, db.engine.Close())
+	if err := checkSchema(e.DB); err != nil {
+		return errors.Join(err, e.Close())
 	}
-	db.release = sync.OnceValue(db.engine.Close)
+	db.engine.Store(e)
+	db.release = sync.OnceValue(e.Close)
 	return nil
 }
 
@@ -110,7 +113,7 @@ func (db *DB) openWriting() error {
 	db.release = sync.OnceValue(func() error {
 		defer unlimit()
 		db.commits.close()
-		return errors.Join(db.settle(settled), db.engine.Close(), l.release())
+		return errors.Join(db.end(settled), l.release())
 	})
 	return nil
 }
@@ -121,25 +124,27 @@ func (db *DB) openLocked() (settled bool, err error) {
 	if db.created, err = create(db.path); err != nil {
 		return false, err
 	}
-	h, err := db.openFile(os.O_RDWR)
+	f, h, err := db.openFile(os.O_RDWR)
 	if err != nil {
 		return false, err
 	}
-	if err := db.startEngine(mapped); err != nil {
+	e, err := startEngine(f, &bolt.Options{InitialMmapSize: mapped})
+	if err != nil {
 		return false, err
 	}
-	if err := db.ready(); err != nil {
-		return false, errors.Join(err, db.engine.Close())
+	if err := db.ready(e); err != nil {
+		return false, errors.Join(err, e.Close())
 	}
+	db.engine.Store(e)
 	return h.settled, nil
 }
 
 // ready does what is to be done to a file before it is used.
-func (db *DB) ready() error {
-	if err := migrate(db.engine, migrations); err != nil {
+func (db *DB) ready(e *engine) error {
+	if err := migrate(e.DB, migrations); err != nil {
 		return err
 	}
-	info, err := db.file.Stat()
+	info, err := e.file.Stat()
 	if err != nil {
 		return err
 	}
@@ -147,37 +152,40 @@ func (db *DB) ready() error {
 		return nil
 	}
 	db.log.Warn("database file was open to others", "path", db.path, "mode", info.Mode().Perm().String())
-	return db.file.Chmod(fileMode)
+	return e.file.Chmod(fileMode)
 }
 
-// startEngine gives the opened file to the engine, which closes it, and maps
-// mmap bytes of it, or what there is.
-func (db *DB) startEngine(mmap int) error {
-	var err error
-	db.engine, err = bolt.Open(db.path, fileMode, &bolt.Options{
-		ReadOnly:        db.readOnly,
-		Timeout:         time.Millisecond, // the lock is ours already
-		NoFreelistSync:  true,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: mmap,
-		NoStatistics:    true,
-		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return db.file, nil },
-	})
+// startEngine gives an opened and locked file to the engine, which closes it. o
+// says what is special about it.
+func startEngine(f *os.File, o *bolt.Options) (*engine, error) {
+	o.Timeout = time.Millisecond // the lock is ours already
+	o.NoFreelistSync, o.FreelistType, o.NoStatistics = true, bolt.FreelistMapType, true
+	o.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
+	e, err := bolt.Open(f.Name(), fileMode, o)
 	if err != nil {
-		return fmt.Errorf("%s: %w", db.path, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	db.engine.AllocSize = growth
-	return nil
+	e.AllocSize = growth
+	return &engine{e, f}, nil
+}
+
+// end closes the engine for good.
+func (db *DB) end(settled bool) error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	db.closed = true
+	e := db.engine.Load()
+	return errors.Join(db.settle(e, settled), e.Close())
 }
 
 // settle writes the list of free pages, so that the next start need not read
 // the whole file to find them. Commits leave it out, to be faster.
-func (db *DB) settle(settled bool) error {
+func (db *DB) settle(e *engine, settled bool) error {
 	if db.failure() != nil || settled && db.commits.commits.Load() == 0 {
 		return nil
 	}
-	db.engine.NoFreelistSync = false
-	tx, err := db.engine.Begin(true)
+	e.NoFreelistSync = false
+	tx, err := e.Begin(true)
 	if err != nil {
 		return err
 	}

@@ -43,14 +43,21 @@ type DB struct {
 	log      *slog.Logger
 	fatal    func(error)
 
-	engine   *bolt.DB
-	file     *os.File // the engine's own
+	engine   atomic.Pointer[engine]
+	writing  sync.Mutex // held while the file is written, or replaced
+	closed   bool       // guarded by writing
 	sessions sessions
 	marks    marks
 	tables   sync.Map // name → *table, of those used so far
 	commits  *committer
 	broken   atomic.Pointer[failure]
 	release  func() error // undoes what Open did
+}
+
+// An engine is an open file. Compacting the DB replaces it.
+type engine struct {
+	*bolt.DB
+	file *os.File // the engine's own
 }
 
 // Stats counts since the DB was opened.
@@ -109,15 +116,27 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	}
 	s := db.sessions.enter()
 	defer s.leave()
-	engine, err := db.engine.Begin(false)
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-		return ErrClosed
-	}
+	tx, e, err := db.begin()
 	if err != nil {
 		return err
 	}
-	defer engine.Rollback()
-	return newCore(db, engine, s).run(fn)
+	defer tx.Rollback()
+	return newCore(db, e, tx, s).run(fn)
+}
+
+// begin begins a transaction that reads.
+func (db *DB) begin() (*bolt.Tx, *engine, error) {
+	for {
+		e := db.engine.Load()
+		tx, err := e.Begin(false)
+		if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+			return tx, e, err
+		}
+		if db.engine.Load() == e {
+			return nil, nil, ErrClosed
+		}
+		// It was replaced just now.
+	}
 }
 
 // Update calls fn with a transaction that reads and writes. When it returns nil

@@ -15,6 +15,7 @@ type Tx struct {
 // share one, and have a Tx each.
 type core struct {
 	db      *DB
+	of      *engine
 	engine  *bolt.Tx
 	mac     MAC     // nil while sealed
 	memory  *memory // of the session
@@ -24,8 +25,8 @@ type core struct {
 	bytes   int // of keys and values put
 }
 
-func newCore(db *DB, engine *bolt.Tx, s *session) *core {
-	return &core{db: db, engine: engine, mac: s.mac, memory: &s.memory, open: map[string]*bolt.Bucket{}}
+func newCore(db *DB, of *engine, tx *bolt.Tx, s *session) *core {
+	return &core{db: db, of: of, engine: tx, mac: s.mac, memory: &s.memory, open: map[string]*bolt.Bucket{}}
 }
 
 // run calls fn with a Tx of its own. It turns a fault in the mapped file into
@@ -45,10 +46,14 @@ func (c *core) wrote(name string) {
 	c.writes++
 }
 
+// Touch makes a bucket count as changed for [Tx.Changed], and has its rows read
+// anew.
+func (tx *Tx) Touch(b Named) { tx.core.wrote(b.Name()) }
+
 // A Snapshot says what a transaction saw, for [Tx.Changed]. The zero Snapshot
 // saw nothing.
 type Snapshot struct {
-	db *DB
+	of *engine
 	id uint64 // of the last commit seen
 }
 
@@ -59,7 +64,7 @@ func (tx *Tx) Snapshot() Snapshot {
 	if tx.core.engine.Writable() {
 		id-- // the engine counts a write transaction before it commits
 	}
-	return Snapshot{tx.core.db, id}
+	return Snapshot{tx.core.of, id}
 }
 
 // Changed reports whether any of the buckets may have been written since the
@@ -73,8 +78,8 @@ func (tx *Tx) Snapshot() Snapshot {
 // were looked at.
 func (tx *Tx) Changed(s Snapshot, buckets ...Named) bool {
 	c := tx.core
-	if s.db != c.db {
-		return true
+	if s.of != c.of {
+		return true // another DB, or its file was replaced, which counts anew
 	}
 	for _, b := range buckets {
 		if _, ok := c.written[b.Name()]; ok || c.db.marks.get(b.Name()) > s.id {
