@@ -19,6 +19,7 @@ require (
 )
 
 require (
+	github.com/corvus-ch/shamir v1.0.1 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/tools v0.36.0 // indirect
 )

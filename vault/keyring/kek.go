@@ -101,7 +101,7 @@ func (k *KEK) OpenBytes(use string, l Label, sealed []byte) ([]byte, error) {
 func mustFree(use string) {
 	mustUse(use)
 	switch use {
-	case useSlot, useDEK, useBody:
+	case useSlot, useDEK, useBody, kindRecovery:
 		panic("keyring: use of a key is taken: " + use)
 	}
 }

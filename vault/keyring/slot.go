@@ -10,18 +10,19 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// A Slot holds a KEK wrapped under a password. Every field is authenticated by
+// A Slot holds a KEK wrapped under a password, or under a secret that was given
+// away in shares. Every field is authenticated by
 // opening it.
 type Slot struct {
 	// ID is the slot's own random id, 32 hex digits.
 	ID string `cbor:"1,keyasint"`
-	// Kind is the kind of root of trust: "password".
+	// Kind is the kind of root of trust: "password" or "recovery".
 	Kind string `cbor:"2,keyasint"`
 	// VaultID is the id of the vault.
 	VaultID string `cbor:"3,keyasint"`
 	// KEKVersion is the version of the KEK.
 	KEKVersion uint32 `cbor:"4,keyasint"`
-	// Params is the cost of the derivation.
+	// Params is the cost of the derivation; zero for a recovery slot.
 	Params Params `cbor:"5,keyasint"`
 	// Salt is the salt of the derivation, 16 bytes.
 	Salt []byte `cbor:"6,keyasint"`
@@ -31,7 +32,7 @@ type Slot struct {
 	Wrapped []byte `cbor:"8,keyasint"`
 }
 
-// kindPassword is the one kind of slot so far.
+// kindPassword is the kind of a slot that opens with a password.
 const kindPassword = "password"
 
 // saltSize is the size of a slot's salt.
@@ -73,6 +74,9 @@ func OpenSlot(s Slot, password opaque.Bytes) (*KEK, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	if s.Kind != kindPassword {
+		return nil, ErrSlot
+	}
 	out, err := locked.NewBuffer(KEKSize)
 	if err != nil {
 		return nil, err
@@ -106,12 +110,18 @@ func once(key []byte, fn func(cipher.AEAD) error) (err error) {
 // check refuses slots that SealSlot would not write.
 func (s Slot) check() error {
 	switch {
-	case s.Kind != kindPassword:
+	case s.Kind != kindPassword && s.Kind != kindRecovery:
 		return fmt.Errorf("%w: kind %q", ErrSlot, s.Kind)
 	case len(s.Salt) != saltSize || len(s.Nonce) != nonceSize || len(s.Wrapped) != wrappedSize:
 		return fmt.Errorf("%w: a field of the wrong size", ErrSlot)
 	case s.label().check() != nil:
 		return fmt.Errorf("%w: an id too long", ErrSlot)
+	}
+	if s.Kind == kindRecovery {
+		if s.Params != (Params{}) {
+			return fmt.Errorf("%w: a recovery slot costs nothing", ErrSlot)
+		}
+		return nil
 	}
 	return s.Params.Validate()
 }
