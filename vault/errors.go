@@ -13,6 +13,10 @@ var (
 	ErrSealed = errors.New("the vault is sealed")
 	// ErrWrongPassword: no key slot opens with that password.
 	ErrWrongPassword = errors.New("wrong operator password")
+	// ErrWrongShares: the shares are whole, and do not open the vault.
+	ErrWrongShares = errors.New("these shares do not open the vault")
+	// ErrRotating: the key-encryption key is being rotated, or just was.
+	ErrRotating = errors.New("the key is being rotated; wait for that to finish")
 	// ErrInitialized: the vault has a key slot already.
 	ErrInitialized = errors.New("the vault is initialised already")
 	// ErrNotInitialized: the vault has no key slot yet.

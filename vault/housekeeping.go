@@ -27,11 +27,25 @@ func (v *Vault) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-v.rotate:
+			v.keepRotating(ctx)
 		case <-tick.C:
+			if v.Sealed() {
+				continue
+			}
+			v.keepRotating(ctx)
 			if err := v.keepHouse(ctx); err != nil && ctx.Err() == nil {
 				v.cfg.log().Error("keeping house", "err", err)
 			}
 		}
+	}
+}
+
+// keepRotating goes on with a rotation that is under way, as after a restart.
+func (v *Vault) keepRotating(ctx context.Context) {
+	err := v.FinishRotation(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrSealed) {
+		v.cfg.log().Error("the rotation goes on later", "err", err)
 	}
 }
 

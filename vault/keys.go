@@ -18,6 +18,7 @@ const (
 	useIndex    = "index"
 	useRow      = "row"
 	useSentinel = "sentinel"
+	useOldKEK   = "old-kek" // the KEK before this one, during a rotation
 )
 
 // sentinelText is what the sentinel decrypts to.
@@ -70,6 +71,7 @@ func (r sealedKeyRow) label(vaultID string) keyring.Label {
 type keys struct {
 	vaultID string
 	kek     *keyring.KEK
+	old     *keyring.KEK // the one before, while something is still under it
 	audit   auditKey
 	pepper  *keyring.MAC // admin token
 	index   *keyring.MAC // look-ups by token and device code
@@ -103,8 +105,10 @@ func (k *keys) destroy() {
 	for _, s := range k.signers {
 		s.key.Destroy()
 	}
-	if k.kek != nil {
-		k.kek.Destroy()
+	for _, kek := range []*keyring.KEK{k.kek, k.old} {
+		if kek != nil {
+			kek.Destroy()
+		}
 	}
 }
 
@@ -160,6 +164,21 @@ func (k *keys) openKey(tx *store.Tx, use string) error {
 		return err
 	}
 	return k.setMAC(use, r.KID, key)
+}
+
+// openOld brings back the KEK before this one, if a rotation is not finished.
+func (k *keys) openOld(tx *store.Tx) error {
+	r, err := sealedKeys.Get(tx, useOldKEK)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading old KEK: %w", err)
+	}
+	if k.old, err = k.kek.OpenOld(r.label(k.vaultID), r.Sealed, k.kek.Version()-1); err != nil {
+		return fmt.Errorf("opening old KEK: %w", err)
+	}
+	return nil
 }
 
 // lockedCopy returns a copy of b in locked memory.

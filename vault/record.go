@@ -169,6 +169,8 @@ var refusals = []struct {
 }{
 	{ErrDenied, statusDenied},
 	{ErrProofRequired, statusRefused + ":proof_required"},
+	{ErrWrongPassword, statusRefused + ":wrong_password"},
+	{ErrRotating, statusRefused + ":rotating"},
 	{ErrGrantDenied, statusDenied},
 	{ErrFrozen, statusFrozen},
 	{ErrProjectMismatch, statusDenied},

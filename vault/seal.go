@@ -112,17 +112,33 @@ func (v *Vault) writeFirst(tx *store.Tx, k *keys, slot keyring.Slot, sealed []se
 }
 
 // Unseal opens the vault with a password: it returns [ErrWrongPassword] if no
-// slot opens with it, [ErrNotInitialized] for a new vault, and
-// [ErrAuditBroken] if the audit trail lost its end.
+// slot opens with it, [ErrNotInitialized] for a new vault, [ErrTooMany] while
+// another password is tried, and [ErrAuditBroken] if the audit trail lost its
+// end.
 func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.keys != nil {
+	if !v.Sealed() {
 		return nil
+	}
+	select {
+	case v.deriving <- struct{}{}:
+		defer func() { <-v.deriving }()
+	default:
+		return ErrTooMany
 	}
 	k, err := v.openSlots(ctx, password)
 	if err != nil {
 		return err
+	}
+	return v.unsealWith(ctx, k)
+}
+
+// unsealWith opens the vault with a KEK, of which it takes ownership.
+func (v *Vault) unsealWith(ctx context.Context, k *keys) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys != nil {
+		k.destroy()
+		return nil
 	}
 	if err := v.open(ctx, k); err != nil {
 		v.db.SetMAC(nil)
@@ -135,45 +151,48 @@ func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
 		return fmt.Errorf("unsealing: %w", err)
 	}
 	v.keys = k
-	v.wake()
+	v.recovered.Store(false)
 	return nil
+}
+
+// readSlots returns the vault's id and its slots.
+func (v *Vault) readSlots(ctx context.Context) (vaultID string, found []keyring.Slot, err error) {
+	err = v.db.View(ctx, func(tx *store.Tx) error {
+		meta, err := metas.Get(tx, metaKey)
+		if err != nil {
+			return err
+		}
+		vaultID = meta.VaultID
+		return collect(&found, slots.All(tx, ""), func(r slotRow) keyring.Slot {
+			// A slot of another vault in this file would open, but not its keys.
+			r.Slot.VaultID = vaultID
+			return r.Slot
+		})
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrNotInitialized
+	}
+	return vaultID, found, err
 }
 
 // openSlots tries every slot with password.
 func (v *Vault) openSlots(ctx context.Context, password opaque.Bytes) (*keys, error) {
-	var meta metaRow
-	var found []keyring.Slot
-	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
-		if meta, err = metas.Get(tx, metaKey); err != nil {
-			return err
-		}
-		for r, err := range slots.All(tx, "") {
-			if err != nil {
-				return err
-			}
-			found = append(found, r.Slot)
-		}
-		return nil
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, ErrNotInitialized
-	}
+	vaultID, found, err := v.readSlots(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range found {
-		// A slot of another vault in this file would open, but not its keys.
-		s.VaultID = meta.VaultID
-		began := time.Now()
+		if s.IsRecovery() {
+			continue
+		}
 		kek, err := keyring.OpenSlot(s, password)
-		v.cfg.log().Info("derived the key", "took", time.Since(began))
 		if errors.Is(err, keyring.ErrWrongPassword) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("opening key slot %s: %w", s.ID, err)
 		}
-		return &keys{vaultID: meta.VaultID, kek: kek}, nil
+		return &keys{vaultID: vaultID, kek: kek}, nil
 	}
 	return nil, ErrWrongPassword
 }
@@ -190,7 +209,7 @@ func (v *Vault) open(ctx context.Context, k *keys) error {
 				return err
 			}
 		}
-		return nil
+		return k.openOld(tx)
 	})
 	if err != nil {
 		return err
@@ -244,13 +263,33 @@ func (v *Vault) Close() error {
 	)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.keys != nil {
-		v.db.SetMAC(nil)
-		v.keys.destroy()
-		v.keys = nil
-		v.news.end(ErrSealed)
-	}
+	v.forget()
 	return err
+}
+
+// Seal takes the keys out of memory, after the operations under way, and records
+// it before that. Sealing a sealed vault is [ErrSealed].
+func (v *Vault) Seal(ctx context.Context, by access.Caller) error {
+	err := v.do(ctx, by, record{action: access.Seal}, func(*op) error { return nil })
+	if err != nil {
+		return err
+	}
+	err = v.flushFailures(ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.forget()
+	return err
+}
+
+// forget destroys the keys. The caller holds mu.
+func (v *Vault) forget() {
+	if v.keys == nil {
+		return
+	}
+	v.db.SetMAC(nil)
+	v.keys.destroy()
+	v.keys = nil
+	v.news.end(ErrSealed)
 }
 
 // Sealed reports whether the keys are out of memory.

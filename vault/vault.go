@@ -20,6 +20,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -74,6 +75,10 @@ type Vault struct {
 	copying sync.Mutex
 
 	stretching chan struct{} // held while a password is checked
+	deriving   chan struct{} // held while the operator's password is
+	rotate     chan struct{} // has something after a rotation began
+	rotating   chan struct{} // held while what is sealed is wrapped anew
+	recovered  atomic.Bool   // opened with shares, and no new password since
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
 	// waits for what is under way.
@@ -85,6 +90,7 @@ type Vault struct {
 func New(c Config) *Vault {
 	return &Vault{
 		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1),
+		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 )
 
 // ErrKEKExhausted means that the KEK has wrapped as many keys as it safely can.
-var ErrKEKExhausted = errors.New("the key-encryption key has wrapped as many keys as it safely can: move the secrets to a new vault")
+var ErrKEKExhausted = errors.New("the key-encryption key has wrapped as many keys as it safely can: rotate it (cortex rotate-key)")
 
 // wraps counts what each KEK has wrapped.
 var wraps = store.Rows[wrapRow]("wrap_count")
@@ -51,7 +51,11 @@ func (o *op) seal(bucket, row string, version uint64, plaintext []byte) (keyring
 
 // open decrypts what was sealed for its place. The caller wipes what it gets.
 func (k *keys) open(bucket, row string, version uint64, e keyring.Envelope) ([]byte, error) {
-	return k.kek.Open(k.label(bucket, row, version), e)
+	kek := k.kek
+	if k.old != nil && e.KEKVersion == k.old.Version() {
+		kek = k.old
+	}
+	return kek.Open(k.label(bucket, row, version), e)
 }
 
 // label says where an envelope belongs.

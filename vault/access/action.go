@@ -112,6 +112,14 @@ const (
 	RetryDeadLetters   Action = "retry_dead_letters"
 	NotificationFailed Action = "notification_failed"
 
+	ChangePassword   Action = "change_password"
+	RotateKEK        Action = "rotate_kek"
+	RotateSigningKey Action = "rotate_signing_key"
+	SplitKey         Action = "shamir_generate"
+	RecoveryBoot     Action = "recovery_boot"
+	Seal             Action = "vault_seal"
+	Unseal           Action = "vault_unseal"
+
 	Initialize    Action = "vault_initialize"
 	SetAdminToken Action = "admin_token_set"
 	Start         Action = "vault_start"

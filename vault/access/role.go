@@ -65,6 +65,10 @@ var roles = map[Action][]Role{
 	CreateUser: nobody, ListUsers: nobody, UpdateUser: nobody, DeleteUser: nobody,
 	AskConfirmation: nobody, Confirm: nobody, ListConfirmations: nobody, RejectConfirmation: nobody,
 
+	// The vault's keys.
+	ChangePassword: nobody, RotateKEK: nobody, RotateSigningKey: nobody, SplitKey: nobody, RecoveryBoot: nobody,
+	Seal: nobody, Unseal: nobody,
+
 	// What agents do, and the vault itself: no administrator.
 	AccessTokenIssue: nobody, DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
 	AgentOnTwoHosts: nobody, Discover: nobody, DiscoverPendingNew: nobody, DiscoverPendingExisting: nobody,

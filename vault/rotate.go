@@ -1,0 +1,441 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/locked"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// A rotation goes in small transactions, so that nobody waits long behind one:
+// each ends after so many rows, or so much time.
+const (
+	rewrapRows = 256
+	rewrapTime = 5 * time.Millisecond
+)
+
+// rotations remembers how far the last rotation of the KEK has come.
+var rotations = store.Rows[rotationRow]("rotation")
+
+const rotationKey = store.Key("last")
+
+type rotationRow struct {
+	From     uint32    `cbor:"1,keyasint"`
+	To       uint32    `cbor:"2,keyasint"`
+	By       string    `cbor:"3,keyasint"`
+	Started  int64     `cbor:"4,keyasint"`
+	Bucket   int       `cbor:"5,keyasint,omitempty"` // index in sealedBuckets
+	After    store.Key `cbor:"6,keyasint,omitempty"` // the last key that was looked at there
+	Wrapped  uint64    `cbor:"7,keyasint,omitempty"`
+	Finished int64     `cbor:"8,keyasint,omitempty"` // nothing is left under the old KEK
+	Compact  bool      `cbor:"9,keyasint,omitempty"` // the file still holds freed pages with old wraps
+}
+
+// Key returns the key of the one row there is.
+func (rotationRow) Key() store.Key { return rotationKey }
+
+// A Rotation says how far a rotation of the KEK has come.
+type Rotation struct {
+	// From and To are the versions of the old and the new KEK.
+	From, To uint32
+	By       string
+	Started  time.Time
+	// Wrapped counts the envelopes that were wrapped anew.
+	Wrapped uint64
+	// Finished is when the last one was; nil before.
+	Finished *time.Time
+	// Compacting tells that the file still holds old pages.
+	Compacting bool
+}
+
+func (r rotationRow) rotation() Rotation {
+	out := Rotation{From: r.From, To: r.To, By: r.By, Started: nanos(r.Started), Wrapped: r.Wrapped, Compacting: r.Compact}
+	if r.Finished != 0 {
+		out.Finished = new(nanos(r.Finished))
+	}
+	return out
+}
+
+// Rotation returns the last rotation of the KEK, or [ErrNotFound] if there was
+// none.
+func (v *Vault) Rotation(ctx context.Context, by access.Caller) (r Rotation, err error) {
+	err = v.look(ctx, by, access.RotateKEK, func(o *op) error {
+		row, err := rotations.Get(o.Tx, rotationKey)
+		r = row.rotation()
+		return err
+	})
+	return r, err
+}
+
+// RotateKEK gives the vault a new KEK under a new password. From then on only
+// that password opens it, recovery shares are void, and whatever is sealed is
+// sealed under the new KEK; what was sealed before is wrapped anew by
+// [Vault.FinishRotation], while the vault serves. An account has to give the
+// current password too, which is [ErrWrongPassword] if it is not; from the
+// administrator's token it may be the zero Bytes. It returns [ErrRotating] while
+// the last rotation is not finished, and a [ConfirmationError] where a second
+// person is needed.
+func (v *Vault) RotateKEK(ctx context.Context, by access.Caller, next, current opaque.Bytes) (r Rotation, err error) {
+	if next.Len() == 0 {
+		return Rotation{}, invalid("new_kek_password", "must not be empty")
+	}
+	if err := v.mayTouchKeys(ctx, by, access.RotateKEK, "", current); err != nil {
+		return Rotation{}, err
+	}
+	kek, slot, err := v.nextKEK(next)
+	if err != nil {
+		return Rotation{}, err
+	}
+	r, err = v.changeKEK(ctx, by, kek, slot)
+	if err != nil {
+		kek.Destroy()
+		return Rotation{}, err
+	}
+	select {
+	case v.rotate <- struct{}{}: // wakes Run
+	default:
+	}
+	return r, nil
+}
+
+// mayTouchKeys checks what every operation on the roots of trust asks for: the
+// role, a second person where two are needed, and the operator's password from
+// an account, or where it is given.
+func (v *Vault) mayTouchKeys(ctx context.Context, by access.Caller, a access.Action, what string, current opaque.Bytes) error {
+	if !by.May(a) {
+		return v.do(ctx, by, record{action: a}, func(*op) error { return ErrDenied })
+	}
+	if by.Auth == "login" || current.Len() > 0 {
+		if _, err := v.slotOf(ctx, current); err != nil {
+			return v.recordRefusal(ctx, by, a, err)
+		}
+	}
+	return v.confirmed(ctx, by, a, what)
+}
+
+// recordRefusal records that the operator's password was wrong, and returns err.
+func (v *Vault) recordRefusal(ctx context.Context, by access.Caller, a access.Action, err error) error {
+	if !errors.Is(err, ErrWrongPassword) {
+		return err
+	}
+	k, release, useErr := v.use()
+	if useErr != nil {
+		return useErr
+	}
+	defer release()
+	return v.refused(ctx, k, by, record{action: a}, err)
+}
+
+// nextKEK makes the KEK that follows the current one, and its slot. That takes a
+// while, and nobody waits for it.
+func (v *Vault) nextKEK(password opaque.Bytes) (*keyring.KEK, keyring.Slot, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return nil, keyring.Slot{}, err
+	}
+	vaultID, version := k.vaultID, k.kek.Version()
+	release()
+	kek, err := keyring.NewKEK(version + 1)
+	if err != nil {
+		return nil, keyring.Slot{}, err
+	}
+	slot, err := kek.SealSlot(vaultID, password, v.cfg.params())
+	if err != nil {
+		kek.Destroy()
+	}
+	return kek, slot, err
+}
+
+// changeKEK writes the new slot in the place of all others, wraps the long-lived
+// keys anew, and seals the old KEK under the new one: in one transaction, during
+// which nobody uses the keys.
+func (v *Vault) changeKEK(ctx context.Context, by access.Caller, next *keyring.KEK, slot keyring.Slot) (Rotation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.keys == nil:
+		return Rotation{}, ErrSealed
+	case v.keys.old != nil || v.keys.kek.Version()+1 != next.Version():
+		return Rotation{}, ErrRotating
+	}
+	var row rotationRow
+	var done *op
+	err := v.db.Update(ctx, func(tx *store.Tx) error {
+		done = v.newOp(tx, v.keys, by, record{action: access.RotateKEK})
+		row = rotationRow{
+			From: v.keys.kek.Version(), To: next.Version(), By: by.Name, Started: done.now.UnixNano(), Compact: true,
+		}
+		done.record.about(fmt.Sprintf("kek_version=%d", row.To), "begun")
+		n, err := done.rewrapKeys(next)
+		if err != nil {
+			return err
+		}
+		if err := done.replaceSlots(slot); err != nil {
+			return err
+		}
+		if err := wraps.Put(tx, wrapRow{KEKVersion: row.To, Count: n}); err != nil {
+			return err
+		}
+		if err := rotations.Put(tx, row); err != nil {
+			return err
+		}
+		return done.write()
+	})
+	if err != nil {
+		return Rotation{}, translate(err)
+	}
+	v.keys.old, v.keys.kek = v.keys.kek, next
+	v.announce(done)
+	return row.rotation(), nil
+}
+
+// rewrapKeys seals the long-lived keys and the sentinel under the next KEK, and
+// the current one beside them. It returns how often it wrapped.
+func (o *op) rewrapKeys(next *keyring.KEK) (wrapped uint64, err error) {
+	rows, err := gather(sealedKeys.All(o.Tx, ""))
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		plain, err := o.keys.kek.OpenBytes(r.Use, r.label(o.keys.vaultID), r.Sealed)
+		if err != nil {
+			return 0, fmt.Errorf("opening %s key: %w", r.Use, err)
+		}
+		r.KEKVersion = next.Version()
+		r.Sealed, err = next.SealBytes(r.Use, r.label(o.keys.vaultID), plain)
+		locked.Wipe(plain)
+		if err != nil {
+			return 0, err
+		}
+		if err := sealedKeys.Put(o.Tx, r); err != nil {
+			return 0, err
+		}
+	}
+	old := sealedKeyRow{Use: useOldKEK, KEKVersion: next.Version()}
+	if old.Sealed, err = next.SealOld(old.label(o.keys.vaultID), o.keys.kek); err != nil {
+		return 0, err
+	}
+	return uint64(len(rows)) + 1, sealedKeys.Insert(o.Tx, old)
+}
+
+// replaceSlots puts a slot in the place of all there are.
+func (o *op) replaceSlots(slot keyring.Slot) error {
+	if err := dropAll(o, slots, slots.All(o.Tx, "")); err != nil {
+		return err
+	}
+	return slots.Insert(o.Tx, slotRow{slot})
+}
+
+// FinishRotation wraps anew what is still under the old KEK, forgets that, and
+// compacts the file, whose freed pages hold the old wraps. Without a rotation
+// under way it does nothing. It can be called at any time, by several; when ctx
+// ends it stops where it is, and another call goes on from there.
+func (v *Vault) FinishRotation(ctx context.Context) error {
+	select {
+	case v.rotating <- struct{}{}:
+		defer func() { <-v.rotating }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more, err := v.rewrapSome(ctx)
+		if err != nil {
+			return fmt.Errorf("rotating the key: %w", err)
+		}
+		if !more {
+			break
+		}
+	}
+	if err := v.forgetOld(ctx); err != nil {
+		return fmt.Errorf("rotating the key: %w", err)
+	}
+	return v.compactAfter(ctx)
+}
+
+// rewrapSome does one transaction's worth of a rotation, and reports whether
+// there is more.
+func (v *Vault) rewrapSome(ctx context.Context) (more bool, err error) {
+	k, release, err := v.use()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if k.old == nil {
+		return false, nil
+	}
+	err = v.db.Update(ctx, func(tx *store.Tx) error {
+		o := v.newOp(tx, k, access.TheSystem(), record{})
+		row, err := rotations.Get(tx, rotationKey)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for began := time.Now(); row.Bucket < len(sealedBuckets) && n < rewrapRows && time.Since(began) < rewrapTime; {
+			const step = 32
+			last, wrapped, end, err := sealedBuckets[row.Bucket].rewrap(o, row.After, step)
+			if err != nil {
+				return fmt.Errorf("bucket %s: %w", sealedBuckets[row.Bucket].Name(), err)
+			}
+			row.After, row.Wrapped = last, row.Wrapped+uint64(wrapped)
+			n += max(wrapped, 1)
+			if err := o.countWraps(uint64(wrapped)); err != nil {
+				return err
+			}
+			if end {
+				row.Bucket, row.After = row.Bucket+1, ""
+			}
+		}
+		more = row.Bucket < len(sealedBuckets)
+		return rotations.Put(tx, row)
+	})
+	return more, err
+}
+
+// countWraps adds to the wraps of the current KEK.
+func (o *op) countWraps(n uint64) error {
+	w, err := wraps.Get(o.Tx, wrapKey)
+	if err != nil {
+		return fmt.Errorf("reading wrap count: %v", err)
+	}
+	w.Count += n
+	return wraps.Put(o.Tx, w)
+}
+
+// forgetOld ends a rotation: nothing is left under the old KEK.
+func (v *Vault) forgetOld(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys == nil {
+		return ErrSealed
+	}
+	if v.keys.old == nil {
+		return nil
+	}
+	err := v.db.Update(ctx, func(tx *store.Tx) error {
+		o := v.newOp(tx, v.keys, access.TheSystem(), record{action: access.RotateKEK})
+		row, err := rotations.Get(tx, rotationKey)
+		if err != nil {
+			return err
+		}
+		row.Finished = o.now.UnixNano()
+		o.record.about(fmt.Sprintf("kek_version=%d", row.To), fmt.Sprintf("finished: %d wrapped anew", row.Wrapped))
+		if err := sealedKeys.Delete(tx, useOldKEK); err != nil {
+			return err
+		}
+		for _, b := range sealedBuckets {
+			tx.Touch(b) // rows that are remembered may still be under the old KEK
+		}
+		if err := rotations.Put(tx, row); err != nil {
+			return err
+		}
+		return o.write()
+	})
+	if err != nil {
+		return translate(err)
+	}
+	v.keys.old.Destroy()
+	v.keys.old = nil
+	return nil
+}
+
+// compactAfter compacts the file if a rotation has left old pages in it.
+func (v *Vault) compactAfter(ctx context.Context) error {
+	_, release, err := v.use()
+	if err != nil {
+		return err
+	}
+	defer release()
+	var row rotationRow
+	err = v.db.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = rotations.Get(tx, rotationKey)
+		return err
+	})
+	if isNotFound(err) || err == nil && !row.Compact {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.cfg.log().Info("compacting the vault file: freed pages hold old wraps")
+	if err := v.db.Compact(ctx); err != nil {
+		return err
+	}
+	return v.db.Update(ctx, func(tx *store.Tx) error {
+		row, err := rotations.Get(tx, rotationKey)
+		if err != nil {
+			return err
+		}
+		row.Compact = false
+		return rotations.Put(tx, row)
+	})
+}
+
+// Compact writes the file anew, without what was deleted. Nothing can be written
+// meanwhile.
+func (v *Vault) Compact(ctx context.Context) error { return translate(v.db.Compact(ctx)) }
+
+// RotateSigningKey makes a new key that signs tokens from now on. Tokens that the
+// old ones signed stay good for as long as they would have.
+func (v *Vault) RotateSigningKey(ctx context.Context, by access.Caller) (SigningKey, error) {
+	k, release, err := v.use()
+	if err != nil {
+		return SigningKey{}, err
+	}
+	next, err := newSigner(k)
+	release()
+	if err != nil {
+		return SigningKey{}, err
+	}
+	err = v.addSigner(ctx, by, next)
+	if err != nil {
+		next.signer.key.Destroy()
+		return SigningKey{}, err
+	}
+	return SigningKey{next.row.KID, next.signer.key.Public()}, nil
+}
+
+// maxSigners bounds the signing keys. The oldest go; what they signed is long
+// over.
+const maxSigners = 32
+
+func (v *Vault) addSigner(ctx context.Context, by access.Caller, next sealedSigner) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys == nil {
+		return ErrSealed
+	}
+	if next.row.Seed.KEKVersion != v.keys.kek.Version() {
+		return ErrRotating
+	}
+	rec := record{action: access.RotateSigningKey, resource: next.row.KID}
+	err := v.doWith(ctx, v.keys, by, rec, func(o *op) error {
+		for _, s := range v.keys.signers[min(maxSigners-1, len(v.keys.signers)):] {
+			if err := signingKeys.Delete(o.Tx, store.Key(s.kid)); err != nil {
+				return err
+			}
+		}
+		if err := o.countWraps(1); err != nil {
+			return err
+		}
+		return signingKeys.Insert(o.Tx, next.row)
+	})
+	if err != nil {
+		return err
+	}
+	kept := min(maxSigners-1, len(v.keys.signers))
+	for _, s := range v.keys.signers[kept:] {
+		s.key.Destroy()
+	}
+	v.keys.signers = append([]signer{next.signer}, slices.Clone(v.keys.signers[:kept])...)
+	return nil
+}
