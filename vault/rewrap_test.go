@@ -4,19 +4,19 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // A row with an envelope that no rotation wraps anew is lost with the old KEK.
 func TestEverySealedBucketIsRotated(t *testing.T) {
-	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	holders := map[string]bool{}
-	ast.Inspect(pkgs["vault"], func(n ast.Node) bool {
+	inspect := func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
 			return true
@@ -31,7 +31,17 @@ func TestEverySealedBucketIsRotated(t *testing.T) {
 			}
 		}
 		return true
-	})
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, inspect)
+	}
 	if len(holders) < 3 || len(holders) != len(sealedBuckets) {
 		t.Errorf("rows with an envelope: %v; buckets that are rotated: %d", holders, len(sealedBuckets))
 	}
