@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // An Inspection is what can be known of a database file without a key.
@@ -24,19 +27,22 @@ func Inspect(path string) (i Inspection, err error) {
 		return i, fmt.Errorf("opening database: %w", err)
 	}
 	db := &DB{path: i.Path, readOnly: true, log: slog.New(slog.DiscardHandler)}
-	if _, err := db.openFile(0); err != nil {
+	f, _, err := db.openFile(os.O_RDONLY)
+	if err != nil {
 		return i, fmt.Errorf("opening database: %w", err)
 	}
-	if err := db.startEngine(0); err != nil {
+	e, err := startEngine(f, &bolt.Options{ReadOnly: true})
+	if err != nil {
 		return i, fmt.Errorf("opening database: %w", err)
 	}
-	defer func() { err = errors.Join(err, db.engine.Close()) }()
+	db.engine.Store(e)
+	defer func() { err = errors.Join(err, e.Close()) }()
 	i.Newest = newestSchema(migrations)
-	if i.Schema, err = schema(db.engine); err != nil {
+	if i.Schema, err = schema(e.DB); err != nil {
 		return i, fmt.Errorf("%s: %w", db.path, err)
 	}
 	if i.Schema > i.Newest {
-		return i, tooNew(db.engine, i.Schema, i.Newest)
+		return i, tooNew(e.DB, i.Schema, i.Newest)
 	}
 	i.Size, err = db.Size()
 	return i, err

@@ -13,6 +13,7 @@ var sealedBuckets = []sealedBucket{
 	rewrapping[signingKeyRow]{signingKeys},
 	rewrapping[secretValueRow]{secretValues},
 	rewrapping[channelRow]{channels},
+	rewrapping[serverCertRow]{serverCerts},
 }
 
 // A sealedRow is a row with an envelope.
@@ -87,5 +88,14 @@ func (r channelRow) place() (bucket, row string, version uint64) { return "chann
 func (r channelRow) envelope() keyring.Envelope                  { return r.Envelope }
 func (r channelRow) withEnvelope(e keyring.Envelope) channelRow {
 	r.Envelope = e
+	return r
+}
+
+func (r serverCertRow) place() (bucket, row string, version uint64) {
+	return "server_certificate", string(serverCertKey), 1
+}
+func (r serverCertRow) envelope() keyring.Envelope { return r.Private }
+func (r serverCertRow) withEnvelope(e keyring.Envelope) serverCertRow {
+	r.Private = e
 	return r
 }

@@ -152,6 +152,7 @@ func (v *Vault) unsealWith(ctx context.Context, k *keys) error {
 	}
 	v.keys = k
 	v.recovered.Store(false)
+	v.wake()
 	return nil
 }
 
