@@ -300,7 +300,7 @@ func (o *op) changeKey(a agentRow, row deviceRow, confirmed bool) (agentRow, err
 		return agentRow{}, err
 	}
 	a.Public, a.Proved = row.Public, true
-	change := record{action: access.AgentKeyChange, agent: a.AgentID, resource: row.UserCode}
+	change := record{action: access.AgentKeyChange, agent: a.AgentID, resource: row.UserCode, namespace: a.Namespace}
 	change.about(old, "old key")
 	change.about(proof.EncodeKey(a.Public), "new key")
 	o.alarm(change)

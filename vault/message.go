@@ -29,7 +29,7 @@ func (s Severity) rank() int { return 1 + slices.Index([]Severity{Info, Warning,
 var severities = map[access.Action]Severity{
 	access.HoneyTokenAccess:     Critical,
 	access.AgentOnTwoHosts:      Critical,
-	"agent_key_change":          Critical,
+	access.AgentKeyChange:       Critical,
 	"recovery_boot":             Critical,
 	"restore":                   Critical,
 	access.DaemonAttestRejected: Warning,
