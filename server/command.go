@@ -38,6 +38,8 @@ variables, those of secrets excepted. Flags and the environment win over it.`,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
 			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
+			s.recoveryMode = s.recoveryMode || switchedOn("CORTEX_RECOVERY_MODE")
+			s.listenSealed = s.listenSealed || switchedOn("CORTEX_LISTEN_SEALED")
 			s.twoPerson = s.twoPerson || switchedOn("CORTEX_TWO_PERSON")
 			s.requireDeviceProof = s.requireDeviceProof || switchedOn("CORTEX_REQUIRE_DEVICE_PROOF")
 			s.requireAttestProof = s.requireAttestProof || switchedOn("CORTEX_REQUIRE_ATTEST_PROOF")
@@ -104,6 +106,10 @@ func (s *settings) flags() []cli.Flag {
 		text(&s.honeyOnName, "honey-on-name", "CORTEX_HONEY_ON_NAME", "what happens to an agent that asks for a honey secret by its name, without a grant: `alarm` alone, or freeze"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
+		&cli.BoolFlag{Name: "listen-sealed", Usage: "listen before the vault is unsealed, if no password was given (CORTEX_LISTEN_SEALED=1)", Destination: &s.listenSealed},
+		&cli.BoolFlag{Name: "recovery", Usage: "unseal with recovery shares, from the terminal or lines of standard input (CORTEX_RECOVERY_MODE=1)", Destination: &s.recoveryMode},
+		file(&s.recoveryDir, "recovery-shares", "CORTEX_RECOVERY_SHARES_DIR", "`DIRECTORY` with a file for each share"),
+		text(&s.recoveryThreshold, "recovery-threshold", "CORTEX_RECOVERY_THRESHOLD", "how many shares it takes, if that is to be checked: a `NUMBER`"),
 		&cli.BoolFlag{Name: "require-device-proof", Usage: "refuse log-ins without a proof of the agent's key (CORTEX_REQUIRE_DEVICE_PROOF=1)", Destination: &s.requireDeviceProof},
 		&cli.BoolFlag{Name: "require-attest-proof", Usage: "refuse daemons without a proof of the agent's key (CORTEX_REQUIRE_ATTEST_PROOF=1)", Destination: &s.requireAttestProof},
 		&cli.BoolFlag{Name: "two-person", Usage: "have a second super account confirm what could give the vault away (CORTEX_TWO_PERSON=1)", Destination: &s.twoPerson},

@@ -66,6 +66,10 @@ func (s *settings) table() []setting {
 		{name: "CORTEX_TWO_PERSON", flag: "two-person", on: &s.twoPerson},
 		{name: "CORTEX_NOTIFY_NETWORKS", flag: "notify-networks", text: &s.notifyNetworks},
 		{name: "CORTEX_REQUIRE_DEVICE_PROOF", flag: "require-device-proof", on: &s.requireDeviceProof},
+		{name: "CORTEX_LISTEN_SEALED", flag: "listen-sealed", on: &s.listenSealed},
+		{name: "CORTEX_RECOVERY_MODE", flag: "recovery", on: &s.recoveryMode},
+		{name: "CORTEX_RECOVERY_THRESHOLD", flag: "recovery-threshold", text: &s.recoveryThreshold},
+		{name: "CORTEX_RECOVERY_SHARES_DIR", flag: "recovery-shares", text: &s.recoveryDir},
 		{name: "CORTEX_REQUIRE_ATTEST_PROOF", flag: "require-attest-proof", on: &s.requireAttestProof},
 	}
 }

@@ -37,6 +37,10 @@ var problems = []struct {
 	{vault.ErrDeviceDenied, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrDeviceExpired, http.StatusUnauthorized, api.Unauthorized},
 	{vault.ErrProofRequired, http.StatusForbidden, api.ProofRequired},
+	{vault.ErrWrongPassword, http.StatusForbidden, api.Forbidden},
+	{vault.ErrWrongShares, http.StatusForbidden, api.Forbidden},
+	{errOpenUnseal, http.StatusForbidden, api.Forbidden},
+	{vault.ErrRotating, http.StatusConflict, api.Conflict},
 	{vault.ErrGrantDenied, http.StatusForbidden, api.GrantDenied},
 	{vault.ErrFrozen, http.StatusForbidden, api.ProjectFrozen},
 	{vault.ErrProjectMismatch, http.StatusForbidden, api.ProjectAgentMismatch},
@@ -95,6 +99,9 @@ func typedProblem(err error) *api.Error {
 	}
 	if e, ok := errors.AsType[*vault.ConfirmationError](err); ok {
 		return &api.Error{Status: http.StatusForbidden, Code: api.ConfirmationRequired, Message: e.Error(), ConfirmationID: e.ID}
+	}
+	if e, ok := errors.AsType[*vault.ShareError](err); ok {
+		return &api.Error{Status: http.StatusBadRequest, Code: api.InvalidRequest, Message: e.Error()}
 	}
 	if e, ok := errors.AsType[*vault.TemplateError](err); ok {
 		return &api.Error{Status: http.StatusUnprocessableEntity, Code: api.TemplateError, Message: e.Error()}

@@ -105,9 +105,24 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 		p.log.Warn("this is a NEW vault: if you expected one with secrets in it, stop, and check DATABASE_URL and the working directory")
 	}
 	p.log.Info("SEALED", "new", !old)
+	if plan.recovery.on {
+		if !old {
+			return errors.New("there is nothing to recover: this vault is new")
+		}
+		began := time.Now()
+		if err := p.recover(ctx, v, plan.recovery); err != nil {
+			return err
+		}
+		p.unsealed(v, began)
+		return nil
+	}
 	password, from, err := plan.password.read()
 	if err != nil {
 		return fmt.Errorf("reading operator password: %w", err)
+	}
+	if password.IsZero() && plan.listenSealed && old {
+		p.log.Warn("listening while SEALED: unseal with `cortex unseal`")
+		return nil
 	}
 	if password.IsZero() {
 		from = "the terminal or standard input"
@@ -126,18 +141,25 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 	if err != nil {
 		return err
 	}
+	p.unsealed(v, began)
+	return nil
+}
+
+// unsealed says how well the keys are kept.
+func (p program) unsealed(v *vault.Vault, began time.Time) {
 	memory := locked.Status()
 	p.log.Info("UNSEALED", "took", time.Since(began), "kek_version", v.KEKVersion(), "vault", v.ID(), "memory", memory)
 	if !memory.OK() {
 		p.log.Warn("a protection is missing", "measure", "locked memory", "detail", memory)
 	}
-	return nil
 }
 
 // serve prepares what needs the keys, listens, and serves until ctx ends.
 func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan plan) error {
-	if err := p.settle(ctx, v, plan); err != nil {
-		return err
+	if !v.Sealed() {
+		if err := p.settle(ctx, v, plan); err != nil {
+			return err
+		}
 	}
 	own := plan.cert != nil && plan.cert.read == nil
 	if own {
@@ -151,6 +173,7 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	}
 	handler, err := New(Config{
 		Vault: v, MetricsToken: metrics, Log: p.log, Live: plan.live.Live,
+		OnUnseal: func(ctx context.Context) error { return p.settle(ctx, v, plan) },
 	})
 	if err != nil {
 		return err

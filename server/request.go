@@ -31,6 +31,8 @@ type request struct {
 	attestation *proof.Attestation
 	attested    *vault.Attested // the attestation, once verified
 
+	sealed func() bool // whether the vault is
+
 	raw  []byte // the body, once it was read
 	most int64  // how long it may be
 	room room

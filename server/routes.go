@@ -20,6 +20,9 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET /health", s.anyone, s.health},
 		{"GET /metrics", s.scraper, s.metrics},
+		{"GET /sys/seal-status", s.anyone, bare(s.sealStatus)},
+		{"POST /sys/seal", s.admin, bare(s.seal)},
+		{"POST /sys/unseal", s.anyone, atMost(maxLoginBody, handle(s.unseal))},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 
@@ -88,6 +91,12 @@ func (s *Server) routes() []route {
 		{"GET /admin/allowed-daemon-versions", s.admin, bare(s.listAllowed)},
 		{"POST /admin/allowed-daemon-versions", s.admin, created(handle(s.allowDaemon))},
 		{"DELETE /admin/allowed-daemon-versions/{sha}", s.admin, bare(s.disallowDaemon)},
+
+		{"POST /admin/change-password", s.admin, handle(s.changeKEKPassword)},
+		{"POST /admin/rotate-key", s.admin, handle(s.rotateKey)},
+		{"GET /admin/rotate-key", s.admin, bare(s.rotation)},
+		{"POST /admin/shamir/generate", s.admin, handle(s.splitKey)},
+		{"POST /admin/rotate-signing-key", s.admin, bare(s.rotateSigningKey)},
 
 		{"POST /login", s.anyone, atMost(maxLoginBody, handle(s.login))},
 		{"POST /admin/logout", s.admin, bare(s.logout)},

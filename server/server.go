@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,9 @@ type Config struct {
 	// MetricsToken lets a scraper read /metrics, besides administrators. If
 	// zero, nobody else does.
 	MetricsToken opaque.Bytes
+	// OnUnseal is called when somebody has unsealed the vault over HTTP. If nil,
+	// there is nothing to do then.
+	OnUnseal func(context.Context) error
 	Live
 }
 
@@ -50,6 +54,9 @@ type Server struct {
 	bodies  *limit.Budget
 	stats   *stats
 
+	attempts attempts
+	onUnseal func(context.Context) error
+
 	metricsToken metricsToken
 	handler      http.Handler
 
@@ -66,20 +73,22 @@ type limits struct {
 	poll      *limit.Limiter[[32]byte]     // by hash of the device code
 	codes     *limit.Limiter[netip.Prefix] // unknown user codes, by source
 	codesBy   *limit.Limiter[string]       // likewise, by who is logged in
+	unseal    *limit.Limiter[netip.Prefix] // failures, by source
 }
 
 // New returns a Server. An origin that is none is an error.
 func New(c Config) (*Server, error) {
 	rates := c.rates()
 	s := &Server{
-		vault:   c.Vault,
-		log:     c.log(),
-		bodies:  limit.NewBudget(bodyBudget),
-		waits:   limit.NewSeats(maxWaits, maxStaying),
-		polls:   limit.NewSeats(maxWaits, maxPolls),
-		streams: limit.NewSeats(maxStreams, maxStaying),
-		closing: make(chan struct{}),
-		guard:   auth.NewGuard(c.Vault, rates.Failures),
+		vault:    c.Vault,
+		onUnseal: c.OnUnseal,
+		log:      c.log(),
+		bodies:   limit.NewBudget(bodyBudget),
+		waits:    limit.NewSeats(maxWaits, maxStaying),
+		polls:    limit.NewSeats(maxWaits, maxPolls),
+		streams:  limit.NewSeats(maxStreams, maxStaying),
+		closing:  make(chan struct{}),
+		guard:    auth.NewGuard(c.Vault, rates.Failures),
 		limits: limits{
 			discover:  limit.New[[32]byte](rates.Discover),
 			authorize: limit.New[netip.Prefix](rates.Authorize),
@@ -87,6 +96,7 @@ func New(c Config) (*Server, error) {
 			poll:      limit.New[[32]byte](rates.Poll),
 			codes:     limit.New[netip.Prefix](rates.Codes),
 			codesBy:   limit.New[string](rates.Codes),
+			unseal:    limit.New[netip.Prefix](rates.Failures),
 		},
 	}
 	if err := s.Change(c.Live); err != nil {
@@ -112,7 +122,7 @@ func (s *Server) serve(rt route) http.Handler {
 		w = routed(w)
 		t := tracerOf(w)
 		t.route = rt.pattern
-		q := &request{Request: r, conn: t.ResponseWriter, client: t.client, most: maxBody, room: room{budget: s.bodies}}
+		q := &request{Request: r, conn: t.ResponseWriter, client: t.client, most: maxBody, room: room{budget: s.bodies}, sealed: s.vault.Sealed}
 		defer q.wipe()
 		status, answer, err := rt.answer(r.Context(), q)
 		t.by = q.By
@@ -127,9 +137,18 @@ func (s *Server) serve(rt route) http.Handler {
 	})
 }
 
+// sealed reports whether a route is there while the vault is sealed.
+func (rt route) sealed() bool {
+	_, path, _ := strings.Cut(rt.pattern, " ")
+	return path == "/health" || path == "/metrics" || path == "/sys/seal-status" || path == "/sys/unseal"
+}
+
 func (rt route) answer(ctx context.Context, q *request) (status int, answer any, err error) {
 	if !validPath(q.Request) {
 		return 0, nil, errPath
+	}
+	if !rt.sealed() && q.sealed() {
+		return 0, nil, vault.ErrSealed
 	}
 	if err := rt.auth(ctx, q); err != nil {
 		return 0, nil, err

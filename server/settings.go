@@ -44,6 +44,10 @@ type settings struct {
 	twoPerson             bool
 	requireDeviceProof    bool
 	requireAttestProof    bool
+	recoveryMode          bool
+	recoveryThreshold     string
+	recoveryDir           string
+	listenSealed          bool
 }
 
 // A plan is what settings come to.
@@ -64,6 +68,8 @@ type plan struct {
 	adminToken                   secretInput
 	metrics                      secretInput
 	resetToken                   bool
+	recovery                     recoveryPlan
+	listenSealed                 bool
 	// insecure names the protections that are switched off.
 	insecure []string
 }
@@ -93,7 +99,8 @@ func (s settings) plan() (plan, error) {
 		metrics:    secretInput{"CORTEX_METRICS_TOKEN", s.metricsTokenFile, "metrics-token"},
 		resetToken: s.resetAdminToken,
 	}
-	var errs [9]error
+	p.listenSealed = s.listenSealed
+	var errs [11]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -105,6 +112,10 @@ func (s settings) plan() (plan, error) {
 	}
 	p.freezeOnName, errs[7] = s.freezeOnName()
 	p.networks, errs[8] = notify.ParseNetworks(s.notifyNetworks)
+	p.recovery, errs[9] = s.recovery()
+	if s.listenSealed && s.tls == tlsAuto {
+		errs[10] = errors.New("CORTEX_LISTEN_SEALED needs a certificate that is not sealed in the vault: set TLS_CERT_FILE and TLS_KEY_FILE in the place of CORTEX_TLS=auto")
+	}
 	return p, errors.Join(errs[:]...)
 }
 

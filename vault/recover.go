@@ -88,6 +88,14 @@ func (s *ShareSet) Missing() int {
 	return max(0, s.shares[0].Threshold-len(s.shares))
 }
 
+// Threshold returns how many shares it takes, 0 before the first.
+func (s *ShareSet) Threshold() int {
+	if len(s.shares) == 0 {
+		return 0
+	}
+	return s.shares[0].Threshold
+}
+
 // Wipe forgets the shares.
 func (s *ShareSet) Wipe() {
 	for i := range s.shares {

@@ -282,6 +282,13 @@ func (v *Vault) Seal(ctx context.Context, by access.Caller) error {
 	return err
 }
 
+// RecordUnseal records that somebody opened the vault while it served.
+func (v *Vault) RecordUnseal(ctx context.Context, from access.Origin) error {
+	by := access.TheSystem()
+	by.Origin = from
+	return v.do(ctx, by, record{action: access.Unseal}, func(*op) error { return nil })
+}
+
 // forget destroys the keys. The caller holds mu.
 func (v *Vault) forget() {
 	if v.keys == nil {

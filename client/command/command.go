@@ -19,7 +19,7 @@ import (
 
 // All returns the verbs that cortex-cli and cortex share, besides the daemon's.
 func All() []*cli.Command {
-	return []*cli.Command{runCommand(), genKey(), signProof(), discover()}
+	return append([]*cli.Command{runCommand(), genKey(), signProof(), discover()}, Keys()...)
 }
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.

@@ -128,6 +128,22 @@ var golden = []struct {
 		`{"id":"i","action":"rotate_kek","what":"","asked_by":"admin","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","confirmed_by":null}`,
 	},
 
+	{SealStatus{true, true, true, "a", 2}, `{"sealed":true,"initialized":true,"recovered":true,"attempt":"a","missing":2}`},
+	{SealStatus{Initialized: true}, `{"sealed":false,"initialized":true}`},
+	{UnsealRequest{value("p"), value("s"), "a"}, `{"password":"p","share":"s","attempt":"a"}`},
+	{UnsealRequest{}, `{}`},
+	{ChangeKEKPassword{value("a"), value("b")}, `{"current_password":"a","new_password":"b"}`},
+	{RotateKey{value("b"), value("a")}, `{"new_kek_password":"b","current_password":"a"}`},
+	{RotateKey{NewKEKPassword: value("b")}, `{"new_kek_password":"b"}`},
+	{RotatedKey{true, 3, 2, true, "m"}, `{"rotated":true,"secrets_rewrapped":3,"new_kek_version":2,"finished":true,"message":"m"}`},
+	{
+		Rotation{1, 2, "admin", at, 3, &at, true},
+		`{"from_version":1,"to_version":2,"by":"admin","started_at":"2026-04-27 18:40:00","rewrapped":3,"finished_at":"2026-04-27 18:40:00","compacting":true}`,
+	},
+	{SplitKey{2, 3, value("p")}, `{"threshold":2,"shares":3,"current_password":"p"}`},
+	{SharesMade{2, 3, []Value{value("s")}, "w"}, `{"threshold":2,"shares_count":3,"shares":["s"],"warning":"w"}`},
+	{RotatedSigningKey{true, "k"}, `{"rotated":true,"kid":"k"}`},
+
 	{Namespace{"prod", new("d"), at}, `{"name":"prod","description":"d","created_at":"2026-04-27 18:40:00"}`},
 	{Namespace{"prod", nil, at}, `{"name":"prod","description":null,"created_at":"2026-04-27 18:40:00"}`},
 	{CreateNamespace{"prod", new("d")}, `{"name":"prod","description":"d"}`},

@@ -53,6 +53,9 @@ type Client struct {
 	Source netip.Prefix
 }
 
+// Loopback reports whether the client is on this machine.
+func (c Client) Loopback() bool { return c.Source.IsValid() && c.Source.Addr().IsLoopback() }
+
 // Admin returns the administrator for the header X-Admin-Token.
 func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Caller, error) {
 	token, err := AdminToken(h)
