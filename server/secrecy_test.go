@@ -89,6 +89,7 @@ func TestValuesAppearNowhereElse(t *testing.T) {
 	s.Grant(t, "app", id)
 	a := s.Enrol(t, "bot")
 	a.Obtain(t, "app", "OPENAI_API_KEY")
+	s.Admin(t, "POST", "/admin/rotate-key", map[string]string{"new_kek_password": "next"}, nil)
 	for _, route := range documented(t) {
 		if route.method != "GET" || !strings.HasPrefix(route.path, "/admin/") || strings.Contains(route.path, "{id}") {
 			continue
