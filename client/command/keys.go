@@ -115,7 +115,10 @@ func changePassword() *cli.Command {
 		Name:  "change-password",
 		Usage: "give the vault another operator password",
 		Description: `Asks for the current password and for the new one, twice. The key stays the same, and
-so do recovery shares. After a recovery nobody knows the current one: --recovered.`,
+so do recovery shares. After a recovery nobody knows the current one: --recovered.
+
+Example:
+   cortex change-password --url https://vault.example.com`,
 		Flags: f.flags(f.current(), newFileFlag(&newFile),
 			&cli.BoolFlag{Name: "recovered", Usage: "the vault was opened with shares; do not ask for the current password", Destination: &recovered}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -160,7 +163,10 @@ func rotateKey() *cli.Command {
 		Usage: "give the vault a new key under a new operator password",
 		Description: `Everything is wrapped anew under a new key, while the server goes on; this waits for
 that. From the beginning only the new password opens the vault, and recovery shares
-are void: split the key again.`,
+are void: split the key again.
+
+Example:
+   cortex rotate-key --url https://vault.example.com`,
 		Flags: f.flags(f.current(), newFileFlag(&newFile)),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, err := f.client()
@@ -246,6 +252,8 @@ func rotateSigningKey() *cli.Command {
 	return &cli.Command{
 		Name:  "rotate-signing-key",
 		Usage: "sign tokens with a new key; the old ones stay verifiable",
+		Description: `Example:
+   cortex rotate-signing-key --url https://vault.example.com`,
 		Flags: f.flags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, err := f.client()
@@ -274,7 +282,10 @@ func shamir() *cli.Command {
 		Usage: "give the key away in shares, some of which open the vault without its password",
 		Description: `Prints a share on each line, this once; or writes each to a file of its own, mode 0600,
 with --out. Shares of an earlier split are void from then on. To open the vault with
-them: CORTEX_RECOVERY_MODE=1 cortex serve.`,
+them: CORTEX_RECOVERY_MODE=1 cortex serve.
+
+Example:
+   cortex shamir split --threshold 3 --shares 5 --url https://vault.example.com`,
 		Flags: f.flags(f.current(),
 			&cli.IntFlag{Name: "threshold", Usage: "how `MANY` shares it takes", Required: true, Destination: &in.Threshold},
 			&cli.IntFlag{Name: "shares", Usage: "how `MANY` shares to make", Required: true, Destination: &in.Shares},
@@ -312,7 +323,11 @@ them: CORTEX_RECOVERY_MODE=1 cortex serve.`,
 			return showShares(cmd, made, out, f.json)
 		},
 	}
-	return &cli.Command{Name: "shamir", Usage: "recovery shares", Commands: []*cli.Command{split}}
+	return &cli.Command{
+		Name: "shamir", Usage: "recovery shares", Commands: []*cli.Command{split},
+		Description: `Example:
+   cortex shamir split --threshold 3 --shares 5 --url https://vault.example.com`,
+	}
 }
 
 func showShares(cmd *cli.Command, made api.SharesMade, dir string, asJSON bool) error {
@@ -357,7 +372,10 @@ func sealCommand() *cli.Command {
 		Name:  "seal",
 		Usage: "take the vault's keys out of the server's memory",
 		Description: `The server goes on and answers 503 until somebody unseals the vault, or restarts the
-server with the operator password.`,
+server with the operator password.
+
+Example:
+   cortex seal --url https://vault.example.com`,
 		Flags: f.flags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, err := f.client()
@@ -373,10 +391,13 @@ server with the operator password.`,
 func sealStatus() *cli.Command {
 	var f keyFlags
 	return &cli.Command{
-		Name:        "seal-status",
-		Usage:       "say whether the vault is sealed",
-		Description: "Exit status 0 if it is open, 1 if it is sealed.",
-		Flags:       []cli.Flag{urlFlag(&f.url), jsonFlag(&f.json)},
+		Name:  "seal-status",
+		Usage: "say whether the vault is sealed",
+		Description: `Exit status 0 if it is open, 1 if it is sealed.
+
+Example:
+   cortex seal-status --url https://vault.example.com`,
+		Flags: []cli.Flag{urlFlag(&f.url), jsonFlag(&f.json)},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			c, err := client.New(client.Config{URL: f.url})
 			if err != nil {
@@ -399,7 +420,10 @@ func unsealCommand() *cli.Command {
 		Name:  "unseal",
 		Usage: "open a sealed vault with the operator password, or with shares",
 		Description: `Asks for the password; with --shares for one share after the other, until there are
-enough. Both travel over TLS, or to this machine.`,
+enough. Both travel over TLS, or to this machine.
+
+Example:
+   cortex unseal --url https://vault.example.com`,
 		Flags: []cli.Flag{
 			urlFlag(&f.url), jsonFlag(&f.json),
 			&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the operator password", Destination: &passwordFile, TakesFile: true},
