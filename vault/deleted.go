@@ -99,10 +99,18 @@ func (v *Vault) UndeleteSecret(ctx context.Context, by access.Caller, id string)
 // returns how many versions there were.
 func (v *Vault) DestroySecret(ctx context.Context, by access.Caller, id string) (versions int, err error) {
 	err = v.do(ctx, by, record{action: access.DestroySecret, resource: id}, func(o *op) (err error) {
-		versions, err = o.destroy(id)
-		return err
+		if versions, err = o.destroy(id); err != nil {
+			return err
+		}
+		return o.compactLater()
 	})
-	return versions, err
+	if err != nil {
+		return 0, err
+	}
+	if err := v.compact(ctx); err != nil {
+		v.cfg.log().Error("what was destroyed is still on freed pages; compacting them is tried again", "err", err)
+	}
+	return versions, nil
 }
 
 func (o *op) destroy(id string) (versions int, err error) {

@@ -35,7 +35,6 @@ type rotationRow struct {
 	After    store.Key `cbor:"6,keyasint,omitempty"` // the last key that was looked at there
 	Wrapped  uint64    `cbor:"7,keyasint,omitempty"`
 	Finished int64     `cbor:"8,keyasint,omitempty"` // nothing is left under the old KEK
-	Compact  bool      `cbor:"9,keyasint,omitempty"` // the file still holds freed pages with old wraps
 }
 
 // Key returns the key of the one row there is.
@@ -56,7 +55,7 @@ type Rotation struct {
 }
 
 func (r rotationRow) rotation() Rotation {
-	out := Rotation{From: r.From, To: r.To, By: r.By, Started: nanos(r.Started), Wrapped: r.Wrapped, Compacting: r.Compact}
+	out := Rotation{From: r.From, To: r.To, By: r.By, Started: nanos(r.Started), Wrapped: r.Wrapped}
 	if r.Finished != 0 {
 		out.Finished = new(nanos(r.Finished))
 	}
@@ -68,7 +67,11 @@ func (r rotationRow) rotation() Rotation {
 func (v *Vault) Rotation(ctx context.Context, by access.Caller) (r Rotation, err error) {
 	err = v.look(ctx, by, access.RotateKEK, func(o *op) error {
 		row, err := rotations.Get(o.Tx, rotationKey)
+		if err != nil {
+			return err
+		}
 		r = row.rotation()
+		r.Compacting, err = o.compactDue()
 		return err
 	})
 	return r, err
@@ -170,7 +173,7 @@ func (v *Vault) changeKEK(ctx context.Context, by access.Caller, next *keyring.K
 	err := v.db.Update(ctx, func(tx *store.Tx) error {
 		done = v.newOp(tx, v.keys, by, record{action: access.RotateKEK})
 		row = rotationRow{
-			From: v.keys.kek.Version(), To: next.Version(), By: by.Name, Started: done.now.UnixNano(), Compact: true,
+			From: v.keys.kek.Version(), To: next.Version(), By: by.Name, Started: done.now.UnixNano(),
 		}
 		done.record.about(fmt.Sprintf("kek_version=%d", row.To), "begun")
 		n, err := done.rewrapKeys(next)
@@ -184,6 +187,9 @@ func (v *Vault) changeKEK(ctx context.Context, by access.Caller, next *keyring.K
 			return err
 		}
 		if err := rotations.Put(tx, row); err != nil {
+			return err
+		}
+		if err := done.compactLater(); err != nil {
 			return err
 		}
 		return done.write()
@@ -259,7 +265,7 @@ func (v *Vault) FinishRotation(ctx context.Context) error {
 	if err := v.forgetOld(ctx); err != nil {
 		return fmt.Errorf("rotating the key: %w", err)
 	}
-	return v.compactAfter(ctx)
+	return v.compact(ctx)
 }
 
 // rewrapSome does one transaction's worth of a rotation, and reports whether
@@ -347,42 +353,6 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 	v.keys.old = nil
 	return nil
 }
-
-// compactAfter compacts the file if a rotation has left old pages in it.
-func (v *Vault) compactAfter(ctx context.Context) error {
-	_, release, err := v.use()
-	if err != nil {
-		return err
-	}
-	defer release()
-	var row rotationRow
-	err = v.db.View(ctx, func(tx *store.Tx) (err error) {
-		row, err = rotations.Get(tx, rotationKey)
-		return err
-	})
-	if isNotFound(err) || err == nil && !row.Compact {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	v.cfg.log().Info("compacting the vault file: freed pages hold old wraps")
-	if err := v.db.Compact(ctx); err != nil {
-		return err
-	}
-	return v.db.Update(ctx, func(tx *store.Tx) error {
-		row, err := rotations.Get(tx, rotationKey)
-		if err != nil {
-			return err
-		}
-		row.Compact = false
-		return rotations.Put(tx, row)
-	})
-}
-
-// Compact writes the file anew, without what was deleted. Nothing can be written
-// meanwhile.
-func (v *Vault) Compact(ctx context.Context) error { return translate(v.db.Compact(ctx)) }
 
 // RotateSigningKey makes a new key that signs tokens from now on. Tokens that the
 // old ones signed stay good for as long as they would have.

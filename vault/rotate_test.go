@@ -484,3 +484,41 @@ func TestRotateSigningKey(t *testing.T) {
 	_, err = v.RotateSigningKey(t.Context(), account(t, v, "manager", access.Manager))
 	want(t, err, vault.ErrDenied)
 }
+
+// A secret that is destroyed is gone from the file, and not only from its pages
+// in use.
+func TestDestroyCompacts(t *testing.T) {
+	db := storetest.New(t)
+	v := vaulttest.On(t, db, vault.Config{})
+	keep(t, v, "", "stays", "value")
+	s := keep(t, v, "", "goes", "value")
+	before, err := os.ReadFile(db.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := wrapsLeft(before, before)
+	if _, err := v.DestroySecret(t.Context(), vaulttest.Admin, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(db.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := wrapsLeft(before, after); left >= all {
+		t.Errorf("%d of %d wrapped keys are still in the file", left, all)
+	}
+	readAllNamed(t, v, 1)
+}
+
+func readAllNamed(t *testing.T, v *vault.Vault, n int) {
+	t.Helper()
+	all, err := v.Secrets(t.Context(), vaulttest.Admin, vault.SecretFilter{})
+	if err != nil || len(all) != n {
+		t.Fatalf("%d secrets, %v", len(all), err)
+	}
+	for _, s := range all {
+		if _, _, err := v.ReadSecret(t.Context(), vaulttest.Admin, s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
