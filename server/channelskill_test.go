@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,11 +36,10 @@ func (p *process) post(t *testing.T, path, token, body string) string {
 func TestMessageOutlivesAKill(t *testing.T) {
 	ids := make(chan string, 10)
 	hang := make(chan struct{})
-	first := true
+	var later atomic.Bool
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		hangs := first
-		first = false
+		hangs := !later.Swap(true)
 		ids <- r.Header.Get("X-Cortex-Delivery")
 		if hangs {
 			<-hang
