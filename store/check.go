@@ -46,11 +46,14 @@ func (db *DB) used(tagged bool) map[declared]bool {
 // checkPages has the engine check its file. It must not change meanwhile, so
 // this is a write transaction, where there can be one.
 func (db *DB) checkPages() error {
-	tx, err := db.engine.Load().Begin(!db.readOnly)
+	tx, err := db.engine.Load().begin(!db.readOnly)
 	if err != nil {
 		return ErrClosed
 	}
 	defer tx.Rollback()
+	if err := guard(func() error { return walkAll(tx) }); err != nil {
+		return err
+	}
 	var found []error
 	for err := range tx.Check() {
 		if len(found) < maxFound {

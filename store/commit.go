@@ -163,7 +163,7 @@ func (c *committer) attempt() (again bool, err error) {
 	c.db.writing.Lock()
 	defer c.db.writing.Unlock()
 	e := c.db.engine.Load()
-	engine, err := e.Begin(true)
+	engine, err := e.begin(true)
 	if err != nil {
 		return false, c.db.fail(fmt.Errorf("beginning transaction: %w", err))
 	}
@@ -181,7 +181,7 @@ func (c *committer) attempt() (again bool, err error) {
 	}
 	id := engine.ID()
 	c.db.marks.set(t.written, uint64(id))
-	if err := engine.Commit(); err != nil {
+	if err := guard(engine.Commit); err != nil {
 		return false, c.db.uncommitted(e, err, id, t)
 	}
 	c.count()

@@ -83,7 +83,7 @@ func copyOf(old *engine, path string) (*engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := bolt.Compact(e.DB, old.DB, compactChunk); err != nil {
+	if err := guard(func() error { return bolt.Compact(e.DB, old.DB, compactChunk) }); err != nil {
 		if !known(err) && e.refusesToGrow(compactChunk) {
 			err = fmt.Errorf("%w: %w", ErrFull, err)
 		}

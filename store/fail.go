@@ -49,7 +49,7 @@ func (db *DB) uncommitted(e *engine, err error, id int, t *core) error {
 // the engine reads its state from the page cache, where a write can be seen
 // although syncing it failed.
 func (e *engine) stands(id int) bool {
-	tx, err := e.Begin(false)
+	tx, err := e.begin(false)
 	if err != nil {
 		return false
 	}

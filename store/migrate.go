@@ -39,7 +39,7 @@ func setSchema(tx *bolt.Tx, version uint32) error {
 // schema returns the version of a file: ErrForeign if it has none.
 func schema(engine *bolt.DB) (version uint32, err error) {
 	err = engine.View(func(tx *bolt.Tx) error {
-		return guard(tx, func() (err error) {
+		return guard(func() (err error) {
 			version, err = schemaOf(tx)
 			return err
 		})

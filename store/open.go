@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -128,6 +129,11 @@ func (db *DB) openLocked() (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if !h.settled && !db.created {
+		if err := db.prewalk(f); err != nil {
+			return false, errors.Join(err, f.Close())
+		}
+	}
 	e, err := startEngine(f, &bolt.Options{InitialMmapSize: mapped})
 	if err != nil {
 		return false, err
@@ -137,6 +143,41 @@ func (db *DB) openLocked() (settled bool, err error) {
 	}
 	db.engine.Store(e)
 	return h.settled, nil
+}
+
+// prewalk looks at every page that is in use. The engine does that as well when it
+// has to find the free ones, but in a goroutine of its own, out of reach: what
+// makes no sense there would end the process.
+func (db *DB) prewalk(f *os.File) error {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	e, err := startEngine(os.NewFile(uintptr(fd), f.Name()), &bolt.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		return e.View(walkAll)
+	})
+	// Closing gives up the lock, which both descriptors share.
+	return errors.Join(err, e.Close(), lockData(f, db.path, false))
+}
+
+// walkAll looks at everything there is.
+func walkAll(tx *bolt.Tx) error {
+	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+		return b.ForEach(func(_, _ []byte) error { return nil })
+	})
+}
+
+// begin begins a transaction.
+func (e *engine) begin(writable bool) (tx *bolt.Tx, err error) {
+	err = guard(func() (err error) {
+		tx, err = e.Begin(writable)
+		return err
+	})
+	return tx, err
 }
 
 // ready does what is to be done to a file before it is used.
@@ -161,7 +202,11 @@ func startEngine(f *os.File, o *bolt.Options) (*engine, error) {
 	o.Timeout = time.Millisecond // the lock is ours already
 	o.NoFreelistSync, o.FreelistType, o.NoStatistics = true, bolt.FreelistMapType, true
 	o.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return f, nil }
-	e, err := bolt.Open(f.Name(), fileMode, o)
+	var e *bolt.DB
+	err := guard(func() (err error) {
+		e, err = bolt.Open(f.Name(), fileMode, o)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
@@ -185,11 +230,11 @@ func (db *DB) settle(e *engine, settled bool) error {
 		return nil
 	}
 	e.NoFreelistSync = false
-	tx, err := e.Begin(true)
+	tx, err := e.begin(true)
 	if err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil && !noRoom(err) {
+	if err := guard(tx.Commit); err != nil && !noRoom(err) {
 		return fmt.Errorf("closing database: %w", err)
 	}
 	return nil

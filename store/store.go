@@ -128,7 +128,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 func (db *DB) begin() (*bolt.Tx, *engine, error) {
 	for {
 		e := db.engine.Load()
-		tx, err := e.Begin(false)
+		tx, err := e.begin(false)
 		if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 			return tx, e, err
 		}

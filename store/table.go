@@ -106,7 +106,7 @@ func (t *table) body(tx *Tx, key, value []byte) ([]byte, error) {
 	if !t.tagged {
 		return value, nil
 	}
-	if len(value) < tagSize {
+	if len(value) < tagSize || len(value) > tagSize+maxRow {
 		return nil, t.fail(Key(key), ErrTampered)
 	}
 	body := value[tagSize:]

@@ -34,7 +34,7 @@ func newCore(db *DB, of *engine, tx *bolt.Tx, s *session) *core {
 func (c *core) run(fn func(*Tx) error) error {
 	tx := &Tx{core: c}
 	defer func() { tx.core = nil }()
-	return guard(c.engine, func() error { return fn(tx) })
+	return guard(func() error { return fn(tx) })
 }
 
 // wrote notes that the named table changes.
