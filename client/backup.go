@@ -24,18 +24,11 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) (backup.Header, error)
 	if err != nil {
 		return backup.Header{}, err
 	}
-	resp, err := c.slow().Do(req)
+	resp, err := c.open(ctx, patient(c.http, backupWait), req)
 	if err != nil {
-		return backup.Header{}, c.unreachable(ctx, err)
+		return backup.Header{}, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, err := readAnswer(resp)
-		if err != nil {
-			return backup.Header{}, c.unreachable(ctx, err)
-		}
-		return backup.Header{}, answer{resp.StatusCode, resp.Header, text}.problem(c.base)
-	}
 	h, err := backup.Read(io.Discard, io.TeeReader(resp.Body, w))
 	if err != nil && ctx.Err() != nil {
 		err = stopped(ctx)
@@ -44,16 +37,4 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) (backup.Header, error)
 		return h, fmt.Errorf("receiving the backup: %w", err)
 	}
 	return h, nil
-}
-
-// slow returns the HTTP client for an answer of any length.
-func (c *Client) slow() *http.Client {
-	h := *c.http
-	h.Timeout = 0
-	if t, ok := h.Transport.(*http.Transport); ok {
-		t = t.Clone()
-		t.ResponseHeaderTimeout = backupWait
-		h.Transport = t
-	}
-	return &h
 }

@@ -60,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, WithHint(fmt.Errorf("%w: %s", ErrInsecure, base), "use https:// and give the server a certificate (cortex serve --help)")
 	}
 	h := httpClient(cfg.HTTP)
-	return &Client{base: base, http: h, patient: patient(h), admin: cfg.AdminToken}, nil
+	return &Client{base: base, http: h, patient: patient(h, 0), admin: cfg.AdminToken}, nil
 }
 
 // URL returns the server's URL in its normal form: lower case, no trailing
@@ -156,14 +156,15 @@ func httpClient(given *http.Client) *http.Client {
 	return h
 }
 
-// patient returns a client like h that waits for an answer for as long as the
-// context of the request allows.
-func patient(h *http.Client) *http.Client {
+// patient returns a client like h for an answer of any length, which begins
+// within so much time, or when it likes if that is 0. The context of the request
+// bounds it.
+func patient(h *http.Client, begins time.Duration) *http.Client {
 	p := *h
 	p.Timeout = 0
 	if t, ok := p.Transport.(*http.Transport); ok {
 		t = t.Clone()
-		t.ResponseHeaderTimeout = 0
+		t.ResponseHeaderTimeout = begins
 		p.Transport = t
 	}
 	return &p

@@ -168,6 +168,24 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	return answer{resp.StatusCode, resp.Header, text}, nil
 }
 
+// open sends a request and returns the answer, its body unread. Any other status
+// than 200 is an error.
+func (c *Client) open(ctx context.Context, h *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := h.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	text, err := readAnswer(resp)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	return nil, answer{resp.StatusCode, resp.Header, text}.problem(c.base)
+}
+
 func (c *Client) build(ctx context.Context, r request, body *sent) (*http.Request, error) {
 	u := *c.base
 	u.Path, u.RawPath, u.RawQuery = r.path.plain, r.path.escaped, r.query.Encode()

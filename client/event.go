@@ -71,17 +71,5 @@ func (c *Client) listen(ctx context.Context, agentID string, by Attester) (*http
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.patient.Do(req)
-	if err != nil {
-		return nil, c.unreachable(ctx, err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	text, err := readAnswer(resp)
-	if err != nil {
-		return nil, c.unreachable(ctx, err)
-	}
-	return nil, answer{resp.StatusCode, resp.Header, text}.problem(c.base)
+	return c.open(ctx, c.patient, req)
 }
