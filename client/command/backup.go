@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cortex-auth/cortex/client"
-	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // Backup returns the verb that fetches a backup from a running server.
@@ -30,7 +29,7 @@ The admin token comes from ADMIN_TOKEN, or the file of --admin-token-file.`,
 		Flags: []cli.Flag{
 			urlFlag(&url),
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write, which must not exist", Required: true, Destination: &out, TakesFile: true},
-			&cli.StringFlag{Name: "admin-token-file", Usage: "`FILE` with the admin token", Sources: cli.EnvVars("ADMIN_TOKEN_FILE"), Destination: &tokenFile, TakesFile: true},
+			adminTokenFlag(&tokenFile),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			token, err := adminToken(tokenFile)
@@ -45,31 +44,6 @@ The admin token comes from ADMIN_TOKEN, or the file of --admin-token-file.`,
 			return fetchBackup(ctx, cmd, c, out)
 		},
 	}
-}
-
-// adminToken returns the token of the environment or of a file, if there is
-// any.
-func adminToken(file string) (opaque.Bytes, error) {
-	if text, ok := os.LookupEnv("ADMIN_TOKEN"); ok {
-		return opaque.New([]byte(text)), nil
-	}
-	if file == "" {
-		return opaque.Bytes{}, nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return opaque.Bytes{}, fmt.Errorf("reading the admin token: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err != nil {
-		return opaque.Bytes{}, fmt.Errorf("reading the admin token: %w", err)
-	}
-	end := len(text)
-	for end > 0 && (text[end-1] == '\n' || text[end-1] == '\r' || text[end-1] == ' ') {
-		end--
-	}
-	return opaque.New(text[:end]), nil
 }
 
 // fetchBackup writes a backup to a new file, which is there, whole and on the
