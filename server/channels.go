@@ -72,12 +72,9 @@ func (s *Server) deleteChannel(ctx context.Context, q *request) (api.Deleted, er
 }
 
 func (s *Server) testChannel(ctx context.Context, q *request) (api.TestedChannel, error) {
-	wait, err := q.query("wait")
+	wait, err := q.flag("wait")
 	if err != nil {
 		return api.TestedChannel{}, err
-	}
-	if wait != "" && wait != "true" && wait != "false" {
-		return api.TestedChannel{}, &vault.InvalidError{Field: "wait", Reason: "must be true or false"}
 	}
 	t, err := s.vault.TestChannel(ctx, q.By, q.PathValue("id"))
 	if err != nil {
@@ -85,7 +82,7 @@ func (s *Server) testChannel(ctx context.Context, q *request) (api.TestedChannel
 	}
 	defer t.Close()
 	out := api.TestedChannel{Queued: true, Name: t.Name}
-	if wait != "true" {
+	if !wait {
 		return out, nil
 	}
 	patience := time.NewTimer(testPatience)

@@ -31,8 +31,6 @@ type request struct {
 	attestation *proof.Attestation
 	attested    *vault.Attested // the attestation, once verified
 
-	sealed func() bool // whether the vault is
-
 	raw  []byte // the body, once it was read
 	most int64  // how long it may be
 	room room
@@ -82,6 +80,18 @@ func (q *request) query(name string) (string, error) {
 		return "", &vault.InvalidError{Field: name, Reason: "is there more than once"}
 	}
 	return values.Get(name), nil
+}
+
+// flag returns a query parameter that says yes or no; no if it is not there.
+func (q *request) flag(name string) (bool, error) {
+	switch text, err := q.query(name); {
+	case err != nil:
+		return false, err
+	case text != "" && text != "true" && text != "false":
+		return false, &vault.InvalidError{Field: name, Reason: "must be true or false"}
+	default:
+		return text == "true", nil
+	}
 }
 
 // number returns a query parameter that counts something from 1; 0 if it is

@@ -34,8 +34,8 @@ func (q *request) secretFilter() (f vault.SecretFilter, err error) {
 	if f.Namespace, err = q.namespace(); err != nil {
 		return f, err
 	}
-	var kind, deleted string
-	for name, into := range map[string]*string{"prefix": &f.Prefix, "tag": &f.Tag, "type": &kind, "deleted": &deleted} {
+	var kind string
+	for name, into := range map[string]*string{"prefix": &f.Prefix, "tag": &f.Tag, "type": &kind} {
 		if *into, err = q.query(name); err != nil {
 			return f, err
 		}
@@ -45,14 +45,8 @@ func (q *request) secretFilter() (f vault.SecretFilter, err error) {
 	default:
 		return f, &vault.InvalidError{Field: "type", Reason: "must be KEY_VALUE, JSON_CONFIG or TEMPLATE_CONFIG"}
 	}
-	switch deleted {
-	case "", "false":
-	case "true":
-		f.Deleted = true
-	default:
-		return f, &vault.InvalidError{Field: "deleted", Reason: "must be true or false"}
-	}
-	return f, nil
+	f.Deleted, err = q.flag("deleted")
+	return f, err
 }
 
 func (s *Server) createSecret(ctx context.Context, c call[api.CreateSecret]) (api.CreatedSecret, error) {
