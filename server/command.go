@@ -36,13 +36,6 @@ A configuration file (--config, CORTEX_CONFIG) has lines NAME=value with the nam
 variables, those of secrets excepted. Flags and the environment win over it.`,
 		Flags: append(s.flags(), &cli.BoolFlag{Name: "check-config", Usage: "say what is wrong with the settings, and with the files they name, and change nothing", Destination: &checkOnly}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			s.insecureHTTP = s.insecureHTTP || switchedOn("INSECURE_HTTP")
-			s.disableRequestSigning = s.disableRequestSigning || switchedOn("CORTEX_DISABLE_REQUEST_SIGNING")
-			s.recoveryMode = s.recoveryMode || switchedOn("CORTEX_RECOVERY_MODE")
-			s.listenSealed = s.listenSealed || switchedOn("CORTEX_LISTEN_SEALED")
-			s.twoPerson = s.twoPerson || switchedOn("CORTEX_TWO_PERSON")
-			s.requireDeviceProof = s.requireDeviceProof || switchedOn("CORTEX_REQUIRE_DEVICE_PROOF")
-			s.requireAttestProof = s.requireAttestProof || switchedOn("CORTEX_REQUIRE_ATTEST_PROOF")
 			s, err := s.complete(cmd.IsSet)
 			if err != nil {
 				return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,6 +88,9 @@ func (s settings) complete(isSet func(flag string) bool) (settings, error) {
 	s.fixed = map[string]bool{}
 	for _, f := range s.table() {
 		_, inEnvironment := os.LookupEnv(f.name)
+		if f.on != nil { // the others are read as their flags are
+			*f.on = *f.on || switchedOn(f.name)
+		}
 		s.fixed[f.name] = inEnvironment || isSet(f.flag)
 	}
 	given := s
@@ -210,15 +212,13 @@ func settingName(s string) bool {
 // differences returns the names of the settings in which two differ that cannot
 // change while the server runs.
 func (s settings) differences(from settings) []string {
-	before := map[string]string{}
-	for _, f := range from.table() {
-		before[f.name] = f.value()
-	}
-	changed := map[string]bool{}
-	for _, f := range s.table() {
-		if !f.live && before[f.name] != f.value() {
-			changed[f.name] = true
+	before := from.table()
+	var changed []string
+	for i, f := range s.table() {
+		if !f.live && before[i].value() != f.value() {
+			changed = append(changed, f.name)
 		}
 	}
-	return slices.Sorted(maps.Keys(changed))
+	slices.Sort(changed)
+	return changed
 }
