@@ -43,10 +43,7 @@ func (s *Server) Change(l Live) error {
 		return err
 	}
 	rates := l.rates()
-	s.limits.discover.Change(rates.Discover)
-	s.limits.authorize.Change(rates.Authorize)
-	s.limits.logins.Change(rates.Logins)
-	s.limits.poll.Change(rates.Poll)
+	s.limits.change(rates)
 	s.guard.Change(rates.Failures)
 	s.live.Store(&surroundings{l.Proxies, cross})
 	return nil

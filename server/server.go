@@ -75,9 +75,33 @@ type limits struct {
 	unseal    *limit.Limiter[netip.Prefix] // failures, by source
 }
 
+// newLimits returns limits that allow everything until they are changed.
+func newLimits() limits {
+	var none limit.Rate
+	return limits{
+		discover:  limit.New[[32]byte](none),
+		authorize: limit.New[netip.Prefix](none),
+		logins:    limit.New[struct{}](none),
+		poll:      limit.New[[32]byte](none),
+		codes:     limit.New[netip.Prefix](none),
+		codesBy:   limit.New[string](none),
+		unseal:    limit.New[netip.Prefix](none),
+	}
+}
+
+// change makes r the limits from now on.
+func (l limits) change(r limit.Rates) {
+	l.discover.Change(r.Discover)
+	l.authorize.Change(r.Authorize)
+	l.logins.Change(r.Logins)
+	l.poll.Change(r.Poll)
+	l.codes.Change(r.Codes)
+	l.codesBy.Change(r.Codes)
+	l.unseal.Change(r.Failures)
+}
+
 // New returns a Server. An origin that is none is an error.
 func New(c Config) (*Server, error) {
-	rates := c.rates()
 	s := &Server{
 		vault:    c.Vault,
 		onUnseal: c.OnUnseal,
@@ -87,16 +111,8 @@ func New(c Config) (*Server, error) {
 		polls:    limit.NewSeats(maxWaits, maxPolls),
 		streams:  limit.NewSeats(maxStreams, maxStaying),
 		closing:  make(chan struct{}),
-		guard:    auth.NewGuard(c.Vault, rates.Failures),
-		limits: limits{
-			discover:  limit.New[[32]byte](rates.Discover),
-			authorize: limit.New[netip.Prefix](rates.Authorize),
-			logins:    limit.New[struct{}](rates.Logins),
-			poll:      limit.New[[32]byte](rates.Poll),
-			codes:     limit.New[netip.Prefix](rates.Codes),
-			codesBy:   limit.New[string](rates.Codes),
-			unseal:    limit.New[netip.Prefix](rates.Failures),
-		},
+		guard:    auth.NewGuard(c.Vault, c.rates().Failures),
+		limits:   newLimits(),
 	}
 	if err := s.Change(c.Live); err != nil {
 		return nil, err
