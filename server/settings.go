@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cortex-auth/cortex/server/notify"
+	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/keyring"
 )
@@ -111,7 +111,7 @@ func (s settings) plan() (plan, error) {
 		p.insecure, errs[6] = s.insecure(p)
 	}
 	p.freezeOnName, errs[7] = s.freezeOnName()
-	p.networks, errs[8] = notify.ParseNetworks(s.notifyNetworks)
+	p.networks, errs[8] = auth.ParseNetworks("network of notifications", s.notifyNetworks)
 	p.recovery, errs[9] = s.recovery()
 	if s.listenSealed && s.tls == tlsAuto {
 		errs[10] = errors.New("CORTEX_LISTEN_SEALED needs a certificate that is not sealed in the vault: set TLS_CERT_FILE and TLS_KEY_FILE in the place of CORTEX_TLS=auto")

@@ -19,19 +19,22 @@ type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks with commas between them, such as
 // "127.0.0.1,10.0.0.0/8".
-func ParseProxies(s string) (Proxies, error) {
-	var p Proxies
+func ParseProxies(s string) (Proxies, error) { return ParseNetworks("trusted proxy", s) }
+
+// ParseNetworks reads addresses and networks with commas between them, such as
+// "10.0.0.0/8,fd12::/16". An error says what the networks are for.
+func ParseNetworks(what, s string) (all []netip.Prefix, err error) {
 	for item := range strings.SplitSeq(s, ",") {
 		if item = strings.TrimSpace(item); item == "" {
 			continue
 		}
 		network, err := parseNetwork(item)
 		if err != nil {
-			return nil, fmt.Errorf("trusted proxy %q: want an address or a network, such as 10.0.0.0/8", item)
+			return nil, fmt.Errorf("%s %q: want an address or a network, such as 10.0.0.0/8", what, item)
 		}
-		p = append(p, network)
+		all = append(all, network)
 	}
-	return p, nil
+	return all, nil
 }
 
 func parseNetwork(s string) (netip.Prefix, error) {

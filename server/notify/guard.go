@@ -3,10 +3,8 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"syscall"
 )
 
@@ -56,15 +54,20 @@ func (g guard) allows(addr netip.Addr, literal bool) bool {
 	return addr.IsValid() && !within(addr, never) && (literal || !within(addr, inner) || within(addr, g.networks))
 }
 
+var (
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+)
+
 // plain returns the IPv4 address in an IPv6 one that leads there: mapped,
 // through NAT64 or 6to4.
 func plain(addr netip.Addr) netip.Addr {
 	addr = addr.WithZone("").Unmap()
 	b := addr.As16()
 	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(addr):
+	case nat64.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[12:]))
-	case netip.MustParsePrefix("2002::/16").Contains(addr):
+	case sixToFour.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}
 	return addr
@@ -86,23 +89,4 @@ func (g guard) dial(ctx context.Context, network, address string) (net.Conn, err
 		return nil
 	}}
 	return d.DialContext(ctx, network, address)
-}
-
-// ParseNetworks reads addresses and networks with commas between them, such as
-// "10.0.0.0/8,fd12::/16".
-func ParseNetworks(s string) (all []netip.Prefix, err error) {
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item == "" {
-			continue
-		}
-		p, err := netip.ParsePrefix(item)
-		if addr, aerr := netip.ParseAddr(item); aerr == nil {
-			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("network of notifications %q: want an address or a network, such as 10.0.0.0/8", item)
-		}
-		all = append(all, p.Masked())
-	}
-	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -59,11 +60,7 @@ var inherited = []string{
 func scrubbed(environ []string) (kept []string) {
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
-		ok := strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "LC_")
-		for _, in := range inherited {
-			ok = ok || name == in
-		}
-		if ok {
+		if strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "LC_") || slices.Contains(inherited, name) {
 			kept = append(kept, v)
 		}
 	}

@@ -15,12 +15,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 func TestGuard(t *testing.T) {
-	allowed, err := ParseNetworks("10.1.0.0/16, 192.168.7.7,fd12::/16,169.254.0.0/16")
+	allowed, err := auth.ParseNetworks("network of notifications", "10.1.0.0/16, 192.168.7.7,fd12::/16,169.254.0.0/16")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestGuard(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"x", "10.0.0.0/33", "10.0.0.0/8;"} {
-		if _, err := ParseNetworks(bad); err == nil {
+		if _, err := auth.ParseNetworks("network of notifications", bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
