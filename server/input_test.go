@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/cortex-auth/cortex/server/api"
 )
 
 func writeFile(t *testing.T, text string) string {
@@ -94,6 +96,19 @@ func TestReadPasswordLine(t *testing.T) {
 	for _, in := range []string{"\n", "  \nx\n", strings.Repeat("x", maxSecret+1), strings.Repeat("x", maxSecret+100) + "\n"} {
 		if got, err := readPasswordLine(strings.NewReader(in)); err == nil {
 			t.Errorf("%.20q: %q", in, got.Reveal())
+		}
+	}
+}
+
+// A password is cut to the same whether a request has it or the start reads it.
+func TestTrimmedAlike(t *testing.T) {
+	for _, text := range []string{"secret", " secret\n", "\u00a0secret\u00a0", "\u0085secret", "\x01secret\x01", "\u2003secret"} {
+		atStart, _, err := trimmed([]byte(text), "the test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := trimmedValue(api.NewValue([]byte(text))); string(got.Reveal()) != string(atStart.Reveal()) {
+			t.Errorf("%q: a request has %q, the start %q", text, got.Reveal(), atStart.Reveal())
 		}
 	}
 }

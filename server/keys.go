@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -23,17 +24,8 @@ func (s *Server) changeKEKPassword(ctx context.Context, c call[api.ChangeKEKPass
 }
 
 // trimmedValue returns a password without white space around it, as it is read at
-// the start.
-func trimmedValue(v api.Value) opaque.Bytes {
-	b := v.Reveal()
-	for len(b) > 0 && b[0] <= ' ' {
-		b = b[1:]
-	}
-	for len(b) > 0 && b[len(b)-1] <= ' ' {
-		b = b[:len(b)-1]
-	}
-	return opaque.New(b)
-}
+// the start: what the one leaves the other must, or the vault would not open.
+func trimmedValue(v api.Value) opaque.Bytes { return opaque.New(bytes.TrimSpace(v.Reveal())) }
 
 func (s *Server) rotateKey(ctx context.Context, c call[api.RotateKey]) (api.RotatedKey, error) {
 	next, current := trimmedValue(c.In.NewKEKPassword), trimmedValue(c.In.CurrentPassword)

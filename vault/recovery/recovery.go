@@ -7,6 +7,7 @@
 package recovery
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -128,7 +129,7 @@ func Parse(text opaque.Bytes) (Share, error) {
 	b := make([]byte, shareSize)
 	defer locked.Wipe(b)
 	trimmed := trim(text.Reveal())
-	if len(trimmed) != base64.StdEncoding.EncodedLen(shareSize) || slices.ContainsFunc(trimmed, func(c byte) bool { return c == '\r' || c == '\n' }) {
+	if len(trimmed) != base64.StdEncoding.EncodedLen(shareSize) || bytes.ContainsAny(trimmed, "\r\n") {
 		return Share{}, ErrShare
 	}
 	if n, err := base64.StdEncoding.Strict().Decode(b, trimmed); err != nil || n != shareSize {
@@ -150,16 +151,7 @@ func Parse(text opaque.Bytes) (Share, error) {
 	return s, nil
 }
 
-func trim(b []byte) []byte {
-	space := func(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-	for len(b) > 0 && space(b[0]) {
-		b = b[1:]
-	}
-	for len(b) > 0 && space(b[len(b)-1]) {
-		b = b[:len(b)-1]
-	}
-	return b
-}
+func trim(b []byte) []byte { return bytes.Trim(b, " \t\r\n") }
 
 // Combine brings back the secret from shares of one set, at least as many as its
 // threshold, with different X. Whether it is the right one only its use can tell.
