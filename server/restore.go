@@ -71,8 +71,8 @@ func (r restoring) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.from, err)
 	}
-	if err := appear(part, path); err != nil {
-		return err
+	if err := store.Appear(part, path); err != nil {
+		return fmt.Errorf("restoring: %w", err)
 	}
 	checked := "hashes and MACs"
 	if !report.Keyed {
@@ -162,18 +162,6 @@ func (r restoring) verifyTrail(ctx context.Context, v *vault.Vault) (audit.Repor
 	}
 	defer password.Wipe()
 	return v.VerifyAuditWith(ctx, password)
-}
-
-// appear gives the finished file its name, if nobody else took that meanwhile.
-func appear(part, path string) error {
-	if err := os.Link(part, path); err != nil {
-		return fmt.Errorf("restoring: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // remove removes what is not needed any more of a file that was to become a

@@ -54,6 +54,15 @@ func build(path string) error {
 	return errors.Join(engine.Update(writeSchema), engine.Close())
 }
 
+// Appear gives a finished file the name that a database is to have, durably. It
+// fails where there is something of that name. The old name stays.
+func Appear(part, path string) error {
+	if err := os.Link(part, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 // full adds ErrFull to an error that says there is no room.
 func full(err error) error {
 	if noRoom(err) {
