@@ -155,14 +155,10 @@ func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) 
 
 // collectAgents is collectSeen, and says of each whether it is frozen.
 func (o *op) collectAgents(all *[]Agent, rows iter.Seq2[agentRow, error]) error {
-	o.anywhere()
 	*all = []Agent{}
-	for r, err := range rows {
+	for r, err := range visible(o, rows, func(r agentRow) string { return r.Namespace }) {
 		if err != nil {
 			return err
-		}
-		if !o.by.Within(r.Namespace) {
-			continue
 		}
 		a := r.agent()
 		if a.Frozen, err = o.isFrozen(FreezeAgent, r.Namespace, r.ID); err != nil {

@@ -71,16 +71,9 @@ func (o *op) summarise(r burstRow) error {
 
 // purgeBursts closes windows that are over.
 func (o *op) purgeBursts(n int) (int, error) {
-	var old []burstRow
-	for r, err := range bursts.All(o.Tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		if r.over(o.now) {
-			if old = append(old, r); len(old) == n {
-				break
-			}
-		}
+	old, err := atMost(n, bursts.All(o.Tx, ""), func(r burstRow) bool { return r.over(o.now) })
+	if err != nil {
+		return 0, err
 	}
 	for _, r := range old {
 		if err := o.summarise(r); err != nil {

@@ -18,21 +18,31 @@ func collect[R, T any](all *[]T, rows iter.Seq2[R, error], of func(R) T) error {
 	return nil
 }
 
-// collectSeen is collect for a list that shows callers who are confined what is
-// in their namespaces alone; in says where a row is.
-func collectSeen[R, T any](o *op, all *[]T, rows iter.Seq2[R, error], in func(R) string, of func(R) T) error {
-	o.anywhere()
-	*all = []T{}
-	for r, err := range rows {
-		if err != nil {
-			return err
-		}
-		if o.by.Within(in(r)) {
-			*all = append(*all, of(r))
+// filter yields the rows that keep wants.
+func filter[R any](rows iter.Seq2[R, error], keep func(R) bool) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		for r, err := range rows {
+			if (err != nil || keep(r)) && !yield(r, err) {
+				return
+			}
 		}
 	}
-	return nil
 }
+
+// visible yields the rows that a caller who is confined may see: those in its
+// namespaces. in says where a row is.
+func visible[R any](o *op, rows iter.Seq2[R, error], in func(R) string) iter.Seq2[R, error] {
+	o.anywhere()
+	return filter(rows, func(r R) bool { return o.by.Within(in(r)) })
+}
+
+// collectSeen is collect for rows that are visible.
+func collectSeen[R, T any](o *op, all *[]T, rows iter.Seq2[R, error], in func(R) string, of func(R) T) error {
+	return collect(all, visible(o, rows, in), of)
+}
+
+// same is for rows that stay as they are.
+func same[R any](r R) R { return r }
 
 // each yields what of makes of each row.
 func each[R, T any](rows iter.Seq2[R, error], of func(R) T) iter.Seq2[T, error] {
@@ -48,7 +58,7 @@ func each[R, T any](rows iter.Seq2[R, error], of func(R) T) iter.Seq2[T, error] 
 // gather returns the rows themselves, so that they can be changed or deleted
 // while nobody iterates.
 func gather[R any](rows iter.Seq2[R, error]) (all []R, err error) {
-	err = collect(&all, rows, func(r R) R { return r })
+	err = collect(&all, rows, same)
 	return all, err
 }
 
@@ -64,4 +74,32 @@ func dropAll[R store.Row](o *op, b *store.Bucket[R], rows iter.Seq2[R, error]) e
 		}
 	}
 	return nil
+}
+
+// atMost returns the first n rows that pick wants.
+func atMost[R any](n int, rows iter.Seq2[R, error], pick func(R) bool) (found []R, err error) {
+	for r, err := range filter(rows, pick) {
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, r); len(found) == n {
+			break
+		}
+	}
+	return found, nil
+}
+
+// dropAtMost deletes the first n rows of a bucket that are old, and returns how
+// many there were.
+func dropAtMost[R store.Row](o *op, n int, b *store.Bucket[R], old func(R) bool) (int, error) {
+	rows, err := atMost(n, b.All(o.Tx, ""), old)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		if err := b.Delete(o.Tx, r.Key()); err != nil {
+			return 0, err
+		}
+	}
+	return len(rows), nil
 }

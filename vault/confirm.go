@@ -147,16 +147,8 @@ func (o *op) askConfirmation(by access.Caller, a access.Action, what string) (co
 // confirmed, newest first.
 func (v *Vault) Confirmations(ctx context.Context, by access.Caller) (all []Confirmation, err error) {
 	err = v.look(ctx, by, access.ListConfirmations, func(o *op) error {
-		all = []Confirmation{}
-		for r, err := range confirmations.All(o.Tx, "") {
-			if err != nil {
-				return err
-			}
-			if r.Expires > o.now.UnixNano() {
-				all = append(all, r.confirmation())
-			}
-		}
-		return nil
+		rows := filter(confirmations.All(o.Tx, ""), func(r confirmationRow) bool { return r.Expires > o.now.UnixNano() })
+		return collect(&all, rows, confirmationRow.confirmation)
 	})
 	slices.SortFunc(all, func(a, b Confirmation) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID)) })
 	return all, err

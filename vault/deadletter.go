@@ -116,16 +116,10 @@ func (o *op) revive(channel string, letters []messageRow) (n int, err error) {
 
 // purgeDeadLetters forgets letters that lay there for long.
 func (o *op) purgeDeadLetters(n int) (int, error) {
-	var old []messageRow
-	for m, err := range deadLetters.All(o.Tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		if m.Died < o.now.Add(-deadKept).UnixNano() {
-			if old = append(old, m); len(old) == n {
-				break
-			}
-		}
+	before := o.now.Add(-deadKept).UnixNano()
+	old, err := atMost(n, deadLetters.All(o.Tx, ""), func(m messageRow) bool { return m.Died < before })
+	if err != nil {
+		return 0, err
 	}
 	for _, m := range old {
 		q, err := o.queue(m.Channel)

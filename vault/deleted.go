@@ -57,14 +57,8 @@ func (v *Vault) DeleteSecret(ctx context.Context, by access.Caller, id string) e
 
 // unlink takes a secret from everybody who could find it.
 func (o *op) unlink(r secretRow) error {
-	grants, err := gather(grantsBySecret.All(o.Tx, r.Key()))
-	if err != nil {
+	if err := o.dropGrants(grantsBySecret.All(o.Tx, r.Key())); err != nil {
 		return err
-	}
-	for _, g := range grants {
-		if err := o.dropGrant(g); err != nil {
-			return err
-		}
 	}
 	if err := dropAll(o, shares, shares.All(o.Tx, r.Key())); err != nil {
 		return err

@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -218,6 +219,20 @@ func (v *Vault) DeleteProjectGrant(ctx context.Context, by access.Caller, projec
 
 // dropGrant deletes a grant and withdraws the approvals of its variable.
 func (o *op) dropGrant(g grantRow) error { return o.dropGrantFor(g, "") }
+
+// dropGrants is dropGrant for several.
+func (o *op) dropGrants(rows iter.Seq2[grantRow, error]) error {
+	all, err := gather(rows)
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if err := o.dropGrant(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // dropGrantFor is dropGrant for a decision that gives the variable another
 // secret, and stays.

@@ -118,38 +118,17 @@ func (v *Vault) tend(ctx context.Context, fn func(*op, int) ([]record, error)) e
 // ago.
 func (o *op) purgeDevices(n int) (int, error) {
 	now, before := o.now.UnixNano(), o.now.Add(-deviceKept).UnixNano()
-	var old []deviceRow
-	for r, err := range devices.All(o.Tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		if r.Expires < before || r.Status == devicePending && r.Expires <= now {
-			if old = append(old, r); len(old) == n {
-				break
-			}
-		}
-	}
-	for _, r := range old {
-		if err := devices.Delete(o.Tx, r.Key()); err != nil {
-			return 0, err
-		}
-	}
-	return len(old), nil
+	return dropAtMost(o, n, devices, func(r deviceRow) bool {
+		return r.Expires < before || r.Status == devicePending && r.Expires <= now
+	})
 }
 
 // purgeProjects deletes tokens that opened nothing and ran out, and with the
 // last of them the project that nobody owns.
 func (o *op) purgeProjects(n int) (int, error) {
-	var old []tokenRow
-	for t, err := range tokens.All(o.Tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		if len(t.Mappings) == 0 && t.Expires < o.now.UnixNano() {
-			if old = append(old, t); len(old) == n {
-				break
-			}
-		}
+	old, err := atMost(n, tokens.All(o.Tx, ""), func(t tokenRow) bool { return len(t.Mappings) == 0 && t.Expires < o.now.UnixNano() })
+	if err != nil {
+		return 0, err
 	}
 	for _, t := range old {
 		if err := o.dropToken(t); err != nil {

@@ -223,38 +223,10 @@ func (v *Vault) Logout(ctx context.Context, by access.Caller) error {
 
 // endLogins ends the log-ins of an account but one.
 func (o *op) endLogins(user, but string) error {
-	all, err := gather(loginsByUser.All(o.Tx, store.Key(user)))
-	if err != nil {
-		return err
-	}
-	for _, r := range all {
-		if r.ID == but {
-			continue
-		}
-		if err := logins.Delete(o.Tx, r.Key()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dropAll(o, logins, filter(loginsByUser.All(o.Tx, store.Key(user)), func(r loginRow) bool { return r.ID != but }))
 }
 
 // purgeLogins deletes log-ins that ended.
 func (o *op) purgeLogins(n int) (int, error) {
-	var old []loginRow
-	for r, err := range logins.All(o.Tx, "") {
-		if err != nil {
-			return 0, err
-		}
-		if r.Expires <= o.now.UnixNano() {
-			if old = append(old, r); len(old) == n {
-				break
-			}
-		}
-	}
-	for _, r := range old {
-		if err := logins.Delete(o.Tx, r.Key()); err != nil {
-			return 0, err
-		}
-	}
-	return len(old), nil
+	return dropAtMost(o, n, logins, func(r loginRow) bool { return r.Expires <= o.now.UnixNano() })
 }

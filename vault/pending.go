@@ -424,7 +424,7 @@ func (o *op) withdraw(p pendingRow, variable string) error {
 // expirePendings ends at most n of the requests that nobody decided in time.
 func (o *op) expirePendings(n int) (said []record, err error) {
 	before := o.now.Add(-undecidedFor).UnixNano()
-	old, err := o.pendingsThat(n, func(r pendingRow) bool { return r.open() && r.Requested < before })
+	old, err := atMost(n, pendingsWaiting.All(o.Tx, store.Key(grantPending)), func(r pendingRow) bool { return r.Requested < before })
 	if err != nil {
 		return nil, err
 	}
@@ -444,29 +444,5 @@ func (o *op) expirePendings(n int) (said []record, err error) {
 // purgePendings deletes at most n requests that expired a while ago.
 func (o *op) purgePendings(n int) (int, error) {
 	before := o.now.Add(-undecidedFor).UnixNano()
-	old, err := o.pendingsThat(n, func(r pendingRow) bool { return r.Status == grantExpired && r.Decided < before })
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range old {
-		if err := pendings.Delete(o.Tx, r.Key()); err != nil {
-			return 0, err
-		}
-	}
-	return len(old), nil
-}
-
-// pendingsThat returns at most n rows.
-func (o *op) pendingsThat(n int, pick func(pendingRow) bool) (found []pendingRow, err error) {
-	for r, err := range pendings.All(o.Tx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if pick(r) {
-			if found = append(found, r); len(found) == n {
-				break
-			}
-		}
-	}
-	return found, nil
+	return dropAtMost(o, n, pendings, func(r pendingRow) bool { return r.Status == grantExpired && r.Decided < before })
 }

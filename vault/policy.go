@@ -155,16 +155,8 @@ func (o *op) aboutPolicy(r policyRow) {
 func (v *Vault) Policies(ctx context.Context, by access.Caller) (all []Policy, err error) {
 	err = v.look(ctx, by, access.ListPolicies, func(o *op) error {
 		o.anywhere() // those for all namespaces are everybody's to see
-		all = []Policy{}
-		for r, err := range policies.All(o.Tx, "") {
-			if err != nil {
-				return err
-			}
-			if r.Namespace == "" || o.by.Within(r.Namespace) {
-				all = append(all, r.policy())
-			}
-		}
-		return nil
+		rows := filter(policies.All(o.Tx, ""), func(r policyRow) bool { return r.Namespace == "" || o.by.Within(r.Namespace) })
+		return collect(&all, rows, policyRow.policy)
 	})
 	slices.SortFunc(all, func(a, b Policy) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))

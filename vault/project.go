@@ -162,16 +162,12 @@ func compareBool(a, b bool) int {
 // first.
 func (v *Vault) Projects(ctx context.Context, by access.Caller, namespace string) (all []Project, err error) {
 	err = v.look(ctx, by, access.ListProjects, func(o *op) error {
-		o.anywhere()
 		all = []Project{}
-		rows, err := gather(projects.All(o.Tx, store.Key(namespace)))
+		rows, err := gather(visible(o, projects.All(o.Tx, store.Key(namespace)), func(r projectRow) string { return r.Namespace }))
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if !o.by.Within(r.Namespace) {
-				continue
-			}
 			t, err := o.token(r)
 			if err != nil {
 				return err

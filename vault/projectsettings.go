@@ -163,7 +163,8 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 		if err := o.dropPendings(pendingsByProject.All(o.Tx, p.Key())); err != nil {
 			return err
 		}
-		if err := o.dropGrants(p); err != nil {
+		its := filter(grantsByProject.All(o.Tx, store.Key(p.Name)), func(g grantRow) bool { return g.Namespace == p.Namespace })
+		if err := dropAll(o, grants, its); err != nil {
 			return err
 		}
 		if err := projectSettings.Delete(o.Tx, p.Key()); err != nil && !isNotFound(err) {
@@ -171,21 +172,4 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 		}
 		return projects.Delete(o.Tx, p.Key())
 	})
-}
-
-// dropGrants deletes the grants of a project.
-func (o *op) dropGrants(p projectRow) error {
-	all, err := gather(grantsByProject.All(o.Tx, store.Key(p.Name)))
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		if g.Namespace != p.Namespace {
-			continue
-		}
-		if err := grants.Delete(o.Tx, g.Key()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

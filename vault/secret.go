@@ -301,20 +301,15 @@ func (f SecretFilter) picks(s Secret) bool {
 		(f.Tag == "" || slices.Contains(s.Tags, f.Tag)) && strings.HasPrefix(s.Path, f.Prefix)
 }
 
+// picked yields the secrets that f picks and the caller may see.
+func (o *op) picked(f SecretFilter, rows iter.Seq2[Secret, error]) iter.Seq2[Secret, error] {
+	return visible(o, filter(rows, f.picks), func(s Secret) string { return s.Namespace })
+}
+
 // Secrets returns the secrets that f picks, by path.
 func (v *Vault) Secrets(ctx context.Context, by access.Caller, f SecretFilter) (all []Secret, err error) {
 	err = v.look(ctx, by, access.ListSecrets, func(o *op) error {
-		o.anywhere()
-		all = []Secret{}
-		for s, err := range o.listed(f) {
-			if err != nil {
-				return err
-			}
-			if f.picks(s) && o.by.Within(s.Namespace) {
-				all = append(all, s)
-			}
-		}
-		return nil
+		return collect(&all, o.picked(f, o.listed(f)), same)
 	})
 	slices.SortFunc(all, func(a, b Secret) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ID, b.ID))
@@ -327,16 +322,7 @@ func (v *Vault) Secrets(ctx context.Context, by access.Caller, f SecretFilter) (
 // than the part.
 func (v *Vault) SecretsPage(ctx context.Context, by access.Caller, f SecretFilter, p Page) (part []Secret, next string, err error) {
 	err = v.look(ctx, by, access.ListSecrets, func(o *op) (err error) {
-		o.anywhere()
-		rows := o.inOrder(f, store.Key(p.After))
-		picked := func(yield func(Secret, error) bool) {
-			for s, err := range rows {
-				if (err != nil || f.picks(s) && o.by.Within(s.Namespace)) && !yield(s, err) {
-					return
-				}
-			}
-		}
-		part, next, err = take(p, picked, f.position, func(s Secret) Secret { return s })
+		part, next, err = take(p, o.picked(f, o.inOrder(f, store.Key(p.After))), f.position, same)
 		return err
 	})
 	return part, next, err

@@ -200,17 +200,9 @@ func (v *Vault) UnshareSecret(ctx context.Context, by access.Caller, id, namespa
 // unshare deletes a share and what hangs on it.
 func (o *op) unshare(r shareRow) error {
 	o.record.about(r.Path, "no longer shared into="+r.Namespace)
-	all, err := gather(grantsBySecret.All(o.Tx, store.Key(r.SecretID)))
-	if err != nil {
+	there := filter(grantsBySecret.All(o.Tx, store.Key(r.SecretID)), func(g grantRow) bool { return g.Namespace == r.Namespace })
+	if err := o.dropGrants(there); err != nil {
 		return err
-	}
-	for _, g := range all {
-		if g.Namespace != r.Namespace {
-			continue
-		}
-		if err := o.dropGrant(g); err != nil {
-			return err
-		}
 	}
 	return shares.Delete(o.Tx, r.Key())
 }
