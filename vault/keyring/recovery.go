@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,12 +36,10 @@ func (k *KEK) SealRecoverySlot(vaultID string) (Slot, opaque.Bytes, error) {
 	}
 	secret := make([]byte, RecoverySize)
 	rand.Read(secret)
-	err := s.withRecovery(secret, func(gcm cipher.AEAD) error {
-		return k.use(func() error {
-			s.Wrapped = gcm.Seal(nil, s.Nonce, k.key.Bytes(), s.aad())
-			return nil
-		})
-	})
+	key, err := s.recoveryKey(secret)
+	if err == nil {
+		s.Wrapped, err = s.wrap(key, k)
+	}
 	if err != nil {
 		locked.Wipe(secret)
 		return Slot{}, opaque.Bytes{}, err
@@ -63,31 +60,12 @@ func OpenRecoverySlot(s Slot, secret opaque.Bytes) (*KEK, error) {
 	if secret.Len() != RecoverySize {
 		return nil, ErrWrongPassword
 	}
-	out, err := locked.NewBuffer(KEKSize)
-	if err != nil {
-		return nil, err
-	}
-	err = s.withRecovery(secret.Reveal(), func(gcm cipher.AEAD) error {
-		if _, err := gcm.Open(out.Bytes()[:0], s.Nonce, s.Wrapped, s.aad()); err != nil {
-			return ErrWrongPassword
-		}
-		return nil
-	})
-	if err != nil {
-		out.Destroy()
-		return nil, err
-	}
-	return newKEK(s.KEKVersion, out)
+	return s.unwrap(func() ([]byte, error) { return s.recoveryKey(secret.Reveal()) })
 }
 
-// withRecovery calls fn with the key that a recovery secret makes: HKDF with
-// SHA-256 (RFC 5869) from the secret and the slot's salt, with
-// "cortex/1/recovery" as info.
-func (s Slot) withRecovery(secret []byte, fn func(cipher.AEAD) error) error {
-	key, err := hkdf.Key(sha256.New, secret, s.Salt, labelPrefix+kindRecovery, KEKSize)
-	if err != nil {
-		return err
-	}
-	defer locked.Wipe(key)
-	return once(key, fn)
+// recoveryKey returns the key that a recovery secret makes: HKDF with SHA-256
+// (RFC 5869) from the secret and the slot's salt, with "cortex/1/recovery" as
+// info. The caller wipes it.
+func (s Slot) recoveryKey(secret []byte) ([]byte, error) {
+	return hkdf.Key(sha256.New, secret, s.Salt, labelPrefix+kindRecovery, KEKSize)
 }

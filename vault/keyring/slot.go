@@ -54,14 +54,7 @@ func (k *KEK) SealSlot(vaultID string, password opaque.Bytes, p Params) (Slot, e
 	if err != nil {
 		return Slot{}, err
 	}
-	defer locked.Wipe(key)
-	err = k.use(func() error {
-		return once(key, func(gcm cipher.AEAD) error {
-			s.Wrapped = gcm.Seal(nil, s.Nonce, k.key.Bytes(), s.aad())
-			return nil
-		})
-	})
-	if err != nil {
+	if s.Wrapped, err = s.wrap(key, k); err != nil {
 		return Slot{}, err
 	}
 	return s, nil
@@ -77,11 +70,29 @@ func OpenSlot(s Slot, password opaque.Bytes) (*KEK, error) {
 	if s.Kind != kindPassword {
 		return nil, ErrSlot
 	}
+	return s.unwrap(func() ([]byte, error) { return s.Params.derive(password, s.Salt) })
+}
+
+// wrap encrypts a KEK for the slot under a key, which it wipes.
+func (s Slot) wrap(key []byte, k *KEK) (wrapped []byte, err error) {
+	defer locked.Wipe(key)
+	err = k.use(func() error {
+		return once(key, func(gcm cipher.AEAD) error {
+			wrapped = gcm.Seal(nil, s.Nonce, k.key.Bytes(), s.aad())
+			return nil
+		})
+	})
+	return wrapped, err
+}
+
+// unwrap decrypts the KEK into locked memory, there before the key is made. It
+// wipes that. The wrong key is ErrWrongPassword.
+func (s Slot) unwrap(makeKey func() ([]byte, error)) (*KEK, error) {
 	out, err := locked.NewBuffer(KEKSize)
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.Params.derive(password, s.Salt)
+	key, err := makeKey()
 	if err != nil {
 		out.Destroy()
 		return nil, err
