@@ -87,10 +87,11 @@ func (v *Vault) VerifyAuditUnkeyed(ctx context.Context) (audit.Report, error) {
 // password opens, and leaves the vault sealed. It works on a trail that is too
 // broken to unseal. Errors are those of [Vault.Unseal].
 func (v *Vault) VerifyAuditWith(ctx context.Context, password opaque.Bytes) (audit.Report, error) {
-	k, err := v.openSlots(ctx, password)
+	vaultID, _, kek, err := v.openSlot(ctx, password)
 	if err != nil {
 		return audit.Report{}, err
 	}
+	k := &keys{vaultID: vaultID, kek: kek}
 	defer k.destroy()
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		if err := k.checkSentinel(tx); err != nil {

@@ -349,13 +349,6 @@ func (o *op) changeChannel(row channelRow, c ChannelChange) (channelRow, error) 
 	return o.configure(row, *c.Config)
 }
 
-// assign sets what there is a value for.
-func assign[T any](to, value *T) {
-	if value != nil {
-		*to = *value
-	}
-}
-
 // DeleteChannel deletes a channel, with what waits for it.
 func (v *Vault) DeleteChannel(ctx context.Context, by access.Caller, id string) error {
 	return v.do(ctx, by, record{action: access.DeleteChannel, resource: id}, func(o *op) error {

@@ -117,12 +117,11 @@ func (o *op) makeRoom(user string) error {
 // rightPassword returns the account that has that name and password. It takes as
 // long for names that are nobody's.
 func (v *Vault) rightPassword(ctx context.Context, name string, password opaque.Bytes, from access.Origin) (userRow, error) {
-	select {
-	case v.stretching <- struct{}{}:
-		defer func() { <-v.stretching }()
-	default:
-		return userRow{}, ErrTooMany
+	done, err := hold(v.stretching)
+	if err != nil {
+		return userRow{}, err
 	}
+	defer done()
 	k, release, err := v.use()
 	if err != nil {
 		return userRow{}, err

@@ -2,9 +2,7 @@ package vault
 
 import (
 	"context"
-	"errors"
 
-	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/keyring"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -20,8 +18,8 @@ func (v *Vault) ChangePassword(ctx context.Context, by access.Caller, current, n
 	if next.Len() == 0 {
 		return invalid("new_password", "must not be empty")
 	}
-	if !by.May(access.ChangePassword) {
-		return v.do(ctx, by, record{action: access.ChangePassword}, func(*op) error { return ErrDenied })
+	if err := v.may(ctx, by, record{action: access.ChangePassword}); err != nil {
+		return err
 	}
 	old, err := v.slotToReplace(ctx, current)
 	if err != nil {
@@ -35,20 +33,11 @@ func (v *Vault) ChangePassword(ctx context.Context, by access.Caller, current, n
 		if slot.KEKVersion != o.keys.kek.Version() {
 			return ErrRotating
 		}
-		for r, err := range slots.All(o.Tx, "") {
-			if err != nil {
-				return err
-			}
-			if r.Slot.ID == old || old == "" && !r.Slot.IsRecovery() {
-				o.record.about(r.Slot.ID, "replaced")
-			}
+		n, err := o.dropSlots(func(s keyring.Slot) bool { return s.ID == old || old == "" && !s.IsRecovery() }, "replaced")
+		if err != nil {
+			return err
 		}
-		for _, r := range o.record.resources {
-			if err := slots.Delete(o.Tx, store.Key(r.Path)); err != nil {
-				return err
-			}
-		}
-		if len(o.record.resources) == 0 {
+		if n == 0 {
 			return ErrRotating // the slot is gone: somebody was faster
 		}
 		return slots.Insert(o.Tx, slotRow{slot})
@@ -75,31 +64,12 @@ func (v *Vault) slotOf(ctx context.Context, password opaque.Bytes) (string, erro
 	if password.Len() == 0 {
 		return "", ErrWrongPassword
 	}
-	select {
-	case v.deriving <- struct{}{}:
-		defer func() { <-v.deriving }()
-	default:
-		return "", ErrTooMany
-	}
-	_, found, err := v.readSlots(ctx)
+	_, slot, kek, err := v.openSlot(ctx, password)
 	if err != nil {
 		return "", err
 	}
-	for _, s := range found {
-		if s.IsRecovery() {
-			continue
-		}
-		kek, err := keyring.OpenSlot(s, password)
-		if errors.Is(err, keyring.ErrWrongPassword) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		kek.Destroy()
-		return s.ID, nil
-	}
-	return "", ErrWrongPassword
+	kek.Destroy()
+	return slot, nil
 }
 
 // newSlot makes a slot of the current KEK under a password.

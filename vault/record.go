@@ -220,3 +220,10 @@ func orEmpty(s *string) string {
 	}
 	return *s
 }
+
+// assign sets what there is a value for.
+func assign[T any](to, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}

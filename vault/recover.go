@@ -52,18 +52,8 @@ func (v *Vault) SplitKey(ctx context.Context, by access.Caller, threshold, total
 		if slot.KEKVersion != o.keys.kek.Version() {
 			return ErrRotating
 		}
-		all, err := gather(slots.All(o.Tx, ""))
-		if err != nil {
+		if _, err := o.dropSlots(keyring.Slot.IsRecovery, "void"); err != nil {
 			return err
-		}
-		for _, r := range all {
-			if !r.Slot.IsRecovery() {
-				continue
-			}
-			o.record.about(r.Slot.ID, "void")
-			if err := slots.Delete(o.Tx, r.Key()); err != nil {
-				return err
-			}
 		}
 		o.record.about(slot.ID, "set")
 		return slots.Insert(o.Tx, slotRow{slot})

@@ -112,8 +112,8 @@ func (v *Vault) RotateKEK(ctx context.Context, by access.Caller, next, current o
 // role, a second person where two are needed, and the operator's password from
 // an account, or where it is given.
 func (v *Vault) mayTouchKeys(ctx context.Context, by access.Caller, a access.Action, what string, current opaque.Bytes) error {
-	if !by.May(a) {
-		return v.do(ctx, by, record{action: a}, func(*op) error { return ErrDenied })
+	if err := v.may(ctx, by, record{action: a}); err != nil {
+		return err
 	}
 	if by.Auth == "login" || current.Len() > 0 {
 		if _, err := v.slotOf(ctx, current); err != nil {

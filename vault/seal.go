@@ -119,17 +119,11 @@ func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
 	if !v.Sealed() {
 		return nil
 	}
-	select {
-	case v.deriving <- struct{}{}:
-		defer func() { <-v.deriving }()
-	default:
-		return ErrTooMany
-	}
-	k, err := v.openSlots(ctx, password)
+	vaultID, _, kek, err := v.openSlot(ctx, password)
 	if err != nil {
 		return err
 	}
-	return v.unsealWith(ctx, k)
+	return v.unsealWith(ctx, &keys{vaultID: vaultID, kek: kek})
 }
 
 // unsealWith opens the vault with a KEK, of which it takes ownership.
@@ -176,11 +170,18 @@ func (v *Vault) readSlots(ctx context.Context) (vaultID string, found []keyring.
 	return vaultID, found, err
 }
 
-// openSlots tries every slot with password.
-func (v *Vault) openSlots(ctx context.Context, password opaque.Bytes) (*keys, error) {
+// openSlot returns the vault's id, and the slot that a password opens with the KEK
+// in it; [ErrWrongPassword] if there is none. It takes a while, and more than one
+// at a time are [ErrTooMany].
+func (v *Vault) openSlot(ctx context.Context, password opaque.Bytes) (vaultID, slot string, kek *keyring.KEK, err error) {
+	release, err := hold(v.deriving)
+	if err != nil {
+		return "", "", nil, err
+	}
+	defer release()
 	vaultID, found, err := v.readSlots(ctx)
 	if err != nil {
-		return nil, err
+		return "", "", nil, err
 	}
 	for _, s := range found {
 		if s.IsRecovery() {
@@ -191,11 +192,38 @@ func (v *Vault) openSlots(ctx context.Context, password opaque.Bytes) (*keys, er
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("opening key slot %s: %w", s.ID, err)
+			return "", "", nil, fmt.Errorf("opening key slot %s: %w", s.ID, err)
 		}
-		return &keys{vaultID: vaultID, kek: kek}, nil
+		return vaultID, s.ID, kek, nil
 	}
-	return nil, ErrWrongPassword
+	return "", "", nil, ErrWrongPassword
+}
+
+// hold takes a place among those that are working, or returns [ErrTooMany] if
+// all are taken.
+func hold(places chan struct{}) (release func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, ErrTooMany
+	}
+}
+
+// dropSlots deletes the slots that are to go, says so in the record, and returns
+// how many there were.
+func (o *op) dropSlots(which func(keyring.Slot) bool, why string) (n int, err error) {
+	old, err := gather(filter(slots.All(o.Tx, ""), func(r slotRow) bool { return which(r.Slot) }))
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range old {
+		o.record.about(r.Slot.ID, why)
+		if err := slots.Delete(o.Tx, r.Key()); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
 }
 
 // open fills k from the store with what its KEK opens, and makes the store's

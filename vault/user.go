@@ -145,15 +145,16 @@ func (v *Vault) CreateUser(ctx context.Context, by access.Caller, n NewUser) (u 
 	if err := n.validate(); err != nil {
 		return User{}, err
 	}
-	if !by.May(access.CreateUser) { // before anything that takes a while
-		return User{}, v.do(ctx, by, record{action: access.CreateUser, resource: n.Name}, func(*op) error { return ErrDenied })
+	asked := record{action: access.CreateUser, resource: n.Name}
+	if err := v.may(ctx, by, asked); err != nil {
+		return User{}, err
 	}
 	id := uuid.NewString()
 	salt, tag, err := v.newPassword(id, n.Password)
 	if err != nil {
 		return User{}, err
 	}
-	err = v.do(ctx, by, record{action: access.CreateUser, resource: n.Name}, func(o *op) error {
+	err = v.do(ctx, by, asked, func(o *op) error {
 		row := userRow{
 			ID: id, Name: n.Name, Role: n.Role, Namespaces: n.Namespaces, Salt: salt, Tag: tag, Created: o.now.UnixNano(),
 		}
@@ -226,15 +227,9 @@ func (v *Vault) UpdateUser(ctx context.Context, by access.Caller, id string, c U
 }
 
 func (o *op) changeUser(row userRow, c UserChange) (userRow, error) {
-	if c.Role != nil {
-		row.Role = *c.Role
-	}
-	if c.Namespaces != nil {
-		row.Namespaces = *c.Namespaces
-	}
-	if c.Disabled != nil {
-		row.Disabled = *c.Disabled
-	}
+	assign(&row.Role, c.Role)
+	assign(&row.Namespaces, c.Namespaces)
+	assign(&row.Disabled, c.Disabled)
 	o.aboutUser(row)
 	return row, checkRole(row.Role, row.Namespaces)
 }

@@ -147,6 +147,15 @@ func (v *Vault) do(ctx context.Context, by access.Caller, r record, fn func(*op)
 	return v.doWith(ctx, k, by, r, fn)
 }
 
+// may refuses as do does, for an operation that takes a while before it gets to
+// that.
+func (v *Vault) may(ctx context.Context, by access.Caller, r record) error {
+	if by.May(r.action) {
+		return nil
+	}
+	return v.do(ctx, by, r, func(*op) error { return ErrDenied })
+}
+
 // doWith is do for a caller that holds the keys.
 func (v *Vault) doWith(ctx context.Context, k *keys, by access.Caller, r record, fn func(*op) error) error {
 	if !by.May(r.action) {
