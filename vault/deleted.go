@@ -93,10 +93,8 @@ func (v *Vault) UndeleteSecret(ctx context.Context, by access.Caller, id string)
 // returns how many versions there were.
 func (v *Vault) DestroySecret(ctx context.Context, by access.Caller, id string) (versions int, err error) {
 	err = v.do(ctx, by, record{action: access.DestroySecret, resource: id}, func(o *op) (err error) {
-		if versions, err = o.destroy(id); err != nil {
-			return err
-		}
-		return o.compactLater()
+		versions, err = o.destroy(id)
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -136,7 +134,8 @@ func (o *op) dropDeleted(id string) error {
 	return deletedSecrets.Delete(o.Tx, gone.Key())
 }
 
-// dropValues deletes every version of a secret, and a freeze of it.
+// dropValues deletes every version of a secret, and a freeze of it. Their wraps
+// are gone when the file was compacted.
 func (o *op) dropValues(id string) (n int, err error) {
 	if err := o.unfreezeSecret(id); err != nil {
 		return 0, err
@@ -150,7 +149,7 @@ func (o *op) dropValues(id string) (n int, err error) {
 		}
 		n++
 	}
-	return n, nil
+	return n, o.compactLater()
 }
 
 // purgeDeleted destroys secrets that were deleted long enough ago, at most n.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
@@ -508,6 +510,35 @@ func TestDestroyCompacts(t *testing.T) {
 		t.Errorf("%d of %d wrapped keys are still in the file", left, all)
 	}
 	readAllNamed(t, v, 1)
+}
+
+// So is one that was deleted and whose time is over.
+func TestPurgeCompacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := storetest.New(t)
+		v := vaulttest.On(t, db, vault.Config{})
+		keep(t, v, "", "stays", "value")
+		s := keep(t, v, "", "goes", "value")
+		before, err := os.ReadFile(db.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := wrapsLeft(before, before)
+		if err := v.DeleteSecret(t.Context(), vaulttest.Admin, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(31 * day)
+		keepHouse(t, v) // destroys it
+		keepHouse(t, v) // compacts
+		after, err := os.ReadFile(db.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := wrapsLeft(before, after); left >= all {
+			t.Errorf("%d of %d wrapped keys are still in the file", left, all)
+		}
+		readAllNamed(t, v, 1)
+	})
 }
 
 func readAllNamed(t *testing.T, v *vault.Vault, n int) {
