@@ -192,10 +192,13 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 	return err
 }
 
-// announce counts an operation that is committed, and tells of it.
+// announce counts an operation that is committed, and tells of it. What has no
+// action was not recorded, and is not counted.
 func (v *Vault) announce(o *op) {
 	for _, r := range append([]record{o.record}, o.also...) {
-		v.operations.add(r.action, r.status)
+		if r.action != "" {
+			v.operations.add(r.action, r.status)
+		}
 	}
 	v.tell(o)
 }
