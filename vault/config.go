@@ -154,7 +154,7 @@ func (o *op) openTemplate(c *config, path string, rs rules) (opaque.Bytes, error
 	decision, err := o.decideSecret(rs, s)
 	switch {
 	case err != nil:
-	case !strings.HasPrefix(decision, decisionAllowed):
+	case !allows(decision):
 		err = ErrDenied
 	case s.expired(o.now):
 		decision, err = decisionExpired, ErrNotFound

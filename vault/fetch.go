@@ -261,7 +261,10 @@ type decision struct {
 	grant  grantRow
 }
 
-func (d decision) allows() bool { return strings.HasPrefix(d.text, decisionAllowed) }
+func (d decision) allows() bool { return allows(d.text) }
+
+// allows reports whether a decision lets a value out.
+func allows(decision string) bool { return strings.HasPrefix(decision, decisionAllowed) }
 
 // decide asks, for one mapping, whether its grant stands, its secret is the
 // one that was granted, and the agent's policies let it through.

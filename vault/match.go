@@ -77,7 +77,7 @@ func (o *op) allowed(rs rules, p placed) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ok := strings.HasPrefix(decision, decisionAllowed)
+	ok := allows(decision)
 	if !ok {
 		o.record.about(p.path, decision)
 	}

@@ -58,7 +58,7 @@ func (o *op) remapItem(i *item, a agentRow, name string, rs rules) error {
 		return err
 	case s.Honey:
 		return invalid("remap", "gives %s a honey secret", i.Variable)
-	case !strings.HasPrefix(decision, decisionAllowed):
+	case !allows(decision):
 		return invalid("remap", "gives %s a secret that the agent may not have: %s", i.Variable, decision)
 	case s.expired(o.now):
 		return invalid("remap", "gives %s a secret that has expired", i.Variable)

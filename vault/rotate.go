@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -351,61 +350,5 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 	}
 	v.keys.old.Destroy()
 	v.keys.old = nil
-	return nil
-}
-
-// RotateSigningKey makes a new key that signs tokens from now on. Tokens that the
-// old ones signed stay good for as long as they would have.
-func (v *Vault) RotateSigningKey(ctx context.Context, by access.Caller) (SigningKey, error) {
-	k, release, err := v.use()
-	if err != nil {
-		return SigningKey{}, err
-	}
-	next, err := newSigner(k)
-	release()
-	if err != nil {
-		return SigningKey{}, err
-	}
-	err = v.addSigner(ctx, by, next)
-	if err != nil {
-		next.signer.key.Destroy()
-		return SigningKey{}, err
-	}
-	return SigningKey{next.row.KID, next.signer.key.Public()}, nil
-}
-
-// maxSigners bounds the signing keys. The oldest go; what they signed is long
-// over.
-const maxSigners = 32
-
-func (v *Vault) addSigner(ctx context.Context, by access.Caller, next sealedSigner) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.keys == nil {
-		return ErrSealed
-	}
-	if next.row.Seed.KEKVersion != v.keys.kek.Version() {
-		return ErrRotating
-	}
-	rec := record{action: access.RotateSigningKey, resource: next.row.KID}
-	err := v.doWith(ctx, v.keys, by, rec, func(o *op) error {
-		for _, s := range v.keys.signers[min(maxSigners-1, len(v.keys.signers)):] {
-			if err := signingKeys.Delete(o.Tx, store.Key(s.kid)); err != nil {
-				return err
-			}
-		}
-		if err := o.countWraps(1); err != nil {
-			return err
-		}
-		return signingKeys.Insert(o.Tx, next.row)
-	})
-	if err != nil {
-		return err
-	}
-	kept := min(maxSigners-1, len(v.keys.signers))
-	for _, s := range v.keys.signers[kept:] {
-		s.key.Destroy()
-	}
-	v.keys.signers = append([]signer{next.signer}, slices.Clone(v.keys.signers[:kept])...)
 	return nil
 }
