@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,34 +194,6 @@ func checkValue(t SecretType, value opaque.Bytes) error {
 	return nil
 }
 
-// The limits of tags.
-const (
-	maxTags = 32
-	maxTag  = 64
-)
-
-// checkTags accepts labels that need no quoting anywhere.
-func checkTags(tags []string) error {
-	if len(tags) > maxTags {
-		return invalid("tags", "must not be more than %d", maxTags)
-	}
-	for _, t := range tags {
-		if t == "" || len(t) > maxTag || strings.ContainsFunc(t, func(r rune) bool { return !isTagRune(r) }) {
-			return invalid("tags", "must be 1 to %d letters, digits, '_', '.', ':', '/', '=', '@' or '-' each", maxTag)
-		}
-	}
-	return nil
-}
-
-func isTagRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.:/=@-", r)
-}
-
-// sortedTags returns tags sorted, each once.
-func sortedTags(tags []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(tags)))
-}
-
 // CreateSecret keeps a new secret. A path that is taken in its namespace, by a
 // secret of its own or a shared one, is [ErrExists].
 func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret) (s Secret, err error) {
@@ -282,85 +253,6 @@ func (o *op) aboutSecret(r secretRow) {
 	if r.Honey {
 		o.record.about("honey", "true")
 	}
-}
-
-// A SecretFilter picks secrets for a list. The zero value picks all there are.
-type SecretFilter struct {
-	// Namespace, Type and Tag are what a secret must have, unless empty.
-	Namespace string
-	Type      SecretType
-	Tag       string
-	// Prefix is what its path must begin with.
-	Prefix string
-	// Deleted picks from those that were deleted, in the place of the others.
-	Deleted bool
-}
-
-func (f SecretFilter) picks(s Secret) bool {
-	return (f.Namespace == "" || f.Namespace == s.Namespace) && (f.Type == "" || f.Type == s.Type) &&
-		(f.Tag == "" || slices.Contains(s.Tags, f.Tag)) && strings.HasPrefix(s.Path, f.Prefix)
-}
-
-// picked yields the secrets that f picks and the caller may see.
-func (o *op) picked(f SecretFilter, rows iter.Seq2[Secret, error]) iter.Seq2[Secret, error] {
-	return visible(o, filter(rows, f.picks), func(s Secret) string { return s.Namespace })
-}
-
-// Secrets returns the secrets that f picks, by path.
-func (v *Vault) Secrets(ctx context.Context, by access.Caller, f SecretFilter) (all []Secret, err error) {
-	err = v.look(ctx, by, access.ListSecrets, func(o *op) error {
-		return collect(&all, o.picked(f, o.listed(f)), same)
-	})
-	slices.SortFunc(all, func(a, b Secret) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ID, b.ID))
-	})
-	return all, err
-}
-
-// SecretsPage returns a part of what Secrets does, and the position to go on
-// after, empty at the end. Without filters but the namespace it reads no more
-// than the part.
-func (v *Vault) SecretsPage(ctx context.Context, by access.Caller, f SecretFilter, p Page) (part []Secret, next string, err error) {
-	err = v.look(ctx, by, access.ListSecrets, func(o *op) (err error) {
-		part, next, err = take(p, o.picked(f, o.inOrder(f, store.Key(p.After))), f.position, same)
-		return err
-	})
-	return part, next, err
-}
-
-// inOrder yields the secrets among which those are that f picks, in the order of
-// the list, from behind a position.
-func (o *op) inOrder(f SecretFilter, after store.Key) iter.Seq2[Secret, error] {
-	switch {
-	case f.Deleted:
-		return each(deletedInOrder.From(o.Tx, after, ""), deletedRow.secret)
-	case f.Namespace != "":
-		return each(secretsByPath.From(o.Tx, after, store.Key(f.Namespace)), secretRow.secret)
-	}
-	return each(secretsInOrder.From(o.Tx, after, ""), secretRow.secret)
-}
-
-// position is where a secret stands in the order of inOrder.
-func (f SecretFilter) position(s Secret) string {
-	switch {
-	case f.Deleted:
-		return string(store.Join(s.Path, s.Namespace, s.ID))
-	case f.Namespace != "":
-		return string(store.Join(s.Namespace, s.Path))
-	}
-	return string(store.Join(s.Path, s.Namespace))
-}
-
-// listed yields the secrets among which those are that f picks.
-func (o *op) listed(f SecretFilter) iter.Seq2[Secret, error] {
-	ns := store.Key(f.Namespace)
-	switch {
-	case f.Deleted:
-		return each(deletedSecrets.All(o.Tx, ""), deletedRow.secret)
-	case ns != "":
-		return each(secretsOf.All(o.Tx, ns), secretRow.secret)
-	}
-	return each(secrets.All(o.Tx, ""), secretRow.secret)
 }
 
 // ReadSecret returns a secret and its value, which the caller wipes. The
