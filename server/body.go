@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -25,6 +26,10 @@ const (
 
 // errCrowded is the error about a body that there is no room for, now.
 var errCrowded = errors.New("too many large requests at once; try again")
+
+// errBody is the error about a body that ends early, or is not framed as it
+// says it is.
+var errBody = errors.New("the body could not be read: it ends too early, or its chunks are malformed")
 
 // atMost makes an endpoint refuse bodies longer than n bytes.
 func atMost(n int64, e endpoint) endpoint {
@@ -70,7 +75,10 @@ func readBody(body io.Reader, r *room) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			return b, nil
 		}
-		if err == nil && len(b) == cap(b) {
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w: %w", errBody, err)
+		case len(b) == cap(b):
 			b, err = enlarge(b, r)
 		}
 		if err != nil {

@@ -58,6 +58,7 @@ var problems = []struct {
 	{vault.ErrTokenActive, http.StatusConflict, api.Conflict},
 	{errMediaType, http.StatusUnsupportedMediaType, api.UnsupportedMediaType},
 	{errCrowded, http.StatusTooManyRequests, api.RateLimited},
+	{errBody, http.StatusBadRequest, api.InvalidRequest},
 	{errPath, http.StatusBadRequest, api.InvalidRequest},
 	{vault.ErrTooMany, http.StatusTooManyRequests, api.RateLimited},
 	{vault.ErrSealed, http.StatusServiceUnavailable, api.Sealed},

@@ -165,6 +165,26 @@ func TestStrangersSendNoBody(t *testing.T) {
 	}
 }
 
+// A body that breaks off is the sender's fault, on every route.
+func TestBrokenBodies(t *testing.T) {
+	s := servertest.New(t)
+	for name, framed := range map[string]string{
+		"cut":               "Content-Length: 10\r\n\r\n{",
+		"cut in a chunk":    "Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+		"cut between":       "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"no chunk":          "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n",
+		"a chunk too long":  "Transfer-Encoding: chunked\r\n\r\n1\r\n{}}\r\n0\r\n\r\n",
+		"an endless header": "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 9000) + "\r\n{\r\n0\r\n\r\n",
+	} {
+		for _, route := range []string{"/device/token", "/device/authorize", "/sys/unseal", "/login"} {
+			t.Run(name+route, func(t *testing.T) {
+				a := raw(t, s, "POST "+route+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+framed)
+				wantError(t, a, http.StatusBadRequest, api.InvalidRequest)
+			})
+		}
+	}
+}
+
 func TestSmallBodies(t *testing.T) {
 	s := servertest.New(t)
 	body := func(n int) string { return `{"x":"` + strings.Repeat("x", n) + `"}` }
@@ -387,6 +407,7 @@ func raw(t *testing.T, s *servertest.Server, text string) servertest.Answer {
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
+	_ = conn.(*net.TCPConn).CloseWrite() // a server that has answered may be gone
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
