@@ -188,6 +188,7 @@ func (o *op) lookUp(c *config, path string, names []string, rs rules) error {
 			return err
 		}
 		used := meant[m.Grant]
+		delete(meant, m.Grant) // another spelling of the variable has the same value
 		honey := d.allows() && d.secret.Honey
 		if honey {
 			c.honey = append(c.honey, d.path)

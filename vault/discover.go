@@ -256,21 +256,16 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 	if res.TTL, err = o.tokenTTL(p); err != nil {
 		return DiscoverResult{}, err
 	}
-	spelled := map[string]string{}
 	for _, w := range wishes {
-		switch {
-		case w.item == nil, len(t.Mappings) == maxMappings:
-			res.Unmatched = append(res.Unmatched, w.name)
+		if _, again := res.Mapped[w.name]; again {
 			continue
-		case spelled[w.item.Variable] == "":
-			spelled[w.item.Variable] = w.name
-			t.Mappings = append(t.Mappings, mapping{w.name, w.item.Variable, w.item.Path, w.item.SecretID, w.item.Grant})
-			o.record.about(w.item.Path, "mapped")
-		case spelled[w.item.Variable] != w.name:
-			// One value under a thousand spellings would be a thousand values.
+		}
+		if w.item == nil || len(t.Mappings) == maxMappings {
 			res.Unmatched = append(res.Unmatched, w.name)
 			continue
 		}
+		t.Mappings = append(t.Mappings, mapping{w.name, w.item.Variable, w.item.Path, w.item.SecretID, w.item.Grant})
+		o.record.about(w.item.Path, "mapped")
 		res.Mapped[w.name] = w.item.Path
 	}
 	if len(t.Mappings) == 0 {

@@ -139,15 +139,19 @@ func TestDenialHoldsInEverySpelling(t *testing.T) {
 	}
 }
 
-// One variable is one value, however many spellings ask for it.
-func TestOneSpellingOfAVariable(t *testing.T) {
+// A variable has its value by every spelling that asks for it.
+func TestSpellingsOfAVariable(t *testing.T) {
 	_, h, _, _ := ready(t)
 	res, err := h.rediscover("app", "KEY", "Key", "key", "KEY")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(res.Unmatched, []string{"Key", "key"}) || len(res.Mapped) != 1 {
+	if len(res.Unmatched) != 0 || !res.FullMatched || len(res.Mapped) != 3 {
 		t.Errorf("got %+v", res)
+	}
+	values, err := h.fetch("app", res.Token.Reveal())
+	if err != nil || len(values) != 3 || values["Key"] != values["KEY"] || values["key"] != values["KEY"] || values["KEY"] == "" {
+		t.Errorf("got %d values, %v", len(values), err)
 	}
 }
 
