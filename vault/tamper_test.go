@@ -2,10 +2,13 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
@@ -256,13 +259,15 @@ func TestVerifyAuditNamesTheRow(t *testing.T) {
 		records []store.Record
 		seq     uint64
 	}{
-		"flipped":     {[]store.Record{all[0], {Seq: 2, Value: flipped}, all[2]}, 2},
-		"dropped":     {[]store.Record{all[0], all[2]}, 2},
-		"swapped":     {[]store.Record{all[0], {Seq: 2, Value: all[2].Value}, {Seq: 3, Value: all[1].Value}}, 2},
-		"cut off":     {all[:2], 3},
-		"beheaded":    {all[1:], 1},
-		"wiped":       {nil, 1},
-		"unparseable": {[]store.Record{all[0], {Seq: 2, Value: []byte("x")}, all[2]}, 2},
+		"flipped":      {[]store.Record{all[0], {Seq: 2, Value: flipped}, all[2]}, 2},
+		"re-dated":     {[]store.Record{all[0], {Seq: 2, Value: redated(t, all[1].Value, false)}, all[2]}, 2},
+		"and rehashed": {[]store.Record{all[0], all[1], {Seq: 3, Value: redated(t, all[2].Value, true)}}, 3},
+		"dropped":      {[]store.Record{all[0], all[2]}, 2},
+		"swapped":      {[]store.Record{all[0], {Seq: 2, Value: all[2].Value}, {Seq: 3, Value: all[1].Value}}, 2},
+		"cut off":      {all[:2], 3},
+		"beheaded":     {all[1:], 1},
+		"wiped":        {nil, 1},
+		"unparseable":  {[]store.Record{all[0], {Seq: 2, Value: []byte("x")}, all[2]}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			edit(t, db, rewrite(c.records))
@@ -281,6 +286,27 @@ func TestVerifyAuditNamesTheRow(t *testing.T) {
 	if report, err := v.VerifyAudit(t.Context()); err != nil || report.Broken != nil {
 		t.Errorf("got %+v, %v", report, err)
 	}
+}
+
+// redated returns a record as if it had happened an hour later, as somebody
+// would write it who lacks the key of the MAC, with the row hash that it has then
+// or the one that it had.
+func redated(t *testing.T, record []byte, rehash bool) []byte {
+	t.Helper()
+	r, err := audit.ParseRecord(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Entry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Time = e.Time.Add(time.Hour)
+	r.Enc = e.Encode()
+	if rehash {
+		r.RowHash = sha256.Sum256(slices.Concat([]byte("cortex/audit/1"), r.PrevHash[:], r.Enc))
+	}
+	return r.Marshal()
 }
 
 // A slot or sealed key of another vault does not open here.

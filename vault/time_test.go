@@ -3,6 +3,8 @@ package vault_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -97,17 +99,73 @@ func TestReplayAcrossRestart(t *testing.T) {
 		_, err := h.send(q)
 		want(t, err, vault.ErrReplay)
 
-		ctx, stop := context.WithCancel(t.Context())
-		ran := make(chan error)
-		go func() { ran <- h.v.Run(ctx) }()
-		time.Sleep(20 * time.Minute) // housekeeping purges what is too old for any clock
-		stop()
-		if err := <-ran; err != nil {
-			t.Error(err)
-		}
+		houseKept(t, h.v, 20*time.Minute) // what is too old for any clock is purged
 		_, err = h.send(q)
 		want(t, err, vault.ErrClockSkew)
 	})
+}
+
+// A message stays used if the vault is started again with its clock before or
+// after where it was, by less than the window for messages or by more. Each
+// bubble starts at one and the same moment.
+func TestReplayAcrossRestartWithAnotherClock(t *testing.T) {
+	config := vault.Config{RequireAttestation: true}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "vault.db")
+	var h *host
+	var early, late question
+	synctest.Test(t, func(t *testing.T) { // housekeeping runs under a clock that is fast
+		h = enrol(t, vaulttest.On(t, storetest.Open(t, path), config), "", "bot")
+		early = h.ask("app")
+		if _, err := h.send(early); err != nil {
+			t.Fatal(err)
+		}
+		houseKept(t, h.v, 20*time.Minute)
+		late = h.ask("app")
+		late.Regenerate = true
+		if _, err := h.send(late); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for name, clock := range map[string]struct {
+		ahead time.Duration
+		early error
+		late  error
+	}{
+		"set back":       {0, vault.ErrReplay, vault.ErrClockSkew},
+		"set back a bit": {16 * time.Minute, vault.ErrClockSkew, vault.ErrReplay},
+		"set on a bit":   {24 * time.Minute, vault.ErrClockSkew, vault.ErrReplay},
+		"set on":         {26 * time.Minute, vault.ErrClockSkew, vault.ErrClockSkew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			copied := filepath.Join(t.TempDir(), "vault.db")
+			if err := os.CopyFS(filepath.Dir(copied), os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(clock.ahead)
+				h := *h
+				h.t, h.v = t, vaulttest.On(t, storetest.Open(t, copied), config)
+				_, err := h.send(early)
+				want(t, err, clock.early)
+				_, err = h.send(late)
+				want(t, err, clock.late)
+			})
+		})
+	}
+}
+
+// houseKept runs a vault for that long, with its housekeeping.
+func houseKept(t *testing.T, v *vault.Vault, long time.Duration) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error)
+	go func() { ran <- v.Run(ctx) }()
+	time.Sleep(long)
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
 }
 
 // Whoever fails chooses how often; the record stays bounded and says how often.
