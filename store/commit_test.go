@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
@@ -322,6 +324,20 @@ func TestAloneIsOneCommitEach(t *testing.T) {
 	}
 }
 
+// Nobody waits for a timer: a bubble's clock goes on only for one.
+func TestAloneWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := storetest.New(t)
+		start := time.Now()
+		for i := range 20 {
+			update(t, db, func(tx *store.Tx) error { return notes.Insert(tx, note{ID: fmt.Sprint(i)}) })
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
 // TestTogether counts what 64 writers, each coming back as soon as it is
 // answered, share. It depends on no clock.
 func TestTogether(t *testing.T) {
@@ -386,6 +402,39 @@ func TestSerialisable(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Of all who want one key of a unique index at once, one gets it; and whoever
+// looks in between sees an index that agrees with the rows.
+func TestUniqueTogether(t *testing.T) {
+	db := storetest.New(t)
+	const rivals, rounds = 32, 20
+	for round := range rounds {
+		mail := store.Key(fmt.Sprintf("%d@x", round))
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for i := range rivals {
+			wg.Go(func() {
+				// Half of them come with a new row, half have one that changes.
+				p := person{ID: fmt.Sprintf("%d-%d", i, round*(i%2))}
+				write := people.Insert
+				if i%2 == 0 {
+					write = people.Put
+				}
+				p.Mail = string(mail)
+				switch err := db.Update(t.Context(), func(tx *store.Tx) error { return write(tx, p) }); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, store.ErrExists):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d have %s", won.Load(), mail)
+		}
+	}
 }
 
 func TestChanged(t *testing.T) {
