@@ -1,9 +1,12 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -77,6 +80,37 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 	} {
 		if secret == "" || strings.Contains(log, strings.ToLower(secret)) {
 			t.Errorf("%s is in the log", name)
+		}
+	}
+}
+
+// What opens something is in the vault's file sealed or as a hash.
+func TestCredentialsStayOutOfTheFile(t *testing.T) {
+	s := unlimited(t)
+	const canary = "canary-8c1f7a"
+	s.Grant(t, "app", s.Secret(t, "openai_api_key", canary))
+	a := s.Enrol(t, "bot")
+	got := a.Obtain(t, "app", "OPENAI_API_KEY")
+	signed := a.Discovery("app", "OPENAI_API_KEY")
+	signed.RegenerateToken, signed.SignedToken = new(true), true
+	var second servertest.Discovered
+	a.Send(t, signed).JSON(t, &second)
+	var device api.DeviceAuthorization
+	s.Do(t, servertest.Request{Method: "POST", Path: "/device/authorize", Body: `{}`}).JSON(t, &device)
+	file, err := os.ReadFile(s.DB.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(file, []byte("openai_api_key")) {
+		t.Fatal("nothing is in the file")
+	}
+	for name, secret := range map[string]string{
+		"a value": canary, "the admin token": s.AdminToken, "the access token": a.AccessToken, "a project token": got.Token,
+		"its successor": second.Token, "a JWT": second.Signed, "a device code": string(device.DeviceCode.Reveal()), "the password": servertest.Password,
+	} {
+		raw, err := hex.DecodeString(secret)
+		if secret == "" || bytes.Contains(file, []byte(secret)) || err == nil && bytes.Contains(file, raw) {
+			t.Errorf("%s is in the file", name)
 		}
 	}
 }
