@@ -6,19 +6,46 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// AuditLogs returns the newest audit rows, newest first: limit of them, or as
-// many as the server likes if it is 0. Older servers ignore the limit.
-func (c *Client) AuditLogs(ctx context.Context, limit int) ([]api.AuditRow, error) {
-	var query url.Values
-	if limit > 0 {
-		query = url.Values{"limit": {strconv.Itoa(limit)}}
+// An AuditFilter picks audit rows: what is not empty must fit. The zero value
+// picks all there are. Older servers ignore it.
+type AuditFilter struct {
+	Project, Agent, Action string
+	// Status picks rows that say more behind a colon as well: "refused".
+	Status string
+	// Since and Until bound the time: not before the one, before the other.
+	Since, Until time.Time
+}
+
+func (f AuditFilter) query() url.Values {
+	q := span(f.Since, f.Until)
+	for name, value := range map[string]string{"project": f.Project, "agent": f.Agent, "action": f.Action, "status": f.Status} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
-	return admin[[]api.AuditRow](ctx, c, http.MethodGet, at("/admin/audit-logs"), query, nil)
+	return q
+}
+
+// span puts a span of time into a query, as far as it is bounded.
+func span(since, until time.Time) url.Values {
+	q := url.Values{}
+	for name, t := range map[string]time.Time{"since": since, "until": until} {
+		if !t.IsZero() {
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return q
+}
+
+// AuditLogs returns the newest audit rows that f picks, newest first: as many
+// as the server likes to find at a time.
+func (c *Client) AuditLogs(ctx context.Context, f AuditFilter) ([]api.AuditRow, error) {
+	return admin[[]api.AuditRow](ctx, c, http.MethodGet, at("/admin/audit-logs"), f.query(), nil)
 }
 
 // JWKS returns the public halves of the server's signing keys.

@@ -447,8 +447,11 @@ func TestAdminRoutes(t *testing.T) {
 		{func() error { _, err := c.Namespaces(ctx); return err }, "GET /admin/namespaces", ""},
 		{func() error { _, err := c.CreateNamespace(ctx, api.CreateNamespace{Name: "n"}); return err }, "POST /admin/namespaces", `{"name":"n"}`},
 		{func() error { _, err := c.DeleteNamespace(ctx, "n"); return err }, "DELETE /admin/namespaces/n", ""},
-		{func() error { _, err := c.AuditLogs(ctx, 0); return err }, "GET /admin/audit-logs", ""},
-		{func() error { _, err := c.AuditLogs(ctx, 20); return err }, "GET /admin/audit-logs?limit=20", ""},
+		{func() error { _, err := c.AuditLogs(ctx, AuditFilter{}); return err }, "GET /admin/audit-logs", ""},
+		{func() error {
+			_, err := c.AuditLogs(ctx, AuditFilter{Project: "p", Agent: "a", Action: "x", Status: "s", Since: time.Unix(1, 5), Until: time.Unix(2, 0)})
+			return err
+		}, "GET /admin/audit-logs?action=x&agent=a&project=p&since=1970-01-01T00%3A00%3A01.000000005Z&status=s&until=1970-01-01T00%3A00%3A02Z", ""},
 		{func() error { _, err := c.Devices(ctx); return err }, "GET /admin/devices", ""},
 		{func() error {
 			_, err := c.ApproveDevice(ctx, "", api.ApproveDevice{UserCode: "u", AgentID: "a"})

@@ -107,3 +107,9 @@ func (c *Client) AllDaemonSessions(ctx context.Context) iter.Seq2[api.DaemonSess
 func (c *Client) AllAllowedDaemons(ctx context.Context) iter.Seq2[api.AllowedDaemon, error] {
 	return pages[api.AllowedDaemon](ctx, c, at("/admin/allowed-daemon-versions"), nil)
 }
+
+// AllAuditLogs yields the audit rows that f picks, newest first, however many
+// that is.
+func (c *Client) AllAuditLogs(ctx context.Context, f AuditFilter) iter.Seq2[api.AuditRow, error] {
+	return pages[api.AuditRow](ctx, c, at("/admin/audit-logs"), f.query())
+}

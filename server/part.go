@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,19 @@ func (s *Server) part(q *request) (p part, err error) {
 		p.After, err = s.vault.OpenCursor(p.list, cursor)
 	}
 	return p, err
+}
+
+// limit returns the query parameter of that name, most if there is none.
+func (q *request) limit(most int) (int, error) {
+	text, err := q.query("limit")
+	if err != nil || text == "" {
+		return most, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, &vault.InvalidError{Field: "limit", Reason: "must be a number from 1 to " + strconv.Itoa(most)}
+	}
+	return n, nil
 }
 
 // listOf names the list that a URL asks for a part of.

@@ -74,13 +74,15 @@ func (q *request) namespace() (string, error) {
 func (q *request) query(name string) (string, error) {
 	values, err := url.ParseQuery(q.URL.RawQuery)
 	if err != nil {
-		return "", &vault.InvalidError{Field: "the query", Reason: "cannot be decoded"}
+		return "", errQuery
 	}
 	if len(values[name]) > 1 {
 		return "", &vault.InvalidError{Field: name, Reason: "is there more than once"}
 	}
 	return values.Get(name), nil
 }
+
+var errQuery = &vault.InvalidError{Field: "the query", Reason: "cannot be decoded"}
 
 // flag returns a query parameter that says yes or no; no if it is not there.
 func (q *request) flag(name string) (bool, error) {

@@ -35,7 +35,7 @@ func TestRemap(t *testing.T) {
 	if item.Path != "db/read_only" || item.Asked != "database_url" {
 		t.Errorf("%+v", item)
 	}
-	rows, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
+	rows, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

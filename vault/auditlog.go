@@ -2,70 +2,13 @@ package vault
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"iter"
 
 	"github.com/cortex-auth/cortex/store"
-	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
-
-// maxAuditRows bounds one answer.
-const maxAuditRows = 1000
-
-// An AuditQuery says which entries to return.
-type AuditQuery struct {
-	// Limit is how many, at most 1000. If zero, 1000.
-	Limit int
-}
-
-// An AuditRow is an entry with what chains it.
-type AuditRow struct {
-	audit.Entry
-	// PrevHash is the hash of the entry before, in hex; empty for the first.
-	PrevHash string
-	// MAC is the entry's MAC, in hex.
-	MAC string
-}
-
-// AuditLog returns entries, newest first.
-func (v *Vault) AuditLog(ctx context.Context, by access.Caller, q AuditQuery) (all []AuditRow, err error) {
-	limit := q.Limit
-	if limit <= 0 || limit > maxAuditRows {
-		limit = maxAuditRows
-	}
-	err = v.look(ctx, by, access.ReadAudit, func(o *op) error {
-		all = []AuditRow{}
-		for r, err := range records(entries.Backward(o.Tx, 0)) {
-			if err != nil {
-				return err
-			}
-			row, err := auditRow(r)
-			if err != nil {
-				return err
-			}
-			if all = append(all, row); len(all) == limit {
-				break
-			}
-		}
-		return nil
-	})
-	return all, err
-}
-
-func auditRow(r audit.Record) (AuditRow, error) {
-	e, err := r.Entry()
-	if err != nil {
-		return AuditRow{}, err
-	}
-	row := AuditRow{Entry: e, MAC: hex.EncodeToString(r.MAC[:])}
-	if e.Seq > 1 {
-		row.PrevHash = hex.EncodeToString(r.PrevHash[:])
-	}
-	return row, nil
-}
 
 // VerifyAudit replays the trail with its key.
 func (v *Vault) VerifyAudit(ctx context.Context) (audit.Report, error) {

@@ -223,7 +223,7 @@ func (v *Vault) KeepSecrets(ctx context.Context, by access.Caller, b Bulk) (res 
 	defer wipeEntries(all)
 	ns := namespaceOr(b.Namespace)
 	err = v.do(ctx, by, record{action: access.ImportSecrets, resource: cmp.Or(b.Prefix, ns)}, func(o *op) error {
-		o.record.about("namespace", ns)
+		o.record.about(ns, "namespace="+ns)
 		if err := o.within(ns); err != nil {
 			return err
 		}

@@ -87,13 +87,13 @@ func TestBulk(t *testing.T) {
 	if got := paths(t, v); got != "app/db_host:h2@2 app/db_password:a b\n#c@1 app/empty:@1 app/new:n@1" {
 		t.Errorf("kept %q", got)
 	}
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 6})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 6})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rows {
 		if r.Action == "import_secrets" && strings.Contains(decisions(r), "app/db_host=updated") {
-			if got := decisions(r); got != "namespace=default app/db_host=updated app/empty=unchanged app/new=unchanged" {
+			if got := decisions(r); got != "default=namespace=default app/db_host=updated app/empty=unchanged app/new=unchanged" {
 				t.Errorf("recorded %s", got)
 			}
 		}
@@ -219,7 +219,7 @@ func TestBulkIsOneRecord(t *testing.T) {
 	if err != nil || len(r.Created) != vault.MaxBulk {
 		t.Fatalf("%d created, %v", len(r.Created), err)
 	}
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 2})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 2})
 	if err != nil || rows[0].Action != "import_secrets" || len(rows[0].Resources) != vault.MaxBulk+1 || rows[1].Action == "import_secrets" {
 		t.Errorf("recorded %d things of %s: %v", len(rows[0].Resources), rows[0].Action, err)
 	}

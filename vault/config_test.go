@@ -57,7 +57,7 @@ func TestConfig(t *testing.T) {
 	if want := "pw=" + strings.Repeat(`<&'"= `, 2) + `<&'"=` + "\n"; err != nil || got != want {
 		t.Fatalf("got %q, want %q: %v", got, want, err)
 	}
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestConfigRefuses(t *testing.T) {
 	drop := policy(vault.NewPolicy{Denied: []string{"conf"}})
 	_, err = h.config("app", "conf", bearer)
 	want(t, err, vault.ErrDenied)
-	rows, _ := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
+	rows, _, _ := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
 	if len(rows[0].Resources) != 1 || rows[0].Resources[0].Decision != "template:denied:policy=p" {
 		t.Errorf("recorded %+v", rows[0])
 	}

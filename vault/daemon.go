@@ -372,6 +372,7 @@ func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) 
 			return err
 		}
 		o.record.agent = s.AgentID
+		o.record.about(s.ID, "namespace="+s.Namespace)
 		if err := o.within(s.Namespace); err != nil {
 			return err
 		}

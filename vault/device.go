@@ -337,6 +337,7 @@ func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, 
 			if namespace != "" && a.Namespace != namespace {
 				continue
 			}
+			o.record.about(a.ID, "namespace="+a.Namespace)
 			if err := o.within(a.Namespace); err != nil {
 				return err
 			}

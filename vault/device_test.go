@@ -25,7 +25,7 @@ func TestPendingDevicesAreBounded(t *testing.T) {
 			}
 			return nil
 		})
-		before, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
+		before, _, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestPendingDevicesAreBounded(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		after, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
+		after, _, err := v.AuditLog(t.Context(), testAdmin, AuditQuery{})
 		if err != nil || len(after) > len(before)+1 {
 			t.Errorf("100 refusals made %d entries, %v", len(after)-len(before), err)
 		}

@@ -203,6 +203,7 @@ func (v *Vault) ApproveDevice(ctx context.Context, by access.Caller, r DeviceApp
 		if err != nil {
 			return err
 		}
+		o.record.about(a.ID, "namespace="+a.Namespace)
 		if err := o.within(a.Namespace); err != nil {
 			return err
 		}
@@ -300,7 +301,8 @@ func (o *op) changeKey(a agentRow, row deviceRow, confirmed bool) (agentRow, err
 		return agentRow{}, err
 	}
 	a.Public, a.Proved = row.Public, true
-	change := record{action: access.AgentKeyChange, agent: a.AgentID, resource: row.UserCode, namespace: a.Namespace}
+	change := record{action: access.AgentKeyChange, agent: a.AgentID, resource: row.UserCode}
+	change.about(a.ID, "namespace="+a.Namespace)
 	change.about(old, "old key")
 	change.about(proof.EncodeKey(a.Public), "new key")
 	o.alarm(change)

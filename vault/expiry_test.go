@@ -29,7 +29,7 @@ func expiring(t *testing.T, v *vault.Vault, path string, in time.Duration) vault
 // count returns how often an action of a path was recorded.
 func count(t *testing.T, v *vault.Vault, action, path string) (n int) {
 	t.Helper()
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1000})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestExpiredIsWithheld(t *testing.T) {
 		if err != nil || len(res.Withheld) != 1 || res.Withheld[0] != "KEY" || len(res.Values) != 1 {
 			t.Fatalf("got %+v, %v", res, err)
 		}
-		rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
+		rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
 		if err != nil || !strings.Contains(decisions(rows[0]), "key=withheld:expired") {
 			t.Errorf("recorded %v, %v", rows, err)
 		}

@@ -28,7 +28,7 @@ func TestFetch(t *testing.T) {
 	if len(values) != 1 || values["KEY"] != "value" {
 		t.Errorf("got %v", values)
 	}
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,12 +148,8 @@ func (o *op) namespaceOf(r record) string {
 	if known := cmp.Or(r.namespace, o.by.Namespace); known != "" {
 		return known
 	}
-	for _, about := range r.resources {
-		for word := range strings.FieldsSeq(about.Decision) {
-			if name, ok := strings.CutPrefix(word, "namespace="); ok {
-				return name
-			}
-		}
+	for name := range namespacesOf(r.resources) {
+		return name
 	}
 	return ""
 }

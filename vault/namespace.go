@@ -48,6 +48,7 @@ func (v *Vault) CreateNamespace(ctx context.Context, by access.Caller, name stri
 	err = v.do(ctx, by, record{action: access.CreateNamespace, resource: name}, func(o *op) error {
 		row := namespaceRow{Name: name, Description: description, Created: o.now.UnixNano()}
 		n = row.namespace()
+		o.record.about(name, "namespace="+name)
 		if err := o.within(name); err != nil {
 			return err
 		}
@@ -72,6 +73,7 @@ func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name stri
 		return invalid("name", "is the default namespace, which cannot be deleted")
 	}
 	return v.do(ctx, by, record{action: access.DeleteNamespace, resource: name}, func(o *op) error {
+		o.record.about(name, "namespace="+name)
 		if err := o.within(name); err != nil {
 			return err
 		}

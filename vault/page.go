@@ -35,11 +35,13 @@ func take[R, T any](p Page, rows iter.Seq2[R, error], at func(R) string, of func
 
 // A cursor is what a client sends back to get the next page:
 //
-//	tag, 16 bytes │ position
+//	tag, 16 bytes │ position, masked
 //
 // in base64url without padding. The tag is an HMAC under the index key, cut to
 // its first half, over the list and the position: a cursor is good for the list
 // it was made for, with the same filters, and not to be made by anybody else.
+// The mask is made of the tag under the same key: a position may say more of
+// the list than the rows that its reader may see.
 const (
 	cursorTag = 16
 	maxCursor = 4 << 10
@@ -54,7 +56,7 @@ func (v *Vault) SealCursor(list, position string) (string, error) {
 	}
 	defer release()
 	tag := k.cursorTag(list, position)
-	return base64.RawURLEncoding.EncodeToString(append(tag, position...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(tag, k.cursorMask(tag, []byte(position))...)), nil
 }
 
 // OpenCursor returns the position that a cursor of the list was made for; an
@@ -69,7 +71,7 @@ func (v *Vault) OpenCursor(list, cursor string) (position string, err error) {
 	if err != nil || len(b) < cursorTag || len(cursor) > maxCursor {
 		return "", errCursor
 	}
-	position = string(b[cursorTag:])
+	position = string(k.cursorMask(b[:cursorTag], b[cursorTag:]))
 	if subtle.ConstantTimeCompare(b[:cursorTag], k.cursorTag(list, position)) != 1 {
 		return "", errCursor
 	}
@@ -81,4 +83,16 @@ var errCursor = invalid("cursor", "is not one that this list, with these filters
 func (k *keys) cursorTag(list, position string) []byte {
 	tag := k.index.Tag([]byte("list-cursor"), []byte(list), []byte(position))
 	return tag[:cursorTag]
+}
+
+// cursorMask masks a position, or takes its mask off.
+func (k *keys) cursorMask(tag, position []byte) []byte {
+	var mask []byte
+	for block := byte(0); len(mask) < len(position); block++ {
+		part := k.index.Tag([]byte("list-cursor-mask"), tag, []byte{block})
+		mask = append(mask, part[:]...)
+	}
+	masked := make([]byte, len(position))
+	subtle.XORBytes(masked, position, mask)
+	return masked
 }

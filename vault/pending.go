@@ -284,6 +284,12 @@ func (o *op) dropPendings(rows iter.Seq2[pendingRow, error]) error {
 	return nil
 }
 
+// identify says in a record whom a request is from, and what it is about.
+func (r pendingRow) identify(rec *record) {
+	rec.agent, rec.project = r.AgentID, r.Project
+	rec.about(r.ID, "namespace="+r.Namespace)
+}
+
 // undecided returns a request that nobody has decided, and completes the
 // record with whom it is about.
 func (o *op) undecided(id string) (pendingRow, error) {
@@ -291,7 +297,7 @@ func (o *op) undecided(id string) (pendingRow, error) {
 	if err != nil {
 		return pendingRow{}, err
 	}
-	o.record.agent, o.record.project = row.AgentID, row.Project
+	row.identify(&o.record)
 	if err := o.within(row.Namespace); err != nil {
 		return pendingRow{}, err
 	}
@@ -383,7 +389,7 @@ func (v *Vault) DeleteGrant(ctx context.Context, by access.Caller, id string) er
 		if err != nil {
 			return err
 		}
-		o.record.agent, o.record.project = row.AgentID, row.Project
+		row.identify(&o.record)
 		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
@@ -434,9 +440,9 @@ func (o *op) expirePendings(n int) (said []record, err error) {
 			return nil, err
 		}
 		o.tellPending(r, grantExpired)
-		said = append(said, record{
-			action: access.ExpirePendingGrant, agent: r.AgentID, project: r.Project, resource: r.ID, status: statusExpired,
-		})
+		rec := record{action: access.ExpirePendingGrant, resource: r.ID, status: statusExpired}
+		r.identify(&rec)
+		said = append(said, rec)
 	}
 	return said, nil
 }

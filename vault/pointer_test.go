@@ -65,7 +65,7 @@ func TestJSONConfigIsDelivered(t *testing.T) {
 	if len(got) != 4 {
 		t.Errorf("got %d values", len(got))
 	}
-	rows, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
+	rows, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

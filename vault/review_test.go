@@ -309,7 +309,7 @@ func TestRecordSaysWhat(t *testing.T) {
 	if _, value, err := v.ReadSecret(ctx, admin, s.ID); err != nil || value.Len() != 1 {
 		t.Fatal(err)
 	}
-	rows, err := v.AuditLog(ctx, admin, vault.AuditQuery{})
+	rows, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestSealedRefusesEverything(t *testing.T) {
 			_, err := v.CreateAgent(ctx, admin, vault.NewAgent{AgentID: "a", Key: public(newKey(t))})
 			return err
 		},
-		"audit": func() error { _, err := v.AuditLog(ctx, admin, vault.AuditQuery{}); return err },
+		"audit": func() error { _, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{}); return err },
 		"jwks":  func() error { _, err := v.JWKS(ctx); return err },
 		"admin": func() error {
 			_, err := v.AuthenticateAdmin(ctx, vaulttest.Password(), vaulttest.Origin)

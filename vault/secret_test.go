@@ -110,7 +110,7 @@ func TestOnlyAdminsManage(t *testing.T) {
 			want(t, v.DeleteSecret(ctx, by, s.ID), vault.ErrDenied)
 			_, err = v.Secrets(ctx, by, vault.SecretFilter{})
 			want(t, err, vault.ErrDenied)
-			_, err = v.AuditLog(ctx, by, vault.AuditQuery{})
+			_, _, err = v.AuditLog(ctx, by, vault.AuditQuery{})
 			want(t, err, vault.ErrDenied)
 		})
 	}

@@ -79,7 +79,7 @@ func TestSharedSecretAndPolicies(t *testing.T) {
 	if res, err := h.fetchResult("app", token); err != nil || len(res.Withheld) != 1 {
 		t.Errorf("got %+v, %v", res, err)
 	}
-	rows, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
+	rows, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{Limit: 1})
 	if err != nil || !strings.Contains(decisions(rows[0]), "closed/open=denied:policy=p") {
 		t.Errorf("recorded %v, %v", rows, err)
 	}

@@ -190,7 +190,7 @@ func TestFailuresAreCounted(t *testing.T) {
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
-		rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{})
+		rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{})
 		if err != nil {
 			t.Fatal(err)
 		}

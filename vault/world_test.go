@@ -213,7 +213,7 @@ func keep(t *testing.T, v *vault.Vault, namespace, path, value string) vault.Sec
 // actions returns the action and status of the newest n entries, newest first.
 func actions(t *testing.T, v *vault.Vault, n int) []string {
 	t.Helper()
-	rows, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: n})
+	rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Limit: n})
 	if err != nil {
 		t.Fatal(err)
 	}
