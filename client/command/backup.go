@@ -25,14 +25,15 @@ func Backup() *cli.Command {
 as secret as the operator password is good. Names are in it in clear. It is checked as
 it arrives. "cortex restore" makes a vault of it.
 
-The admin token comes from ADMIN_TOKEN, or the file of --admin-token-file.`,
+The admin token comes from ADMIN_TOKEN, or the file of --admin-token-file, or is asked
+for.`,
 		Flags: []cli.Flag{
 			urlFlag(&url),
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write, which must not exist", Required: true, Destination: &out, TakesFile: true},
 			adminTokenFlag(&tokenFile),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			token, err := adminToken(tokenFile)
+			token, err := adminToken(ctx, tokenFile)
 			if err != nil {
 				return err
 			}

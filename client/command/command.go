@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
@@ -19,7 +20,7 @@ import (
 
 // All returns the verbs that cortex-cli and cortex share, besides the daemon's.
 func All() []*cli.Command {
-	return append([]*cli.Command{runCommand(), genKey(), signProof(), discover()}, Keys()...)
+	return slices.Concat([]*cli.Command{runCommand(), genKey(), signProof(), discover()}, Admin(), Keys())
 }
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,42 +17,14 @@ func Keys() []*cli.Command {
 	return []*cli.Command{changePassword(), rotateKey(), rotateSigningKey(), shamir(), sealCommand(), unsealCommand(), sealStatus()}
 }
 
-// keyFlags are what the verbs of an administrator about keys have in common.
+// keyFlags are what the verbs about keys have in common.
 type keyFlags struct {
-	url, tokenFile, currentFile string
-	json                        bool
-}
-
-func (f *keyFlags) flags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{
-		urlFlag(&f.url),
-		adminTokenFlag(&f.tokenFile),
-		jsonFlag(&f.json),
-	}, more...)
+	adminFlags
+	currentFile string
 }
 
 func (f *keyFlags) current() cli.Flag {
 	return &cli.StringFlag{Name: "current-file", Usage: "`FILE` with the current operator password", Destination: &f.currentFile, TakesFile: true}
-}
-
-// client returns a client of the server, with the admin token.
-func (f *keyFlags) client() (*client.Client, error) {
-	token, err := adminToken(f.tokenFile)
-	if err != nil {
-		return nil, err
-	}
-	return client.New(client.Config{URL: f.url, AdminToken: token})
-}
-
-// answer shows what came of a request: the whole answer, or lines that say so.
-func (f *keyFlags) answer(cmd *cli.Command, out any, lines ...string) error {
-	if f.json {
-		return writeJSON(cmd.Root().Writer, out)
-	}
-	for _, line := range lines {
-		say(cmd, "%s", line)
-	}
-	return nil
 }
 
 // currentPassword asks for the operator's password where an account has to give
@@ -65,7 +36,7 @@ func (f *keyFlags) currentPassword(ctx context.Context, c *client.Client) (opaqu
 			return opaque.Bytes{}, err
 		}
 	}
-	return secretFrom(ctx, f.currentFile, "Current operator password: ")
+	return secretFrom(ctx, f.currentFile, "current operator password")
 }
 
 func newFileFlag(dst *string) cli.Flag {
@@ -76,7 +47,7 @@ func changePassword() *cli.Command {
 	var f keyFlags
 	var newFile string
 	var recovered bool
-	return &cli.Command{
+	return f.verb(&cli.Command{
 		Name:  "change-password",
 		Usage: "give the vault another operator password",
 		Description: `Asks for the current password and for the new one, twice. The key stays the same, and
@@ -84,42 +55,40 @@ so do recovery shares. After a recovery nobody knows the current one: --recovere
 
 Example:
    cortex change-password --url https://vault.example.com`,
-		Flags: f.flags(f.current(), newFileFlag(&newFile),
-			&cli.BoolFlag{Name: "recovered", Usage: "the vault was opened with shares; do not ask for the current password", Destination: &recovered}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := f.client()
-			if err != nil {
-				return err
-			}
-			var current opaque.Bytes
-			if !recovered {
-				if current, err = secretFrom(ctx, f.currentFile, "Current operator password: "); err != nil {
-					return err
-				}
-			}
-			defer current.Wipe()
-			next, err := newPassword(ctx, newFile)
-			if err != nil {
-				return err
-			}
-			defer next.Wipe()
-			in := api.ChangeKEKPassword{NewPassword: api.NewValue(next.Reveal())}
-			if !recovered {
-				in.CurrentPassword = api.NewValue(current.Reveal())
-			}
-			out, err := c.ChangeKEKPassword(ctx, in)
-			if err != nil {
-				return err
-			}
-			return f.answer(cmd, out, "cortex: the operator password was changed")
+		Flags: []cli.Flag{
+			f.current(), newFileFlag(&newFile),
+			&cli.BoolFlag{Name: "recovered", Usage: "the vault was opened with shares; do not ask for the current password", Destination: &recovered},
 		},
-	}
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		var current opaque.Bytes
+		if !recovered {
+			var err error
+			if current, err = secretFrom(ctx, f.currentFile, "current operator password"); err != nil {
+				return err
+			}
+		}
+		defer current.Wipe()
+		next, err := newPassword(ctx, newFile, "operator password")
+		if err != nil {
+			return err
+		}
+		defer next.Wipe()
+		in := api.ChangeKEKPassword{NewPassword: api.NewValue(next.Reveal())}
+		if !recovered {
+			in.CurrentPassword = api.NewValue(current.Reveal())
+		}
+		out, err := c.ChangeKEKPassword(ctx, in)
+		if err != nil {
+			return err
+		}
+		return f.answer(cmd, out, "the operator password was changed")
+	})
 }
 
 func rotateKey() *cli.Command {
 	var f keyFlags
 	var newFile string
-	return &cli.Command{
+	return f.verb(&cli.Command{
 		Name:  "rotate-key",
 		Usage: "give the vault a new key under a new operator password",
 		Description: `Everything is wrapped anew under a new key, while the server goes on; this waits for
@@ -128,48 +97,35 @@ are void: split the key again.
 
 Example:
    cortex rotate-key --url https://vault.example.com`,
-		Flags: f.flags(f.current(), newFileFlag(&newFile)),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := f.client()
-			if err != nil {
+		Flags: []cli.Flag{f.current(), newFileFlag(&newFile)},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		current, err := f.currentPassword(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer current.Wipe()
+		next, err := newPassword(ctx, newFile, "operator password")
+		if err != nil {
+			return err
+		}
+		defer next.Wipe()
+		in := api.RotateKey{NewKEKPassword: api.NewValue(next.Reveal())}
+		if current.Len() > 0 {
+			in.CurrentPassword = api.NewValue(current.Reveal())
+		}
+		out, err := c.RotateKey(ctx, in)
+		if err != nil {
+			return err
+		}
+		if !out.Finished {
+			if out, err = watchRotation(ctx, cmd, c, out); err != nil {
 				return err
 			}
-			current, err := f.currentPassword(ctx, c)
-			if err != nil {
-				return err
-			}
-			defer current.Wipe()
-			next, err := newPassword(ctx, newFile)
-			if err != nil {
-				return err
-			}
-			defer next.Wipe()
-			in := api.RotateKey{NewKEKPassword: api.NewValue(next.Reveal())}
-			if current.Len() > 0 {
-				in.CurrentPassword = api.NewValue(current.Reveal())
-			}
-			out, err := c.RotateKey(ctx, in)
-			if err != nil {
-				return confirmHint(err)
-			}
-			if !out.Finished {
-				if out, err = watchRotation(ctx, cmd, c, out); err != nil {
-					return err
-				}
-			}
-			return f.answer(cmd, out,
-				fmt.Sprintf("cortex: the key was rotated to version %d; %d wrapped anew", out.NewKEKVersion, out.SecretsRewrapped),
-				"cortex: the old password and all recovery shares are void; backups from before still open with them")
-		},
-	}
-}
-
-// confirmHint says what to do about a request that needs a second person.
-func confirmHint(err error) error {
-	if e, ok := errors.AsType[*api.Error](err); ok && e.ConfirmationID != "" {
-		return client.WithHint(err, "another super account: cortex confirmation confirm "+printableID(e.ConfirmationID))
-	}
-	return err
+		}
+		return f.answer(cmd, out,
+			fmt.Sprintf("the key was rotated to version %d; %d wrapped anew", out.NewKEKVersion, out.SecretsRewrapped),
+			"the old password and all recovery shares are void; backups from before still open with them")
+	})
 }
 
 // printableID keeps an id that could play tricks off the screen.
@@ -206,23 +162,17 @@ func watchRotation(ctx context.Context, cmd *cli.Command, c *client.Client, out 
 }
 
 func rotateSigningKey() *cli.Command {
-	var f keyFlags
-	return &cli.Command{
+	var f adminFlags
+	return f.verb(&cli.Command{
 		Name:  "rotate-signing-key",
 		Usage: "sign tokens with a new key; the old ones stay verifiable",
 		Description: `Example:
    cortex rotate-signing-key --url https://vault.example.com`,
-		Flags: f.flags(),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := f.client()
-			if err != nil {
-				return err
-			}
-			out, err := c.RotateSigningKey(ctx)
-			if err != nil {
-				return err
-			}
-			return f.answer(cmd, out, fmt.Sprintf("cortex: tokens are signed with key %s from now on", printableID(out.KID)))
-		},
-	}
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		out, err := c.RotateSigningKey(ctx)
+		if err != nil {
+			return err
+		}
+		return f.answer(cmd, out, fmt.Sprintf("tokens are signed with key %s from now on", printableID(out.KID)))
+	})
 }

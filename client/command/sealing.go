@@ -12,8 +12,8 @@ import (
 )
 
 func sealCommand() *cli.Command {
-	var f keyFlags
-	return &cli.Command{
+	var f adminFlags
+	return f.verb(&cli.Command{
 		Name:  "seal",
 		Usage: "take the vault's keys out of the server's memory",
 		Description: `The server goes on and answers 503 until somebody unseals the vault, or restarts the
@@ -21,20 +21,14 @@ server with the operator password.
 
 Example:
    cortex seal --url https://vault.example.com`,
-		Flags: f.flags(),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := f.client()
-			if err != nil {
-				return err
-			}
-			out, err := c.Seal(ctx)
-			return f.report(cmd, out, err)
-		},
-	}
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		out, err := c.Seal(ctx)
+		return f.report(cmd, out, err)
+	})
 }
 
 func sealStatus() *cli.Command {
-	var f keyFlags
+	var f adminFlags
 	return &cli.Command{
 		Name:  "seal-status",
 		Usage: "say whether the vault is sealed",
@@ -58,7 +52,7 @@ Example:
 }
 
 func unsealCommand() *cli.Command {
-	var f keyFlags
+	var f adminFlags
 	var passwordFile string
 	var shares bool
 	return &cli.Command{
@@ -83,7 +77,7 @@ Example:
 				out, err := unsealWithShares(ctx, cmd, c)
 				return f.report(cmd, out, err)
 			}
-			password, err := secretFrom(ctx, passwordFile, "Operator password: ")
+			password, err := secretFrom(ctx, passwordFile, "operator password")
 			if err != nil {
 				return err
 			}
@@ -99,7 +93,7 @@ Example:
 func unsealWithShares(ctx context.Context, cmd *cli.Command, c *client.Client) (out api.SealStatus, err error) {
 	attempt := ""
 	for n := 1; ; {
-		share, err := secretFrom(ctx, "", fmt.Sprintf("Recovery share %d: ", n))
+		share, err := secretFrom(ctx, "", fmt.Sprintf("recovery share %d", n))
 		if err != nil {
 			return out, err
 		}
@@ -119,7 +113,7 @@ func unsealWithShares(ctx context.Context, cmd *cli.Command, c *client.Client) (
 }
 
 // report shows a seal status.
-func (f *keyFlags) report(cmd *cli.Command, out api.SealStatus, err error) error {
+func (f *adminFlags) report(cmd *cli.Command, out api.SealStatus, err error) error {
 	switch {
 	case err != nil:
 		return err

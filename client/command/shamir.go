@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
@@ -17,7 +18,7 @@ func shamir() *cli.Command {
 	var f keyFlags
 	var in api.SplitKey
 	var out string
-	split := &cli.Command{
+	split := f.verb(&cli.Command{
 		Name:  "split",
 		Usage: "give the key away in shares, some of which open the vault without its password",
 		Description: `Prints a share on each line, this once; or writes each to a file of its own, mode 0600,
@@ -26,43 +27,40 @@ them: CORTEX_RECOVERY_MODE=1 cortex serve.
 
 Example:
    cortex shamir split --threshold 3 --shares 5 --url https://vault.example.com`,
-		Flags: f.flags(f.current(),
+		Flags: []cli.Flag{
+			f.current(),
 			&cli.IntFlag{Name: "threshold", Usage: "how `MANY` shares it takes", Required: true, Destination: &in.Threshold},
 			&cli.IntFlag{Name: "shares", Usage: "how `MANY` shares to make", Required: true, Destination: &in.Shares},
-			&cli.StringFlag{Name: "out", Usage: "`DIRECTORY` for the shares, which must not exist", Destination: &out, TakesFile: true}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := f.client()
-			if err != nil {
-				return err
-			}
-			current, err := f.currentPassword(ctx, c)
-			if err != nil {
-				return err
-			}
-			defer current.Wipe()
-			if current.Len() > 0 {
-				in.CurrentPassword = api.NewValue(current.Reveal())
-			}
-			if out != "" {
-				if err := os.Mkdir(out, 0o700); err != nil {
-					return fmt.Errorf("shares: %w", err)
-				}
-			}
-			made, err := c.SplitKey(ctx, in)
-			if err != nil {
-				if out != "" {
-					os.Remove(out)
-				}
-				return confirmHint(err)
-			}
-			defer func() {
-				for _, s := range made.Shares {
-					s.Wipe()
-				}
-			}()
-			return showShares(cmd, made, out, f.json)
+			&cli.StringFlag{Name: "out", Usage: "`DIRECTORY` for the shares, which must not exist", Destination: &out, TakesFile: true},
 		},
-	}
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		current, err := f.currentPassword(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer current.Wipe()
+		if current.Len() > 0 {
+			in.CurrentPassword = api.NewValue(current.Reveal())
+		}
+		if out != "" {
+			if err := os.Mkdir(out, 0o700); err != nil {
+				return fmt.Errorf("shares: %w", err)
+			}
+		}
+		made, err := c.SplitKey(ctx, in)
+		if err != nil {
+			if out != "" {
+				os.Remove(out)
+			}
+			return err
+		}
+		defer func() {
+			for _, s := range made.Shares {
+				s.Wipe()
+			}
+		}()
+		return showShares(cmd, made, out, f.json)
+	})
 	return &cli.Command{
 		Name: "shamir", Usage: "recovery shares", Commands: []*cli.Command{split},
 		Description: `Example:

@@ -39,6 +39,30 @@ func Secret(ctx context.Context, label string) (opaque.Bytes, error) {
 	return secret(ctx, tty, label)
 }
 
+// Line shows label on the controlling terminal and reads a line, which shows as
+// it is typed. It ends as [Secret] does.
+func Line(ctx context.Context, label string) (string, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return "", ErrNoTerminal
+	}
+	defer tty.Close()
+	return line(ctx, tty, label)
+}
+
+func line(ctx context.Context, tty *os.File, label string) (string, error) {
+	defer context.AfterFunc(ctx, func() { tty.SetReadDeadline(time.Unix(1, 0)) })()
+	fmt.Fprintf(tty, "%s: ", label)
+	text, err := readLine(tty)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, io.EOF):
+		return "", ErrInterrupted
+	}
+	return string(text), err
+}
+
 func secret(ctx context.Context, tty *os.File, label string) (opaque.Bytes, error) {
 	restore, err := raw(tty)
 	if err != nil {

@@ -133,3 +133,45 @@ func TestSecretNeedsATerminal(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestLineOnATerminal(t *testing.T) {
+	person, tty := openPTY(t)
+	screen := bufio.NewReader(person)
+	done := make(chan string, 1)
+	go func() {
+		text, err := line(t.Context(), tty, "type its name")
+		if err != nil {
+			text = err.Error()
+		}
+		done <- text
+	}()
+	waitFor(t, screen, "type its name: ")
+	if !echoes(t, tty) {
+		t.Error("the terminal does not echo")
+	}
+	person.WriteString("a/bx\x7f\r")
+	if got := <-done; got != "a/b" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestLineStops(t *testing.T) {
+	person, tty := openPTY(t)
+	screen := bufio.NewReader(person)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := line(ctx, tty, "type its name")
+		done <- err
+	}()
+	waitFor(t, screen, "type its name: ")
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	person, tty = openPTY(t)
+	person.WriteString("\x04")
+	if _, err := line(t.Context(), tty, "again"); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("at the end of input: %v", err)
+	}
+}

@@ -1,0 +1,134 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+// Admin returns the verbs of an administrator, by what they are about.
+func Admin() []*cli.Command {
+	return []*cli.Command{secret()}
+}
+
+// noun returns the group of the verbs about one thing.
+func noun(name, usage, example string, verbs ...*cli.Command) *cli.Command {
+	return &cli.Command{Name: name, Usage: usage, Description: "Example:\n   " + example, Commands: verbs}
+}
+
+// adminFlags are what the verbs of an administrator have in common.
+type adminFlags struct {
+	url, tokenFile string
+	json           bool
+}
+
+func (f *adminFlags) common() []cli.Flag {
+	return []cli.Flag{urlFlag(&f.url), adminTokenFlag(&f.tokenFile), jsonFlag(&f.json)}
+}
+
+// client returns a client of the server, with the admin token.
+func (f *adminFlags) client(ctx context.Context) (*client.Client, error) {
+	token, err := adminToken(ctx, f.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(client.Config{URL: f.url, AdminToken: token})
+}
+
+// verb makes a verb of an administrator of what is particular about it. Its
+// ArgsUsage names its arguments, and how many there may be: those in brackets
+// can be left out.
+func (f *adminFlags) verb(cmd *cli.Command, do func(context.Context, *cli.Command, *client.Client) error) *cli.Command {
+	cmd.Flags = append(cmd.Flags, f.common()...)
+	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
+		if err := countArguments(cmd); err != nil {
+			return err
+		}
+		c, err := f.client(ctx)
+		if err != nil {
+			return err
+		}
+		return f.explain(cmd, do(ctx, cmd, c))
+	}
+	return cmd
+}
+
+func countArguments(cmd *cli.Command) error {
+	names, args := strings.Fields(cmd.ArgsUsage), cmd.Args().Slice()
+	if len(args) > len(names) {
+		return usage(cmd, fmt.Errorf("unexpected argument %q", args[len(names)]))
+	}
+	if missing := names[len(args):]; len(missing) > 0 && missing[0][0] != '[' {
+		return usage(cmd, fmt.Errorf("missing %s", missing[0]))
+	}
+	return nil
+}
+
+// explain says what to do about what the server refused.
+func (f *adminFlags) explain(cmd *cli.Command, err error) error {
+	e, ok := errors.AsType[*api.Error](err)
+	switch {
+	case !ok || client.Hint(err) != "":
+		return err
+	case e.ConfirmationID != "":
+		return client.WithHint(err, "another super account: "+f.next("cortex confirmation confirm "+printableID(e.ConfirmationID)))
+	case e.Status == http.StatusUnauthorized:
+		return client.WithHint(err, "check ADMIN_TOKEN, or the file of --admin-token-file")
+	case errors.Is(err, api.NotFound) && cmd.Lineage()[1].Command("list") != nil:
+		return client.WithHint(err, "to see what there is: "+f.next(cmd.Lineage()[1].FullName()+" list"))
+	}
+	return err
+}
+
+// next completes a command line that somebody is to type.
+func (f *adminFlags) next(line string) string {
+	if os.Getenv("CORTEX_URL") == "" {
+		line += " --url " + f.url
+	}
+	return line
+}
+
+// answer shows what came of a request: the whole answer, or lines that say so.
+func (f *adminFlags) answer(cmd *cli.Command, out any, lines ...string) error {
+	if f.json {
+		return writeJSON(cmd.Root().Writer, out)
+	}
+	for _, line := range lines {
+		say(cmd, "cortex: %s", line)
+	}
+	return nil
+}
+
+// about says what an error is about.
+func about(kind, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", kind, printable(name), err)
+}
+
+func namespaceFlag(dst *string, usage string) cli.Flag {
+	return &cli.StringFlag{Name: "namespace", Usage: usage, Destination: dst}
+}
+
+// given returns what a flag says, or nil if the command line has none.
+func given[T any](cmd *cli.Command, flag string, value T) *T {
+	if !cmd.IsSet(flag) {
+		return nil
+	}
+	return &value
+}
+
+// withoutEmpty returns what a flag lists that can also be given for none of it.
+func withoutEmpty(list []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
+}

@@ -1,0 +1,132 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+)
+
+// A table shows rows to people.
+type table[R any] struct {
+	header string // names with tabs between them, or empty for none
+	cells  func(R) []string
+}
+
+// write writes the rows in columns. Texts that could play tricks on a terminal
+// are quoted, and empty ones a dash.
+func (t table[R]) write(w io.Writer, rows []R) error {
+	var buf bytes.Buffer
+	tw := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
+	if t.header != "" {
+		fmt.Fprintln(tw, t.header)
+	}
+	for _, r := range rows {
+		fmt.Fprintln(tw, strings.Join(inert(t.cells(r)), "\t"))
+	}
+	tw.Flush()
+	for line := range bytes.Lines(buf.Bytes()) {
+		if _, err := w.Write(append(bytes.TrimRight(line, " \n"), '\n')); err != nil {
+			return fmt.Errorf("writing the answer: %w", err)
+		}
+	}
+	return nil
+}
+
+// inert makes texts that servers and others chose fit to be shown.
+func inert(cells []string) []string {
+	for i, c := range cells {
+		if cells[i] = printable(c); c == "" {
+			cells[i] = "-"
+		}
+	}
+	return cells
+}
+
+// writeFields shows one thing: names and values in turn, without those that have
+// no value.
+func writeFields(w io.Writer, fields ...string) error {
+	rows := slices.DeleteFunc(slices.Collect(slices.Chunk(fields, 2)), func(f []string) bool { return f[1] == "" })
+	return table[[]string]{"", slices.Clone[[]string]}.write(w, rows)
+}
+
+// listVerb makes the verb "list" of what is particular about it: what there is,
+// however much that is, and what of each is shown.
+func listVerb[R any](cmd *cli.Command, rows func(context.Context, *client.Client) iter.Seq2[R, error], t table[R]) *cli.Command {
+	var f adminFlags
+	var limit int
+	if cmd.Name == "" {
+		cmd.Name = "list"
+	}
+	cmd.Flags = append(cmd.Flags, &cli.IntFlag{Name: "limit", Usage: "show the first `N` at most", DefaultText: "all", Destination: &limit})
+	return f.verb(cmd, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		all, err := first(rows(ctx, c), limit)
+		if err != nil {
+			return err
+		}
+		return showRows(&f, cmd, all, t)
+	})
+}
+
+// showRows shows rows as they are asked for.
+func showRows[R any](f *adminFlags, cmd *cli.Command, rows []R, t table[R]) error {
+	if f.json {
+		return writeJSON(cmd.Root().Writer, rows)
+	}
+	return t.write(cmd.Root().Writer, rows)
+}
+
+// first collects the first n rows, or all if n is 0. There are none rather than
+// nil.
+func first[R any](rows iter.Seq2[R, error], n int) ([]R, error) {
+	all := []R{}
+	for r, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, r); len(all) == n {
+			break
+		}
+	}
+	return all, nil
+}
+
+// whole yields the rows of a list that came in one piece.
+func whole[R any](rows []R, err error) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		if err != nil {
+			var none R
+			yield(none, err)
+			return
+		}
+		for _, r := range rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// The cells of a table for what need not be there.
+
+func textOr(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func mark(is bool, word string) string {
+	if is {
+		return word
+	}
+	return ""
+}
