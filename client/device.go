@@ -43,6 +43,16 @@ func (c *Client) Devices(ctx context.Context) ([]api.Device, error) {
 	return admin[[]api.Device](ctx, c, http.MethodGet, at("/admin/devices"), nil, nil)
 }
 
+// LookUpDevice returns what waits with the code that a login shows.
+func (c *Client) LookUpDevice(ctx context.Context, userCode string) (api.PendingDevice, error) {
+	return admin[api.PendingDevice](ctx, c, http.MethodPost, at("/admin/web/device/lookup"), nil, api.UserCode{UserCode: userCode})
+}
+
+// DenyDevice says no to a login that waits.
+func (c *Client) DenyDevice(ctx context.Context, userCode string) (api.DeniedDevice, error) {
+	return admin[api.DeniedDevice](ctx, c, http.MethodPost, at("/admin/web/device/deny"), nil, api.UserCode{UserCode: userCode})
+}
+
 // ApproveDevice approves a login by the code that it shows.
 func (c *Client) ApproveDevice(ctx context.Context, namespace string, in api.ApproveDevice) (api.ApprovedDevice, error) {
 	return admin[api.ApprovedDevice](ctx, c, http.MethodPost, at("/admin/web/device/approve"), inNamespace(namespace), in)

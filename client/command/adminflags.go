@@ -17,7 +17,10 @@ import (
 
 // Admin returns the verbs of an administrator, by what they are about.
 func Admin() []*cli.Command {
-	return []*cli.Command{secret()}
+	return []*cli.Command{
+		secret(), agent(), project(), policy(), namespace(),
+		device(), session(), allowlist(), freeze(),
+	}
 }
 
 // noun returns the group of the verbs about one thing.
@@ -114,6 +117,15 @@ func about(kind, name string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %w", kind, printable(name), err)
+}
+
+// whichNamespace says what to do about a name that stands in several namespaces,
+// where nothing else is a conflict.
+func whichNamespace(err error, namespace string) error {
+	if errors.Is(err, api.Conflict) && namespace == "" {
+		return client.WithHint(err, "say which one: --namespace NAME")
+	}
+	return err
 }
 
 func namespaceFlag(dst *string, usage string) cli.Flag {

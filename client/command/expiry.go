@@ -57,3 +57,16 @@ func wireExpiry(t api.Time) string {
 	}
 	return t.String()
 }
+
+// duration writes a duration as [readDuration] reads it, in whole days or hours if
+// it can.
+func duration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return d.String()
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
 )
 
 // A table shows rows to people.
@@ -115,6 +116,28 @@ func whole[R any](rows []R, err error) iter.Seq2[R, error] {
 	}
 }
 
+// pick returns the one row of a list that a command line names.
+func pick[R any](rows iter.Seq2[R, error], kind, name string, is func(R) bool) (picked R, err error) {
+	n := 0
+	for r, err := range rows {
+		if err != nil {
+			return r, err
+		}
+		if is(r) {
+			picked = r
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		err = about(kind, name, errNotFound)
+	case 1:
+	default:
+		err = client.WithHint(fmt.Errorf("there are %d of the name %s", n, printable(name)), "name it by its id, or say --namespace NAME")
+	}
+	return picked, err
+}
+
 // The cells of a table for what need not be there.
 
 func textOr(s *string) string {
@@ -122,6 +145,13 @@ func textOr(s *string) string {
 		return ""
 	}
 	return *s
+}
+
+func timeOr(t *api.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.String()
 }
 
 func mark(is bool, word string) string {

@@ -1,0 +1,121 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+func device() *cli.Command {
+	return noun("device", "let agents' hosts in", "cortex device approve BCDF-2345 --agent build-bot",
+		deviceList(), deviceShow(), deviceApprove(), deviceDeny(), deviceRemove())
+}
+
+func deviceList() *cli.Command {
+	return listVerb(&cli.Command{
+		Usage: "list log-ins of hosts, newest first",
+		Description: `Example:
+   cortex device list --limit 20`,
+	}, func(ctx context.Context, c *client.Client) iter.Seq2[api.Device, error] {
+		return c.AllDevices(ctx)
+	}, table[api.Device]{"CODE\tSTATUS\tAGENT\tHOST\tSOURCE\tCREATED\tLAST USED", func(d api.Device) []string {
+		return []string{d.UserCode, d.Status, textOr(d.AgentID), textOr(d.Hostname), textOr(d.SourceIP), d.CreatedAt.String(), timeOr(d.LastUsedAt)}
+	}})
+}
+
+func deviceShow() *cli.Command {
+	var f adminFlags
+	return f.verb(&cli.Command{
+		Name: "show", ArgsUsage: "CODE",
+		Usage: "show what waits with a code, before it is approved",
+		Description: `Everything but the key's fingerprint and what follows from it is the host's own word.
+
+Example:
+   cortex device show BCDF-2345`,
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		d, err := c.LookUpDevice(ctx, cmd.Args().First())
+		switch {
+		case err != nil:
+			return about("code", cmd.Args().First(), err)
+		case f.json:
+			return writeJSON(cmd.Root().Writer, d)
+		}
+		return writeFields(cmd.Root().Writer, "code", d.UserCode, "agent", d.AgentID, "namespace", d.Namespace, "note", deviceNote(d),
+			"key", textOr(d.Fingerprint), "host", d.Hostname, "system", d.OS, "program", d.CLI, "source", d.SourceIP,
+			"began", d.CreatedAt.String(), "until", d.ExpiresAt.String())
+	})
+}
+
+// deviceNote says what approving a host would do.
+func deviceNote(d api.PendingDevice) string {
+	switch {
+	case !d.Proved:
+		return "it has not shown that it has an agent's key"
+	case d.KeyChange:
+		return "the agent is known by another key, which this one would replace"
+	}
+	return mark(d.NewAgent, "the agent is new, and would be registered")
+}
+
+func deviceApprove() *cli.Command {
+	var f adminFlags
+	var in api.ApproveDevice
+	return f.verb(&cli.Command{
+		Name: "approve", ArgsUsage: "CODE",
+		Usage: "let a host in as an agent, by the code that it shows",
+		Description: `Example:
+   cortex device approve BCDF-2345 --agent build-bot`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "agent", Usage: "the `AGENT` it is to be", Required: true, Destination: &in.AgentID},
+			namespaceFlag(&in.Namespace, "the `NAME` of the agent's namespace"),
+			&cli.BoolFlag{Name: "key-change", Usage: "also if the agent has another key, which ends what it has", Destination: &in.KeyChange},
+		},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		in.UserCode = cmd.Args().First()
+		out, err := c.ApproveDevice(ctx, "", in)
+		if err != nil {
+			return about("code", in.UserCode, err)
+		}
+		return f.answer(cmd, out, fmt.Sprintf("approved %s for agent %s", printable(out.UserCode), printable(out.AgentID)))
+	})
+}
+
+func deviceDeny() *cli.Command {
+	var f adminFlags
+	return f.verb(&cli.Command{
+		Name: "deny", ArgsUsage: "CODE",
+		Usage: "turn a host away",
+		Description: `Example:
+   cortex device deny BCDF-2345`,
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		out, err := c.DenyDevice(ctx, cmd.Args().First())
+		if err != nil {
+			return about("code", cmd.Args().First(), err)
+		}
+		return f.answer(cmd, out, "denied "+printable(out.UserCode))
+	})
+}
+
+func deviceRemove() *cli.Command {
+	var f adminFlags
+	var namespace string
+	return f.verb(&cli.Command{
+		Name: "remove", ArgsUsage: "AGENT",
+		Usage: "end every log-in of an agent at once, and its sessions and tokens",
+		Description: `Example:
+   cortex device remove build-bot`,
+		Flags: []cli.Flag{namespaceFlag(&namespace, "the `NAME` of the agent's namespace")},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		id := cmd.Args().First()
+		out, err := c.DeleteDevices(ctx, namespace, id)
+		if err != nil {
+			return about("agent", id, whichNamespace(err, namespace))
+		}
+		return f.answer(cmd, out, fmt.Sprintf("ended %d log-ins of agent %s", out.Rows, printable(id)))
+	})
+}

@@ -1,0 +1,206 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+func project() *cli.Command {
+	return noun("project", "see what projects have, and take it away", "cortex project list",
+		projectList(), projectSettings(), projectGrants(), projectGrant(), projectUngrant(), projectRevoke(), projectRemove())
+}
+
+func projectNamespace(dst *string) cli.Flag {
+	return namespaceFlag(dst, "the `NAME` of the project's namespace")
+}
+
+func projectList() *cli.Command {
+	var namespace string
+	return listVerb(&cli.Command{
+		Usage: "list projects, oldest first",
+		Description: `Example:
+   cortex project list`,
+		Flags: []cli.Flag{namespaceFlag(&namespace, "those of the namespace `NAME`")},
+	}, func(ctx context.Context, c *client.Client) iter.Seq2[api.Project, error] {
+		return c.AllProjects(ctx, namespace)
+	}, table[api.Project]{"PROJECT\tNAMESPACE\tAGENT\tVARIABLES\tTOKEN\tEXPIRES", func(p api.Project) []string {
+		return []string{p.ProjectName, p.Namespace, p.AgentID, fmt.Sprint(len(p.EnvMappings)), p.TokenStatus, timeOr(p.TokenExpiresAt)}
+	}})
+}
+
+func projectSettings() *cli.Command {
+	var f adminFlags
+	var namespace, ttl string
+	return f.verb(&cli.Command{
+		Name: "settings", ArgsUsage: "PROJECT",
+		Usage: "show what is different for a project, or change it",
+		Description: `Examples:
+   cortex project settings my-app
+   cortex project settings my-app --token-ttl 1d`,
+		Flags: []cli.Flag{
+			projectNamespace(&namespace),
+			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &ttl},
+		},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		out, err := changeSettings(ctx, cmd, c, namespace, ttl)
+		switch {
+		case err != nil:
+			return err
+		case f.json:
+			return writeJSON(cmd.Root().Writer, out)
+		}
+		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
+			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second))
+	})
+}
+
+// changeSettings returns the settings of a project, changed if there is anything
+// to change.
+func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, namespace, ttl string) (out api.ProjectSettings, err error) {
+	name := cmd.Args().First()
+	if ttl == "" {
+		out, err = c.ProjectSettings(ctx, namespace, name)
+		return out, about("project", name, whichNamespace(err, namespace))
+	}
+	d, err := readDuration(ttl)
+	if err != nil || d%time.Second != 0 {
+		return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", ttl))
+	}
+	out, err = c.UpdateProject(ctx, namespace, name, api.UpdateProject{TokenTTLSeconds: new(int64(d / time.Second))})
+	return out, about("project", name, whichNamespace(err, namespace))
+}
+
+func projectGrants() *cli.Command {
+	var f adminFlags
+	var namespace string
+	return f.verb(&cli.Command{
+		Name: "grants", ArgsUsage: "PROJECT",
+		Usage: "list the secrets that a project may have, newest first",
+		Description: `Example:
+   cortex project grants my-app`,
+		Flags: []cli.Flag{projectNamespace(&namespace)},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		rows, err := first(c.AllGrants(ctx, namespace, cmd.Args().First()), 0)
+		if err != nil {
+			return about("project", cmd.Args().First(), err)
+		}
+		return showRows(&f, cmd, rows, table[api.Grant]{"VARIABLE\tSECRET\tNAMESPACE\tGRANTED BY\tGRANTED\tID", func(g api.Grant) []string {
+			return []string{g.EnvVarName, g.SecretKeyPath, g.SecretNamespace, g.GrantedBy, g.GrantedAt.String(), g.ID}
+		}})
+	})
+}
+
+func projectGrant() *cli.Command {
+	var f adminFlags
+	var in api.CreateGrant
+	var namespace, variable string
+	return f.verb(&cli.Command{
+		Name: "grant", ArgsUsage: "PROJECT SECRET",
+		Usage: "let a project have a secret, before it asks",
+		Description: `The project need not exist yet.
+
+Examples:
+   cortex project grant my-app db/password --as DATABASE_PASSWORD
+   cortex project grant my-app app/config --pointer /db/password`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "as", Usage: "the `VARIABLE` it is delivered in", DefaultText: "the last part of its path", Destination: &variable},
+			&cli.StringFlag{Name: "pointer", Usage: "one member of a JSON_CONFIG, by its JSON `POINTER`", Destination: &in.JSONPointer},
+			projectNamespace(&namespace),
+		},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		name := cmd.Args().First()
+		s, err := grantable(ctx, c, namespace, cmd.Args().Get(1))
+		if err != nil {
+			return err
+		}
+		in.SecretID, in.EnvVarName = s.ID, given(cmd, "as", variable)
+		out, err := c.CreateGrant(ctx, namespace, name, in)
+		if err != nil {
+			return fmt.Errorf("granting %s to project %s: %w", printable(s.KeyPath), printable(name), err)
+		}
+		return f.answer(cmd, out, fmt.Sprintf("project %s may have secret %s", printable(out.ProjectName), printable(out.SecretKeyPath)))
+	})
+}
+
+// grantable finds a secret of the project's namespace, or one that may be shared
+// into it.
+func grantable(ctx context.Context, c *client.Client, namespace, name string) (api.Secret, error) {
+	here, anywhere := secretName{client.SecretFilter{Namespace: namespace}}, secretName{}
+	s, err := here.find(ctx, c, name)
+	if namespace != "" && errors.Is(err, api.NotFound) {
+		return anywhere.find(ctx, c, name)
+	}
+	return s, err
+}
+
+func projectUngrant() *cli.Command {
+	var f adminFlags
+	var namespace string
+	return f.verb(&cli.Command{
+		Name: "ungrant", ArgsUsage: "PROJECT VARIABLE",
+		Usage: "take a secret back from a project, by its variable or by the grant's id",
+		Description: `Example:
+   cortex project ungrant my-app DATABASE_PASSWORD`,
+		Flags: []cli.Flag{projectNamespace(&namespace)},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		name, variable := cmd.Args().First(), cmd.Args().Get(1)
+		g, err := pick(c.AllGrants(ctx, namespace, name), "grant", variable, func(g api.Grant) bool { return g.EnvVarName == variable || g.ID == variable })
+		if err != nil {
+			return client.WithHint(about("project", name, err), "to see what there is: "+f.next("cortex project grants "+printable(name)))
+		}
+		out, err := c.DeleteGrant(ctx, name, g.ID)
+		if err != nil {
+			return about("project", name, err)
+		}
+		return f.answer(cmd, out, fmt.Sprintf("project %s no longer has %s", printable(name), printable(g.SecretKeyPath)))
+	})
+}
+
+func projectRevoke() *cli.Command {
+	var f adminFlags
+	var namespace string
+	return f.verb(&cli.Command{
+		Name: "revoke", ArgsUsage: "PROJECT",
+		Usage: "end a project's tokens at once; while it is approved, its agent gets others",
+		Description: `Example:
+   cortex project revoke my-app`,
+		Flags: []cli.Flag{projectNamespace(&namespace)},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		name := cmd.Args().First()
+		out, err := c.RevokeProject(ctx, namespace, name)
+		switch {
+		case err != nil:
+			return about("project", name, whichNamespace(err, namespace))
+		case out.AlreadyRevoked:
+			return f.answer(cmd, out, "project "+printable(name)+" had no token to end")
+		}
+		return f.answer(cmd, out, "ended the tokens of project "+printable(name))
+	})
+}
+
+func projectRemove() *cli.Command {
+	var f adminFlags
+	var namespace string
+	return f.verb(&cli.Command{
+		Name: "remove", ArgsUsage: "PROJECT",
+		Usage: "delete a project with its tokens, grants, settings and approvals, at once",
+		Description: `Example:
+   cortex project remove my-app`,
+		Flags: []cli.Flag{projectNamespace(&namespace)},
+	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		name := cmd.Args().First()
+		out, err := c.DeleteProject(ctx, namespace, name)
+		if err != nil {
+			return about("project", name, whichNamespace(err, namespace))
+		}
+		return f.answer(cmd, out, "deleted project "+printable(name))
+	})
+}
