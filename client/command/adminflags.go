@@ -18,7 +18,7 @@ import (
 // Admin returns the verbs of an administrator, by what they are about.
 func Admin() []*cli.Command {
 	return []*cli.Command{
-		secret(), agent(), project(), policy(), namespace(),
+		secret(), agent(), grant(), project(), policy(), namespace(),
 		device(), session(), allowlist(), freeze(),
 	}
 }

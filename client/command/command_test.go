@@ -187,7 +187,7 @@ func TestStatusAndReport(t *testing.T) {
 
 func TestGenKey(t *testing.T) {
 	h := newHost(t)
-	r := h.run("gen-key", "--agent-id", "bot").want(t, 0, "private key of agent bot", "/admin/agents", "X-Admin-Token")
+	r := h.run("gen-key", "--agent-id", "bot").want(t, 0, "private key of agent bot", "cortex agent add bot --key=")
 	path := filepath.Join(h.home, ".cortex", "agent-bot.key")
 	key, err := identity.Load(path, "bot")
 	if err != nil {

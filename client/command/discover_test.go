@@ -113,7 +113,7 @@ func TestDiscoverRefused(t *testing.T) {
 	}{
 		"not attested": {401, `{"error":"authentication failed","error_code":"unauthorized"}`, []string{"attested daemons only", "CORTEX_DISABLE_REQUEST_SIGNING", "authentication failed", "hint: cortex daemon login --agent-id bot --url http://127.0.0.1:", "cortex run --project p"}},
 		"active token": {409, `{"error":"active token"}`, []string{"active token", "hint: ", "--regenerate"}},
-		"pending":      {403, `{"error":"wait","error_code":"pending_approval","details":{"grant_id":"g-1","requested_keys":["A","B"],"agent_id":"bot","project_name":"p"}}`, []string{"waits for an administrator", "g-1", "A, B", "hint: an administrator approves it with: curl", "/admin/pending-grants/g-1/approve"}},
+		"pending":      {403, `{"error":"wait","error_code":"pending_approval","details":{"grant_id":"g-1","requested_keys":["A","B"],"agent_id":"bot","project_name":"p"}}`, []string{"waits for an administrator", "g-1", "A, B", "hint: an administrator approves it with: cortex grant approve g-1 --url http://127.0.0.1:"}},
 		"pending, old": {403, `{"error":"wait","error_code":"pending_approval"}`, []string{"waits for an administrator"}},
 		"hostile id":   {403, `{"error":"wait","error_code":"pending_approval","details":{"grant_id":"'; rm -rf ~ #\u001b[2J","requested_keys":["a\u001b[2J"]}}`, []string{`hint: an administrator approves it on the server`}},
 		"denied":       {403, `{"error":"no","error_code":"grant_denied"}`, []string{"project p: no", "hint: an administrator denied"}},

@@ -49,12 +49,13 @@ func explainPending(e *api.Error, c *client.Client, f discoverFlags) error {
 	return client.WithHint(err, approveHint(c.URL(), e.Details.GrantID))
 }
 
-// approveHint returns what an administrator types to approve a grant. The id
-// comes from a server: one that could play tricks is not repeated.
+// approveHint returns what an administrator types to approve a grant. Both come
+// from elsewhere: an id that could play tricks is not repeated, nor is a URL that
+// is none.
 func approveHint(url, grantID string) string {
-	if !proof.ValidName(grantID) {
+	origin, err := client.Origin(url)
+	if err != nil || !proof.ValidName(grantID) {
 		return "an administrator approves it on the server"
 	}
-	return fmt.Sprintf(`an administrator approves it with: curl -H "X-Admin-Token: $ADMIN_TOKEN" -H 'Content-Type: application/json' -d '{}' %s`,
-		shellQuote(url+"/admin/pending-grants/"+grantID+"/approve"))
+	return "an administrator approves it with: cortex grant approve " + grantID + " --url " + origin
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
-	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -57,16 +55,14 @@ Examples:
 
 // registerCommand returns what an administrator types to register a key.
 func registerCommand(url, agentID, pub, namespace, description string) string {
-	in := api.CreateAgent{AgentID: agentID, AgentPub: pub, Namespace: namespace}
+	line := "cortex agent add " + agentID + " --key=" + pub
+	if namespace != "" {
+		line += " --namespace " + namespace
+	}
 	if description != "" {
-		in.Description = &description
+		line += " --description " + shellQuote(description)
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		panic("command: " + err.Error()) // strings always marshal
-	}
-	return fmt.Sprintf(`curl -H "X-Admin-Token: $ADMIN_TOKEN" -H 'Content-Type: application/json' -d %s %s/admin/agents`,
-		shellQuote(string(body)), url)
+	return line + " --url " + url
 }
 
 // shellQuote makes one word of s for a POSIX shell.

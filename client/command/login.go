@@ -119,6 +119,9 @@ func (l login) show(ctx context.Context, cmd *cli.Command, c *client.Client, key
 	}
 	code := printableNames([]string{auth.UserCode})
 	say(cmd, "open %s and approve the code %s for agent %s", page, code, l.agentID)
+	if proof.ValidName(auth.UserCode) {
+		say(cmd, "an administrator can do that from a terminal: cortex device approve %s --agent %s --url %s", auth.UserCode, l.agentID, c.URL())
+	}
 	if l.json {
 		err := writeJSON(cmd.Root().Writer, struct {
 			VerificationURI string `json:"verification_uri"`

@@ -35,7 +35,7 @@ func TestLogin(t *testing.T) {
 		"POST /device/token":     answers(200, approved("bot")),
 	})
 	r := h.run("daemon", "login", "--agent-id", "bot", "--url", url+"/", "--device-name", "bob's box", "--namespace", "prod").
-		want(t, 0, "made a key for agent bot", "/admin/agents", url+"/device", "BCDF-GHJK", "Ctrl-C", "logged in as agent bot", "cortex daemon", `"namespace":"prod"`, `bob'\''s box`)
+		want(t, 0, "made a key for agent bot", "cortex agent add bot --key=", url+"/device", "cortex device approve BCDF-GHJK --agent bot --url "+url, "Ctrl-C", "logged in as agent bot", "cortex daemon", "--namespace prod", `bob'\''s box`)
 	key, err := identity.Load(identity.Path(identity.Dir(), "bot"), "bot")
 	if err != nil {
 		t.Fatal(err)

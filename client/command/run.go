@@ -121,7 +121,7 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 func tellMissing(cmd *cli.Command, m ipc.Response) {
 	if m.GrantID != "" {
 		say(cmd, "cortex: warning: the command runs without %s, which may have to be approved", printableNames(m.Missing))
-		say(cmd, "cortex: hint: %s", approveHint(strings.TrimSuffix(m.ServerURL, "/"), m.GrantID))
+		say(cmd, "cortex: hint: %s", approveHint(m.ServerURL, m.GrantID))
 		return
 	}
 	say(cmd, "cortex: warning: the vault has no secret for %s: the command runs without", printableNames(m.Missing))
@@ -145,7 +145,7 @@ func (e *pendingError) Error() string {
 func (e *pendingError) next() string {
 	switch {
 	case e.url != "":
-		return approveHint(strings.TrimSuffix(e.url, "/"), e.grantID)
+		return approveHint(e.url, e.grantID)
 	case e.hint != "":
 		return e.hint
 	}

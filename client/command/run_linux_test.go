@@ -75,9 +75,9 @@ func TestRunAnswers(t *testing.T) {
 		{`{"ok":false,"error":"no server","hint":"start one"}`, 1, []string{"cortex: no server\n", "cortex: hint: start one\n"}},
 		{`{"ok":false,"error":"two\nlines"}`, 1, []string{"cortex: two; lines\n"}},
 		{`{"ok":false,"error_code":"pending_approval","grant_id":"g-1","requested_keys":["A","B C","\u001b[31m\u009b\u0085"],"message":"m"}`, 1, []string{
-			"cortex: project app is waiting for approval", "\ngrant_id: g-1\n", "\n" + `requested_keys: ["A","B C","\u001b[31m\u009b\u0085"]` + "\n", "g-1/approve",
+			"cortex: project app is waiting for approval", "\ngrant_id: g-1\n", "\n" + `requested_keys: ["A","B C","\u001b[31m\u009b\u0085"]` + "\n", "cortex grant approve g-1",
 		}},
-		{`{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://elsewhere.example"}`, 1, []string{"https://vault.example.com/admin/pending-grants/g-1/approve"}},
+		{`{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://elsewhere.example"}`, 1, []string{"cortex grant approve g-1 --url https://vault.example.com\n"}},
 		{`{"ok":false,"error_code":"pending_approval","grant_id":"g'\u001b[2J"}`, 1, []string{`grant_id: "g'\x1b[2J"`, "requested_keys: []\n"}},
 		{`{}`, 1, []string{"makes no sense", "hint: "}},
 		{`{"ok":true}`, 1, []string{"makes no sense"}},
@@ -127,7 +127,7 @@ func TestPendingWithoutURL(t *testing.T) {
 	h := newHost(t)
 	h.write(".env", "A=")
 	d := newFakeDaemon(t, `{"ok":false,"error_code":"pending_approval","grant_id":"g-1","server_url":"https://vault.example.com","hint":"h"}`+"\n")
-	h.run("run", "--project", "app", "--sock", d.sock, "--", "x").want(t, 1, "https://vault.example.com/admin/pending-grants/g-1/approve")
+	h.run("run", "--project", "app", "--sock", d.sock, "--", "x").want(t, 1, "cortex grant approve g-1 --url https://vault.example.com\n")
 }
 
 func TestRunWithoutDaemon(t *testing.T) {

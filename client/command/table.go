@@ -133,7 +133,7 @@ func pick[R any](rows iter.Seq2[R, error], kind, name string, is func(R) bool) (
 		err = about(kind, name, errNotFound)
 	case 1:
 	default:
-		err = client.WithHint(fmt.Errorf("there are %d of the name %s", n, printable(name)), "name it by its id, or say --namespace NAME")
+		err = client.WithHint(fmt.Errorf("there are %d of the name %s", n, printable(name)), "name it by its id")
 	}
 	return picked, err
 }
