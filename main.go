@@ -4,13 +4,10 @@
 package main
 
 import (
-	"context"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -29,22 +26,7 @@ func run(args []string, stderr io.Writer) int {
 	if filepath.Base(args[0]) == spawn.Name {
 		return spawn.Monitor()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
-	defer stop()
-	err := root(args[0]).Run(ctx, args)
-	command.Report(stderr, err)
-	return command.Status(err)
-}
-
-// ends returns the signals that end a role. Those that were ignored when the
-// program started stay so: that is how nohup works.
-func ends() (list []os.Signal) {
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			list = append(list, s)
-		}
-	}
-	return list
+	return command.Main(root(args[0]), args, stderr)
 }
 
 // root returns the command line of a role.

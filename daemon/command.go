@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/vault/harden"
 )
 
-// Command returns the verb that runs the daemon. It returns at SIGTERM or
-// SIGINT, when all programs were ended, or with an error if it cannot begin.
+// Command returns the verb that runs the daemon. It returns at SIGTERM, SIGINT,
+// SIGQUIT or SIGABRT, when all programs were ended, or with an error if it cannot
+// begin.
 func Command() *cli.Command {
 	var cfg Config
 	return &cli.Command{
@@ -46,12 +44,7 @@ Examples:
 }
 
 func run(ctx context.Context, cfg Config) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	// A daemon outlives the terminal it was started from: SIGHUP, which ends
-	// other commands, does not end it.
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := harden.Outliving(ctx)
 	defer stop()
 	d, err := New(cfg)
 	if err != nil {

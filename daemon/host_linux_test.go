@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -33,11 +32,8 @@ func TestMain(m *testing.M) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
 	case "cortex-cli":
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-		defer stop()
-		err := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All()}).Run(ctx, os.Args)
-		command.Report(os.Stderr, err)
-		syscall.Exit(command.Status(err))
+		root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All()})
+		syscall.Exit(command.Main(root, os.Args, os.Stderr))
 	case "stranger":
 		syscall.Exit(stranger(os.Args[1]))
 	}

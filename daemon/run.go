@@ -17,15 +17,10 @@ import (
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
-
-// An interruption is a signal that came before there was a program to send it
-// to.
-type interruption struct{ syscall.Signal }
-
-func (i interruption) Error() string { return "interrupted by " + i.String() }
 
 // errStopped is the cause of a run's end when the daemon stops.
 var errStopped = errors.New("the daemon was stopped")
@@ -71,7 +66,7 @@ func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signal
 	for {
 		select {
 		case s := <-signals:
-			if forwarded(s) {
+			if ipc.Forwarded(s) {
 				r.Signal(s)
 			}
 		case s := <-r.Stopped():
@@ -85,16 +80,6 @@ func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signal
 			return
 		}
 	}
-}
-
-// forwarded reports whether a launcher may send a signal. SIGKILL and SIGSTOP
-// are for whoever sees the program.
-func forwarded(s syscall.Signal) bool {
-	switch s {
-	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT:
-		return true
-	}
-	return false
 }
 
 // start gets the secrets and starts the program.
@@ -131,7 +116,7 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 }
 
 // awaited gets the values, unless a signal comes that would end the program:
-// that is an [interruption].
+// that is a [harden.Ended].
 func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(context.Context) (gift, error)) (gift, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -142,6 +127,12 @@ func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(contex
 		err = context.Cause(ctx)
 	}
 	return got, err
+}
+
+// deadly are the signals that end a program which has said nothing about them.
+var deadly = map[syscall.Signal]bool{
+	unix.SIGHUP: true, unix.SIGINT: true, unix.SIGQUIT: true, unix.SIGABRT: true, unix.SIGTERM: true, unix.SIGALRM: true, unix.SIGPIPE: true,
+	unix.SIGUSR1: true, unix.SIGUSR2: true, unix.SIGVTALRM: true, unix.SIGXCPU: true, unix.SIGXFSZ: true,
 }
 
 // watch calls stop when a signal comes that would end the program. The function
@@ -155,9 +146,8 @@ func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
 			case <-done:
 				return
 			case s := <-signals:
-				switch s {
-				case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
-					stop(interruption{s})
+				if deadly[s] {
+					stop(harden.Ended{Signal: s})
 				}
 			}
 		}
@@ -230,8 +220,8 @@ func secrets(values map[string]opaque.Bytes) []spawn.Secret {
 // refused turns an error into the last line.
 func (d *Daemon) refused(err error) ipc.Response {
 	r := ipc.Response{Error: err.Error(), Hint: client.Hint(err)}
-	if s, ok := errors.AsType[interruption](err); ok {
-		return ipc.Response{OK: true, ExitCode: new(128 + int(s.Signal))}
+	if e, ok := errors.AsType[harden.Ended](err); ok {
+		return ipc.Response{OK: true, ExitCode: new(e.Status())}
 	}
 	if e, ok := errors.AsType[*spawn.StartError](err); ok {
 		r.ExitCode = &e.Status

@@ -296,23 +296,22 @@ func TestNothingIsLeft(t *testing.T) {
 			h.vault.gate = nil
 		})
 	})
-	t.Run("interrupted while it waits for the server", func(t *testing.T) {
-		h.vault.do(func() { h.vault.gate = make(chan struct{}) })
-		cmd := h.launcher("--project", "slower", "--", "true")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		<-h.vault.entered
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 130 {
-			t.Errorf("status %d", code)
-		}
-		h.vault.do(func() {
-			close(h.vault.gate)
-			h.vault.gate = nil
+	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGALRM, unix.SIGPIPE, unix.SIGUSR1} {
+		t.Run(s.String()+" while it waits for the server", func(t *testing.T) {
+			h.vault.do(func() { h.vault.gate = make(chan struct{}) })
+			cmd := h.launcher("--project", fmt.Sprintf("slow-%d", s), "--", "true")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-h.vault.entered
+			cmd.Process.Signal(s)
+			h.wantStatus(cmd, 128+int(s))
+			h.vault.do(func() {
+				close(h.vault.gate)
+				h.vault.gate = nil
+			})
 		})
-	})
+	}
 	t.Run("daemon stopped", func(t *testing.T) {
 		cmd := h.launcher("--", "sh", "-c", family)
 		var stderr bytes.Buffer
@@ -338,6 +337,12 @@ func TestSignalsAreForwarded(t *testing.T) {
 		{unix.SIGINT, "exec sleep 1000", 130},
 		{unix.SIGTERM, "exec sleep 1000", 143},
 		{unix.SIGHUP, "exec sleep 1000", 129},
+		{unix.SIGQUIT, "exec sleep 1000", 131},
+		{unix.SIGABRT, "exec sleep 1000", 134},
+		{unix.SIGALRM, "exec sleep 1000", 142},
+		{unix.SIGPIPE, "exec sleep 1000", 141},
+		{unix.SIGXCPU, "exec sleep 1000", 152},
+		{syscall.Signal(40), "exec sleep 1000", 168},
 		{unix.SIGUSR1, "trap 'exit 5' USR1; echo up; while :; do sleep 1000 & wait $!; done", 5},
 		{unix.SIGINT, "trap 'echo bye; exit 3' INT; echo up; while :; do sleep 1000 & wait $!; done", 3},
 	} {

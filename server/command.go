@@ -4,15 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
-// Command returns the verb that serves a vault. It returns at SIGTERM or SIGINT,
-// after the requests under way were answered, or with an error if it could not
-// begin or go on. The end of its context does not stop it.
+// Command returns the verb that serves a vault. It returns at SIGTERM, SIGINT,
+// SIGQUIT or SIGABRT, or when its context ends otherwise than by SIGHUP, after
+// the requests under way were answered, or with an error if it could not begin or
+// go on.
 func Command() *cli.Command {
 	var s settings
 	var checkOnly bool
@@ -28,7 +29,7 @@ without any, one is made on the first start and shown once. A token that reads /
 comes from CORTEX_METRICS_TOKEN, a file (CORTEX_METRICS_TOKEN_FILE) or the credential
 "metrics-token"; without any, the admin token does.
 
-SIGTERM and SIGINT stop the server after the requests under way; SIGHUP reads the
+SIGTERM, SIGINT and SIGQUIT stop the server after the requests under way; SIGHUP reads the
 certificate again, and from the configuration file the rate limits, trusted proxies,
 dashboard origins and log level.
 
@@ -40,9 +41,8 @@ variables, those of secrets excepted. Flags and the environment win over it.`,
 			if err != nil {
 				return err
 			}
-			// A server means other things by signals than a command does: at
-			// SIGHUP, which ends those, it goes on with a new certificate.
-			ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+			// At SIGHUP, which ends commands, it goes on with a new certificate.
+			ctx, stop := harden.Outliving(ctx)
 			defer stop()
 			level := &slog.LevelVar{}
 			if l, err := parseLevel(s.logLevel); err == nil { // else the plan says so

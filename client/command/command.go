@@ -1,7 +1,7 @@
 // Package command holds the verbs of the cortex command line, one file each.
 // Data goes to the command's Writer (stdout), everything for people to its
 // ErrWriter (stderr). A verb returns its error; [Report] prints it and
-// [Status] turns it into the exit status, both called once, by main.
+// [Status] turns it into the exit status, both called once, by [Main].
 package command
 
 import (

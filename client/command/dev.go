@@ -185,7 +185,9 @@ func (d *devVault) approve(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
-	_, err = r.send(ctx)
+	if _, err = r.send(ctx); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	pending, ok := errors.AsType[*pendingError](err)
 	if !ok {
 		return fmt.Errorf("asking for approval: %w", err)

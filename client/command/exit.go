@@ -6,11 +6,26 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
+
+// Main runs a command line until it is done or a signal ends it, reports its
+// error, and returns the exit status.
+func Main(root *cli.Command, args []string, stderr io.Writer) int {
+	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP)
+	defer stop()
+	err := root.Run(ctx, args)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", err, cause) // which signal it was
+	}
+	Report(stderr, err)
+	return Status(err)
+}
 
 // An ExitError carries the exit status a command ends with. With a nil Err
 // nothing is printed: the status is somebody else's, such as a child's.
@@ -35,14 +50,17 @@ func (e *ExitError) Unwrap() error { return e.Err }
 func (e *ExitError) ExitCode() int { return e.Code }
 
 // Status returns the exit status for what a command returned: 0 for nil, the
-// status of an error that has one, as an [ExitError], 130 when the command was
-// interrupted, else 1.
+// status of an error that has one, as an [ExitError] or a [harden.Ended], 130 when
+// the command was interrupted by nobody knows whom, else 1.
 func Status(err error) int {
 	if err == nil {
 		return 0
 	}
 	if e, ok := errors.AsType[cli.ExitCoder](err); ok {
 		return e.ExitCode()
+	}
+	if e, ok := errors.AsType[harden.Ended](err); ok {
+		return e.Status()
 	}
 	if errors.Is(err, context.Canceled) {
 		return 130
@@ -58,11 +76,11 @@ func Report(w io.Writer, err error) {
 	if err == nil || ok && e.Err == nil {
 		return
 	}
-	if Status(err) == 130 && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "cortex: interrupted")
-		return
+	text := oneLine(err.Error())
+	if !ok && errors.Is(err, context.Canceled) {
+		text = "interrupted"
 	}
-	fmt.Fprintf(w, "cortex: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(w, "cortex: %s\n", text)
 	hint := client.Hint(err)
 	if ok && e.Hint != "" {
 		hint = e.Hint

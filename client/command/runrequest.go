@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +11,10 @@ import (
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
 )
+
+// statusNotFound is the exit status of a command that there is not, as shells
+// have it.
+const statusNotFound = 127
 
 // A runRequest is a command that is to run here: with this process's
 // directory, environment, umask, limits and streams.
@@ -22,8 +27,12 @@ type runRequest struct {
 	missing func(ipc.Response)
 }
 
-// newRunRequest describes a run of a command, which is not empty. Close it.
+// newRunRequest describes a run of a command, whose program is its first word.
+// Close it.
 func newRunRequest(sock, project, url string, names, command []string) (*runRequest, error) {
+	if command[0] == "" {
+		return nil, &ExitError{Code: statusNotFound, Err: errors.New("'': command not found")}
+	}
 	dir, err := openDir()
 	if err != nil {
 		return nil, fmt.Errorf("opening the working directory: %w", err)

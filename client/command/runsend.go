@@ -20,13 +20,6 @@ import (
 	"github.com/cortex-auth/cortex/daemon/peer"
 )
 
-// The signals that are the command's and not this process's: those that would
-// end this process in the usual way, and the others.
-var (
-	ending = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
-	others = []os.Signal{unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGTSTP, unix.SIGCONT}
-)
-
 // sendTimeout is how long the daemon may take to read the request.
 const sendTimeout = 10 * time.Second
 
@@ -37,10 +30,9 @@ const sendTimeout = 10 * time.Second
 // to this process and are forwarded: their end of ctx is not the end of the
 // run. An end before there is anything to forward to is.
 func (r *runRequest) send(ctx context.Context) (status int, err error) {
-	signals := make(chan os.Signal, 16)
-	listen(signals, ending)
+	signals := forwardable()
 	if ctx.Err() != nil {
-		return 0, context.Canceled
+		return 0, context.Cause(ctx)
 	}
 	conn, err := r.connect()
 	if err != nil {
@@ -53,9 +45,6 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 		defer close(lines)
 		readErr = responses(conn, lines)
 	}()
-	// Before there is a command that one of them could be missed for. It is for
-	// the rest of the process, which has nothing to do but to end with it.
-	listen(signals, others)
 	sendErr := r.write(conn)
 	for {
 		select {
@@ -77,14 +66,18 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	}
 }
 
-// listen has signals delivered, but for those that whoever started this
-// process had it ignore, as nohup does.
-func listen(ch chan<- os.Signal, signals []os.Signal) {
-	for _, s := range signals {
-		if !signal.Ignored(s) {
+// forwardable delivers the signals that are the command's and not this process's,
+// but for those that whoever started this process had it ignore, as nohup does. It
+// is for the rest of the process, which has nothing to do but to end with the
+// command.
+func forwardable() <-chan os.Signal {
+	ch := make(chan os.Signal, 64)
+	for s := syscall.Signal(1); s <= ipc.MaxSignal; s++ {
+		if ipc.Forwarded(s) && !signal.Ignored(s) {
 			signal.Notify(ch, s)
 		}
 	}
+	return ch
 }
 
 // connect reaches the daemon and makes sure that it is ours: somebody else's

@@ -14,6 +14,7 @@ package ipc
 import (
 	"encoding/json"
 	"fmt"
+	"syscall"
 )
 
 // The limits of a connection.
@@ -153,6 +154,22 @@ type Measure struct {
 // A Signal is sent by a launcher while its program runs.
 type Signal struct {
 	Signal int `json:"signal"`
+}
+
+// MaxSignal is the highest number of a signal.
+const MaxSignal = 64
+
+// Forwarded reports whether a launcher passes a signal on. Not SIGKILL and SIGSTOP,
+// which nobody can catch; SIGCHLD, SIGURG and SIGPROF, which its own runtime uses;
+// SIGTTIN and SIGTTOU, by which the terminal stops it; nor those that tell of its
+// own faults.
+func Forwarded(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF, syscall.SIGTTIN, syscall.SIGTTOU,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS:
+		return false
+	}
+	return s > 0 && s <= MaxSignal
 }
 
 // Line encodes one of this package's types, LF included. It fails for what

@@ -39,7 +39,7 @@ func ParseSignal(line []byte) (Signal, error) {
 	if err := decode(line, &s); err != nil {
 		return Signal{}, err
 	}
-	if s.Signal < 1 || s.Signal > 64 {
+	if s.Signal < 1 || s.Signal > MaxSignal {
 		return Signal{}, fmt.Errorf("%w: no such signal", ErrMalformed)
 	}
 	return s, nil

@@ -197,10 +197,13 @@ func try(path string, argv, env []string) error {
 }
 
 func explain(program string, err error) *StartError {
-	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+	info, statErr := os.Stat(program)
+	switch missing := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR); {
+	case statErr == nil && info.IsDir():
+		return notExecutable(program, errors.New("is a directory"))
+	case !missing:
 		return notExecutable(program, err)
-	}
-	if _, statErr := os.Stat(program); statErr == nil {
+	case statErr == nil:
 		return &StartError{StatusNotFound, program + ": its interpreter is missing"}
 	}
 	return &StartError{StatusNotFound, program + ": no such file or directory"}

@@ -34,7 +34,7 @@ func monitor() int {
 
 	// Caught and not ignored: ignoring would be inherited.
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT)
+	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGABRT)
 
 	w := &watch{control: os.NewFile(controlFD, "control")}
 	if err := w.start(); err != nil {

@@ -167,7 +167,7 @@ func TestNotStarted(t *testing.T) {
 		{"./no-such-program", 127, "./no-such-program: no such file or directory"},
 		{"plain/below", 127, "plain/below: no such file or directory"},
 		{"./plain", 126, "./plain: permission denied"},
-		{"./bin", 126, "./bin: permission denied"},
+		{"./bin", 126, "./bin: is a directory"},
 		{"here", 126, "here: permission denied"},
 		{"./orphan", 127, "./orphan: its interpreter is missing"},
 	} {

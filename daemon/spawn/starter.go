@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
 // A Starter starts programs. Make it with [NewStarter].
@@ -290,7 +292,7 @@ func (r *Run) ended() (Exit, error) {
 // SIGCONT and SIGWINCH to its process group, others to it alone. Of a program
 // that has ended there is nothing to signal, which is no error.
 func (r *Run) Signal(s syscall.Signal) error {
-	if s < 1 || s > 64 {
+	if s < 1 || s > ipc.MaxSignal {
 		return fmt.Errorf("no signal has the number %d", s)
 	}
 	r.control.SetWriteDeadline(time.Now().Add(startTimeout))

@@ -80,7 +80,8 @@ func newStage(t *testing.T) *stage {
 // A process is one part that runs.
 type process struct {
 	*exec.Cmd
-	ended chan error
+	output *bytes.Buffer // read it once the process has ended
+	ended  chan error
 }
 
 // start runs a part and waits until it is ready. It returns what it announces
@@ -93,7 +94,7 @@ func (s *stage) start(name, key string, env ...string) (*process, string) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	p := &process{cmd, make(chan error, 1)}
+	p := &process{cmd, &output, make(chan error, 1)}
 	go func() { p.ended <- cmd.Wait() }()
 	s.t.Cleanup(func() {
 		cmd.Process.Kill()
