@@ -159,8 +159,8 @@ func TestErrors(t *testing.T) {
 		if row.code != "" && !errors.Is(err, row.code) {
 			t.Errorf("%s: the code is not in the chain", name)
 		}
-		if row.retryAfter != "" && e.RetryAfter != 7*time.Second {
-			t.Errorf("%s: retry after %v", name, e.RetryAfter)
+		if row.retryAfter != "" && (e.RetryAfter != 7*time.Second || Hint(err) != "try again in 7s") {
+			t.Errorf("%s: retry after %v, hint %q", name, e.RetryAfter, Hint(err))
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// problem turns an answer outside 2xx into an error. Older servers and
-// proxies answer in plain text, in HTML or not at all.
+// problem turns an answer outside 2xx into an error; one that came too soon has a
+// hint. Older servers and proxies answer in plain text, in HTML or not at all.
 func (a answer) problem(base *url.URL) error {
 	e := &api.Error{}
 	if json.Unmarshal(a.body, e) != nil || e.Message == "" && e.Code == "" {
@@ -29,6 +29,9 @@ func (a answer) problem(base *url.URL) error {
 	}
 	if e.Message == "" {
 		e.Message = fmt.Sprintf("%s answered %d %s", base, a.status, http.StatusText(a.status))
+	}
+	if e.Status == http.StatusTooManyRequests && e.RetryAfter > 0 {
+		return WithHint(e, "try again in "+e.RetryAfter.String())
 	}
 	return e
 }

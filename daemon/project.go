@@ -32,9 +32,10 @@ type token struct {
 // early is how long before its end a token counts as over.
 const early = time.Minute
 
-// covers reports whether t can be used for names.
-func (t *token) covers(names []string) bool {
-	if t == nil || !time.Now().Round(0).Add(early).Before(t.expires) {
+// covers reports whether t can be used for names, and for how long it will at
+// least.
+func (t *token) covers(names []string, left time.Duration) bool {
+	if t == nil || !time.Now().Round(0).Add(left).Before(t.expires) {
 		return false
 	}
 	for _, name := range names {
@@ -100,7 +101,7 @@ func (p *project) recall(err error) error {
 	switch {
 	case ok && errors.Is(e, api.PendingApproval):
 		p.pending = err
-	case ok && e.Status == http.StatusTooManyRequests && p.pending != nil:
+	case tooSoon(err) && p.pending != nil:
 		return p.pending
 	default:
 		p.pending = nil
@@ -115,6 +116,15 @@ func (p *project) drop(t *token) {
 	defer p.mu.Unlock()
 	if p.token == t {
 		p.token = nil
+	}
+}
+
+// restore takes back a token that was dropped, unless there is another by now.
+func (p *project) restore(t *token) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.token == nil {
+		p.token = t
 	}
 }
 
@@ -181,9 +191,14 @@ func (d *Daemon) values(ctx context.Context, project string, w wish, by client.C
 		// The token ended, the session did, or the token no longer opens what
 		// it did: asking for a new one will tell, and puts it right or says
 		// what waits for approval. Once, and nobody need know.
-		got.Wipe()
 		p.drop(t)
-		got, t, err = d.fetch(ctx, p, w, by)
+		anew, next, errAnew := d.fetch(ctx, p, w, by)
+		if err == nil && tooSoon(errAnew) {
+			p.restore(t) // what came is what there is, for now
+		} else {
+			got.Wipe()
+			got, t, err = anew, next, errAnew
+		}
 	}
 	if err != nil {
 		return gift{}, err
@@ -235,15 +250,20 @@ func only(all map[string]opaque.Bytes, names []string) map[string]opaque.Bytes {
 	return all
 }
 
-func unauthorized(err error) bool {
+func unauthorized(err error) bool { return hasStatus(err, http.StatusUnauthorized) }
+
+// tooSoon reports whether the server was asked too often.
+func tooSoon(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
+
+func hasStatus(err error, status int) bool {
 	e, ok := errors.AsType[*api.Error](err)
-	return ok && e.Status == http.StatusUnauthorized
+	return ok && e.Status == status
 }
 
 // token returns a token that covers the names, asking the server for one if
 // there is none. One run at a time asks; those that wait use what it got.
 func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) {
-	if t := p.get(); t.covers(w.names) && !t.stale(w.needed) {
+	if t := p.get(); t.covers(w.names, early) && !t.stale(w.needed) {
 		return t, nil
 	}
 	select {
@@ -253,7 +273,7 @@ func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) 
 		return nil, context.Cause(ctx)
 	}
 	old := p.get()
-	if old.covers(w.names) && !old.stale(w.needed) {
+	if old.covers(w.names, early) && !old.stale(w.needed) {
 		return old, nil
 	}
 	// A new token ends the old one. With the names of both, runs that want
@@ -267,10 +287,11 @@ func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) 
 	case err == nil:
 		p.recall(nil)
 		t.inherit(old)
-	case old.covers(w.names) && ctx.Err() == nil:
-		// It was only about names that had no secret. What has one goes on.
+	case ctx.Err() == nil && (old.covers(w.names, early) || tooSoon(err) && old.covers(w.names, 0)):
+		// It was only about names that had no secret, or about the time when the
+		// token ends. What it opens goes on.
 		t = old.later(err)
-		d.log.Info("names without a secret", "project", p.name, "names", t.missing(w.needed), "grant", t.waiting, "err", err)
+		d.log.Info("going on with the token there is", "project", p.name, "without", t.missing(w.needed), "grant", t.waiting, "err", err)
 	default:
 		return nil, p.recall(err)
 	}
@@ -366,8 +387,6 @@ func (d *Daemon) explainDiscover(err error, project string) error {
 		return client.WithHint(wrapped, "take the variable out of the .env file, or have an administrator delete the decision: GET and DELETE "+d.client.URL()+"/admin/pending-grants")
 	case e.Status == http.StatusUnauthorized:
 		return client.WithHint(wrapped, "check that an administrator registered the key of agent "+d.key.AgentID+" and did not freeze it, and this host's clock")
-	case e.Status == http.StatusTooManyRequests && e.RetryAfter > 0:
-		return client.WithHint(wrapped, "try again in "+e.RetryAfter.String())
 	}
 	return wrapped
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -145,6 +146,51 @@ func TestRunPending(t *testing.T) {
 		h.vault.refuse["POST /agent/discover"] = *refusal(http.StatusForbidden, api.GrantDenied, "denied by a person")
 	})
 	h.finish(h.launcher("--env-file", "other.env", "--", "true")).want(1, "", "project app: denied by a person", "hint: ")
+}
+
+// While the server is asked too often, what the daemon holds serves those whose
+// names it covers; the others hear when to try again.
+func TestRunTooOften(t *testing.T) {
+	tooOften := *refusal(http.StatusTooManyRequests, api.RateLimited, "too many requests")
+	tooOften.RetryAfter = 57 * time.Second
+	limit := func(h *host) {
+		h.vault.do(func() { h.vault.refuse["POST /agent/discover"] = tooOften })
+	}
+	t.Run("a name withheld", func(t *testing.T) {
+		h := newHost(t)
+		h.start()
+		h.write(".env", "OPENAI_API_KEY=\nOTHER_KEY=\n")
+		h.run("true").want(0, "")
+		h.vault.do(func() { h.vault.withheld = []string{"OTHER_KEY"} })
+		limit(h)
+		for range 2 {
+			h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n", "cortex: warning: the vault has no secret for OTHER_KEY: the command runs without\n")
+		}
+		h.write(".env", "OPENAI_API_KEY=\n")
+		if r := h.run("printenv", "OPENAI_API_KEY"); r.stderr != "" {
+			t.Errorf("stderr %s", r.stderr)
+		}
+		h.write(".env", "OPENAI_API_KEY=\nNEW_KEY=\n")
+		h.run("true").want(1, "", "cortex: project app: too many requests\n", "cortex: hint: try again in 57s\n")
+	})
+	t.Run("a token about to end", func(t *testing.T) {
+		h := newHost(t)
+		h.vault.lifetime = 50 * time.Second // and less than a minute is no good, if another can be had
+		h.start()
+		h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+		limit(h)
+		if r := h.run("printenv", "OPENAI_API_KEY"); r.status != 0 || r.stdout != "sk-canary\n" || r.stderr != "" {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("a token that ended", func(t *testing.T) {
+		h := newHost(t)
+		h.start()
+		h.run("true").want(0, "")
+		h.vault.do(func() { clear(h.vault.tokens) })
+		limit(h)
+		h.run("true").want(1, "", "too many requests", "try again in 57s")
+	})
 }
 
 func TestRunElsewhere(t *testing.T) {

@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
@@ -41,6 +42,8 @@ type vault struct {
 	asked    []api.DiscoverRequest
 	callers  []http.Header
 	attests  []api.AttestRequest
+	withheld []string             // names that are mapped and not delivered
+	lifetime time.Duration        // of tokens; if 0, as the real one has it
 	refuse   map[string]api.Error // routes that refuse
 	gate     chan struct{}        // if there, discover waits for it
 	entered  chan struct{}        // told when a discover has begun
@@ -81,6 +84,9 @@ func (v *vault) handler() http.Handler {
 			}
 			w.Header().Set("Content-Type", "application/json")
 			if problem != nil {
+				if problem.RetryAfter > 0 {
+					w.Header().Set("Retry-After", fmt.Sprint(int(problem.RetryAfter.Seconds())))
+				}
 				w.WriteHeader(problem.Status)
 				answer = problem
 			}
@@ -162,7 +168,7 @@ func (v *vault) discover(r *http.Request, body []byte) (any, *api.Error) {
 	t := string(token.Random().Reveal())
 	v.tokens[project] = map[string][]string{t: names}
 	unmatched := slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := v.secrets[n]; return ok })
-	return api.DiscoverResponse{UnmatchedKeys: unmatched, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(14 * 24 * time.Hour))}, nil
+	return api.DiscoverResponse{UnmatchedKeys: unmatched, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(cmp.Or(v.lifetime, 14*24*time.Hour)))}, nil
 }
 
 func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {
@@ -172,13 +178,15 @@ func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {
 		return nil, unauthorized
 	}
 	v.callers = append(v.callers, r.Header.Clone())
-	vars := map[string]api.Value{}
+	vars, withheld := map[string]api.Value{}, []string(nil)
 	for _, n := range names {
-		if s, ok := v.secrets[n]; ok {
+		if slices.Contains(v.withheld, n) {
+			withheld = append(withheld, n)
+		} else if s, ok := v.secrets[n]; ok {
 			vars[n] = api.NewValue(bytes.Clone([]byte(s)))
 		}
 	}
-	return api.ProjectSecrets{EnvVars: vars}, nil
+	return api.ProjectSecrets{EnvVars: vars, Withheld: withheld}, nil
 }
 
 // do changes the vault.
