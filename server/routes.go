@@ -121,6 +121,7 @@ func (s *Server) routes() []route {
 
 		{"GET /admin/backup", s.admin, bare(s.backup)},
 		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
+		{"GET /admin/audit/export", s.admin, bare(s.exportAudit)},
 	}
 }
 

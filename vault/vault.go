@@ -71,8 +71,9 @@ type Vault struct {
 	ready    chan struct{} // see OutboxReady
 	// operations counts what became of them.
 	operations operations
-	// copying is held while there is a backup that was not closed.
-	copying sync.Mutex
+	// copying is held while there is a backup that was not closed, exporting
+	// while there is such an export of the trail.
+	copying, exporting sync.Mutex
 
 	stretching chan struct{} // held while a password is checked
 	deriving   chan struct{} // held while the operator's password is

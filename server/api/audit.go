@@ -1,5 +1,8 @@
 package api
 
+// ExportType is the media type of GET /admin/audit/export.
+const ExportType = "application/x-ndjson"
+
 // An AuditRow is one row of GET /admin/audit-logs, newest first. PrevHash and
 // EntryMAC are lower-case hex; PrevHash is empty in the first row.
 type AuditRow struct {

@@ -126,6 +126,7 @@ const (
 	Stop          Action = "vault_stop"
 	Insecure      Action = "insecure_setting"
 	ReadAudit     Action = "read_audit_log"
+	ExportAudit   Action = "audit_export"
 	ReadMetrics   Action = "read_metrics"
 	Backup        Action = "backup"
 	Restore       Action = "restore"

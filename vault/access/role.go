@@ -51,7 +51,7 @@ var roles = map[Action][]Role{
 	DeviceApprove: deciders, DeviceDeny: deciders, DeviceLookup: deciders, AgentKeyChange: managers, ListDevices: everyone, DeleteDevice: managers,
 	ListSessions: everyone, RevokeSession: managers,
 	ListAllowedDaemons: everyone, AllowDaemon: managers, DisallowDaemon: managers,
-	ReadAudit: auditors, ReadMetrics: auditors,
+	ReadAudit: auditors, ExportAudit: auditors, ReadMetrics: auditors,
 	CreateChannel: managers, ListChannels: everyone, UpdateChannel: managers, DeleteChannel: managers, TestChannel: managers,
 	ListDeadLetters: auditors, RetryDeadLetters: managers,
 
