@@ -56,7 +56,7 @@ func (p program) run(ctx context.Context, s settings) error {
 	v := vault.New(vault.Config{
 		DB: db, Log: p.log, Params: plan.params, RequireAttestation: plan.attest, AttestLimit: plan.attestLimit(),
 		TwoPerson: plan.twoPerson, RequireDeviceProof: plan.requireDevice, RequireAttestProof: plan.requireAttest,
-		FreezeOnHoneyName: plan.freezeOnName,
+		FreezeOnHoneyName: plan.freezeOnName, AuditRetention: plan.retention,
 	})
 	err = p.unseal(ctx, v, plan)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/store"
@@ -37,6 +38,7 @@ type settings struct {
 	kdfProfile            string
 	rateLimits            string
 	honeyOnName           string
+	retention             string
 	trustedProxies        string
 	dashboardOrigins      string
 	notifyNetworks        string
@@ -59,6 +61,7 @@ type plan struct {
 	live   liveSettings
 	// freezeOnName freezes who asks for a honey secret by its name.
 	freezeOnName bool
+	retention    time.Duration  // of the audit trail
 	networks     []netip.Prefix // that names of notification channels may lead to
 	attest       bool           // require attestation
 	twoPerson    bool
@@ -100,7 +103,7 @@ func (s settings) plan() (plan, error) {
 		resetToken: s.resetAdminToken,
 	}
 	p.listenSealed = s.listenSealed
-	var errs [11]error
+	var errs [12]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -116,6 +119,7 @@ func (s settings) plan() (plan, error) {
 	if s.listenSealed && s.tls == tlsAuto {
 		errs[10] = errors.New("CORTEX_LISTEN_SEALED needs a certificate that is not sealed in the vault: set TLS_CERT_FILE and TLS_KEY_FILE in the place of CORTEX_TLS=auto")
 	}
+	p.retention, errs[11] = s.auditRetention()
 	return p, errors.Join(errs[:]...)
 }
 

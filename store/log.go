@@ -127,7 +127,9 @@ func (l *Log) scan(tx *Tx, yield func(Record, error) bool,
 }
 
 // DeleteThrough removes the records up to and including seq, oldest first and
-// at most max of them, and returns how many it removed.
+// at most max of them, and returns how many it removed. Whoever removes them all
+// must not append in the same transaction: where they filled several pages the
+// engine would look for the last of them for ever.
 func (l *Log) DeleteThrough(tx *Tx, seq uint64, max int) (n int, err error) {
 	b, err := l.open(tx)
 	if err != nil || b == nil {

@@ -208,13 +208,19 @@ func (x *AuditExport) add(value []byte, lines *bytes.Buffer) error {
 	return err
 }
 
-// view calls fn with a transaction, while the keys are held.
+// view calls fn with a transaction, with the keys for check.
 func (x *AuditExport) view(ctx context.Context, fn func(*store.Tx) error) error {
-	k, release, err := x.v.use()
+	return x.v.viewTrail(ctx, x.keys, fn)
+}
+
+// viewTrail calls fn with a transaction, and with the keys of the trail among
+// keys. It is for one piece of what takes long: sealing waits for it.
+func (v *Vault) viewTrail(ctx context.Context, keys map[string]audit.MACKey, fn func(*store.Tx) error) error {
+	k, release, err := v.use()
 	if err != nil {
 		return err
 	}
 	defer release()
-	x.keys[k.audit.kid] = k.audit
-	return translate(x.v.db.View(ctx, fn))
+	keys[k.audit.kid] = k.audit
+	return translate(v.db.View(ctx, fn))
 }

@@ -60,30 +60,37 @@ func (v *Vault) keepHouse(ctx context.Context) error {
 	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted, (*op).expirePendings} {
 		err = errors.Join(err, v.tend(ctx, tend))
 	}
-	return errors.Join(err, v.checkWraps(ctx))
+	return errors.Join(err, v.pruneAudit(ctx), v.checkWraps(ctx))
 }
 
 // purge runs a purge in small transactions until it finds nothing more. It is
 // not recorded: what it deletes had ended before.
 func (v *Vault) purge(ctx context.Context, fn func(*op, int) (int, error)) error {
-	k, release, err := v.use()
-	if err != nil {
-		return err
-	}
-	defer release()
 	for n := keepAtOnce; n == keepAtOnce; {
-		var done *op
-		err := v.db.Update(ctx, func(tx *store.Tx) (err error) {
-			done = v.newOp(tx, k, access.TheSystem(), record{})
-			n, err = fn(done, keepAtOnce)
-			return err
-		})
-		if err != nil {
+		var err error
+		if n, err = v.purgeSome(ctx, fn); err != nil {
 			return err
 		}
-		v.announce(done)
 	}
 	return nil
+}
+
+func (v *Vault) purgeSome(ctx context.Context, fn func(*op, int) (int, error)) (n int, err error) {
+	k, release, err := v.use()
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	var done *op
+	err = v.db.Update(ctx, func(tx *store.Tx) (err error) {
+		done = v.newOp(tx, k, access.TheSystem(), record{})
+		n, err = fn(done, keepAtOnce)
+		return err
+	})
+	if err == nil {
+		v.announce(done)
+	}
+	return n, err
 }
 
 // errNothing: there was nothing to do, and nothing is recorded.

@@ -55,6 +55,9 @@ type Config struct {
 	// name, without a grant, be frozen as if it had fetched it. Otherwise that
 	// is an alarm only.
 	FreezeOnHoneyName bool
+	// AuditRetention is how long the records of the trail are kept. If zero,
+	// for ever.
+	AuditRetention time.Duration
 }
 
 func (c Config) log() *slog.Logger      { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
@@ -74,6 +77,8 @@ type Vault struct {
 	// copying is held while there is a backup that was not closed, exporting
 	// while there is such an export of the trail.
 	copying, exporting sync.Mutex
+
+	pruned time.Time // when this process last looked for old records; for [Vault.Run] alone
 
 	stretching chan struct{} // held while a password is checked
 	deriving   chan struct{} // held while the operator's password is

@@ -127,6 +127,7 @@ const (
 	Insecure      Action = "insecure_setting"
 	ReadAudit     Action = "read_audit_log"
 	ExportAudit   Action = "audit_export"
+	PruneAudit    Action = "audit_prune"
 	ReadMetrics   Action = "read_metrics"
 	Backup        Action = "backup"
 	Restore       Action = "restore"

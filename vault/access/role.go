@@ -76,6 +76,6 @@ var roles = map[Action][]Role{
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,
 	GetSecrets: nobody, GetConfig: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
 	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
-	NotificationFailed: nobody,
-	AdminLogin:         nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
+	NotificationFailed: nobody, PruneAudit: nobody,
+	AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
 }
