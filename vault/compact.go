@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 )
@@ -48,9 +49,11 @@ func (v *Vault) compact(ctx context.Context) error {
 		return err
 	}
 	v.cfg.log().Info("compacting the vault file: freed pages hold what must not stay")
+	began := time.Now()
 	if err := v.db.Compact(ctx); err != nil {
 		return err
 	}
+	v.cfg.log().Info("compacted the vault file", "took", time.Since(began))
 	return v.db.Update(ctx, func(tx *store.Tx) error {
 		now, err := compactions.Get(tx, compactionKey)
 		if isNotFound(err) || err == nil && now != since {

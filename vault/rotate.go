@@ -326,10 +326,10 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 	if v.keys.old == nil {
 		return nil
 	}
-	err := v.db.Update(ctx, func(tx *store.Tx) error {
+	var row rotationRow
+	err := v.db.Update(ctx, func(tx *store.Tx) (err error) {
 		o := v.newOp(tx, v.keys, access.TheSystem(), record{action: access.RotateKEK})
-		row, err := rotations.Get(tx, rotationKey)
-		if err != nil {
+		if row, err = rotations.Get(tx, rotationKey); err != nil {
 			return err
 		}
 		row.Finished = o.now.UnixNano()
@@ -350,5 +350,6 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 	}
 	v.keys.old.Destroy()
 	v.keys.old = nil
+	v.cfg.log().Info("everything is under the new key", "kek_version", row.To, "wrapped", row.Wrapped, "took", time.Since(nanos(row.Started)))
 	return nil
 }

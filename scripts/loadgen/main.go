@@ -38,11 +38,12 @@ var targets = map[string]func(*bench) error{
 	"list":    (*bench).list,
 	"start":   (*bench).start,
 	"unlock":  (*bench).unlock,
+	"rotate":  (*bench).rotate,
 	"hostile": (*bench).hostile,
 }
 
 // usual are those that run where none is named.
-var usual = []string{"fetch", "write", "start", "list", "unlock"}
+var usual = []string{"fetch", "write", "start", "list", "unlock", "rotate"}
 
 func main() {
 	if err := run(); err != nil {

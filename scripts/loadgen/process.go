@@ -183,22 +183,23 @@ func (p *process) busy() (time.Duration, error) {
 	return sum, nil
 }
 
-// logged returns the value of an attribute in the first line of the log that
-// has the message.
-func (p *process) logged(message, key string) (string, error) {
+// took returns how long something took, by the last line of the log that has the
+// message.
+func (p *process) took(message string) (d time.Duration, err error) {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
+	err = fmt.Errorf("the log says nothing of %q", message)
 	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, " msg="+message+" ") {
+		if !strings.Contains(line, " msg="+message+" ") && !strings.Contains(line, fmt.Sprintf(" msg=%q ", message)) {
 			continue
 		}
 		for field := range strings.FieldsSeq(line) {
-			if value, ok := strings.CutPrefix(field, key+"="); ok {
-				return value, nil
+			if value, ok := strings.CutPrefix(field, "took="); ok {
+				d, err = time.ParseDuration(value)
 			}
 		}
 	}
-	return "", fmt.Errorf("the log says nothing of %q", message)
+	return d, err
 }

@@ -87,11 +87,7 @@ func (b *bench) startsOf(dir string) (s started, err error) {
 // startup returns how long the start took, without the unsealing, in ms: that
 // is what the password is meant to cost.
 func (p *process) startup() (float64, error) {
-	text, err := p.logged("UNSEALED", "took")
-	if err != nil {
-		return 0, err
-	}
-	unsealing, err := time.ParseDuration(text)
+	unsealing, err := p.took("UNSEALED")
 	return milliseconds(p.ready - unsealing), err
 }
 
@@ -144,11 +140,7 @@ func (b *bench) unlock() error {
 			if p, err = b.serve(dir); err != nil {
 				return err
 			}
-			text, err := p.logged("UNSEALED", "took")
-			if err != nil {
-				return errors.Join(err, p.kill())
-			}
-			d, err := time.ParseDuration(text)
+			d, err := p.took("UNSEALED")
 			if err != nil {
 				return errors.Join(err, p.kill())
 			}
