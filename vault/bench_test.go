@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,4 +72,28 @@ func BenchmarkFetch(b *testing.B) {
 			}
 		})
 	})
+}
+
+// A rotation of the KEK, the compaction after it included.
+func BenchmarkRotate(b *testing.B) {
+	const n = 10_000
+	v := vaulttest.New(b)
+	var wg sync.WaitGroup
+	for w := range 100 {
+		wg.Go(func() {
+			for i := range n / 100 {
+				keep(b, v, "", fmt.Sprintf("s/%d/%d", w, i), "a value of some forty characters, or so")
+			}
+		})
+	}
+	wg.Wait()
+	for b.Loop() {
+		if _, err := v.RotateKEK(b.Context(), vaulttest.Admin, vaulttest.Password(), opaque.Bytes{}); err != nil {
+			b.Fatal(err)
+		}
+		if err := v.FinishRotation(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

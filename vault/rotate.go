@@ -16,7 +16,7 @@ import (
 // A rotation goes in small transactions, so that nobody waits long behind one:
 // each ends after so many rows, or so much time.
 const (
-	rewrapRows = 256
+	rewrapRows = 2048
 	rewrapTime = 5 * time.Millisecond
 )
 

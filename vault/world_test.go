@@ -199,7 +199,7 @@ func random(n int) []byte {
 }
 
 // keep makes a secret.
-func keep(t *testing.T, v *vault.Vault, namespace, path, value string) vault.Secret {
+func keep(t testing.TB, v *vault.Vault, namespace, path, value string) vault.Secret {
 	t.Helper()
 	s, err := v.CreateSecret(t.Context(), vaulttest.Admin, vault.NewSecret{
 		Path: path, Type: vault.KeyValue, Value: opaque.New([]byte(value)), Namespace: namespace,
