@@ -35,7 +35,7 @@ func (v *Vault) IssueAccessToken(ctx context.Context, from access.Origin, assert
 		if !slices.Equal(now.Public, a.Public) {
 			return ErrUnauthorized
 		}
-		if err := o.use(seenRow{TS: claims.IssuedAt, By: "assertion:" + a.ID, Once: claims.ID}); err != nil {
+		if err := o.use(message{TS: claims.IssuedAt, By: "assertion:" + a.ID, Once: claims.ID}); err != nil {
 			return err
 		}
 		d, err := o.provedDevice(now)
@@ -79,7 +79,7 @@ func (v *Vault) asserted(ctx context.Context, k *keys, from access.Origin, text 
 		if _, err := o.goodAgent(a.ID); err != nil {
 			return err
 		}
-		return o.fresh(seenRow{TS: c.IssuedAt, By: "assertion:" + a.ID, Once: c.ID})
+		return o.fresh(message{TS: c.IssuedAt, By: "assertion:" + a.ID, Once: c.ID})
 	})
 	return a, c, err
 }
@@ -116,7 +116,7 @@ func (o *op) proveDaemon(by access.Caller, r AttestRequest, required bool) (agen
 	if !r.Proof.signedBy(a, r) {
 		return a, ErrUnauthorized
 	}
-	if err := o.use(seenRow{TS: r.Proof.TS, By: "attest:" + a.ID, Once: r.Proof.Nonce}); err != nil {
+	if err := o.use(message{TS: r.Proof.TS, By: "attest:" + a.ID, Once: r.Proof.Nonce}); err != nil {
 		return a, err
 	}
 	if a.Proved {

@@ -19,7 +19,7 @@ type Attested struct {
 	agent   string // row id
 	tokenID string // what the attestation says the request is authorised by
 	body    string // the hash of the body that was signed, in hex
-	message seenRow
+	message message
 }
 
 // AgentRow returns the row id of the agent whose daemon made the request.
@@ -122,7 +122,7 @@ func (o *op) attested(att *proof.Attestation, method, path string) (Attested, er
 	}
 	a := Attested{
 		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID, body: att.BodySHA256,
-		message: seenRow{TS: att.TS, By: "daemon:" + s.Agent, Once: att.JTI},
+		message: message{TS: att.TS, By: "daemon:" + s.Agent, Once: att.JTI},
 	}
 	return a, o.fresh(a.message)
 }

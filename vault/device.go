@@ -243,7 +243,7 @@ func (v *Vault) issueDevice(ctx context.Context, from access.Origin, approved de
 			return err
 		}
 		if row.proved() { // so that a poll that was overheard cannot be used as well
-			if err := o.use(seenRow{TS: p.TS, By: "device:" + row.ID, Once: "poll"}); err != nil {
+			if err := o.use(message{TS: p.TS, By: "device:" + row.ID, Once: "poll"}); err != nil {
 				return ErrUnauthorized
 			}
 		}

@@ -182,8 +182,8 @@ func (a *Attested) by(agent agentRow) bool {
 	return a.agent == agent.ID && subtle.ConstantTimeCompare([]byte(a.tokenID), []byte(want)) == 1
 }
 
-func proofMessage(a agentRow, r DiscoverRequest) seenRow {
-	return seenRow{TS: *r.TS, By: "agent:" + a.ID, Once: *r.Nonce}
+func proofMessage(a agentRow, r DiscoverRequest) message {
+	return message{TS: *r.TS, By: "agent:" + a.ID, Once: *r.Nonce}
 }
 
 // useProof checks what may have changed since prove, and remembers the signed

@@ -66,8 +66,8 @@ func (d DeviceInit) validate() error {
 
 // message is the signed message for the list of those that were used. Whose key
 // it is stands for whose message: the agent is not known yet.
-func (d DeviceInit) message() seenRow {
-	return seenRow{TS: d.TS, By: "key:" + d.AgentPub, Once: d.Nonce}
+func (d DeviceInit) message() message {
+	return message{TS: d.TS, By: "key:" + d.AgentPub, Once: d.Nonce}
 }
 
 // A PollProof comes with a poll of a log-in that began with a proof.

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"time"
@@ -24,18 +26,30 @@ var forgotten = store.Rows[forgottenRow]("seen_purged")
 
 const forgottenKey = store.Key("through")
 
-// A seenRow is one signed message that was used.
+// A message is a signed message, which is good once.
+type message struct {
+	TS   int64  // Unix seconds, as signed
+	By   string // kind and row id of the signer
+	Once string // its nonce or jti
+}
+
+// row returns what is remembered of a message: no more than tells it from others,
+// for there are many, and each fetch writes one.
+func (m message) row() seenRow {
+	sum := sha256.Sum256([]byte(m.By + "\x00" + m.Once))
+	return seenRow{TS: m.TS, ID: sum[:16]}
+}
+
+// A seenRow is one message that was used.
 type seenRow struct {
-	TS   int64  `cbor:"1,keyasint"` // Unix seconds, as signed
-	By   string `cbor:"2,keyasint"` // kind and row id of the signer
-	Once string `cbor:"3,keyasint"` // its nonce or jti
+	TS int64  `cbor:"1,keyasint"` // Unix seconds, from 0 on
+	ID []byte `cbor:"2,keyasint"` // 16 bytes
 }
 
 // Key orders by time.
-func (r seenRow) Key() store.Key { return store.Join(seconds(r.TS), r.By, r.Once) }
-
-// seconds writes a time from 0 on in fixed width.
-func seconds(ts int64) string { return pad(uint64(ts))[1:] }
+func (r seenRow) Key() store.Key {
+	return store.Key(binary.BigEndian.AppendUint64(nil, uint64(r.TS))) + store.Key(r.ID)
+}
 
 // A forgottenRow bounds what can be told from seen.
 type forgottenRow struct {
@@ -48,11 +62,11 @@ func (forgottenRow) Key() store.Key { return forgottenKey }
 // fresh returns [ErrClockSkew] for a message whose time is too far from now,
 // and [ErrReplay] for one that was used, or that is so old that nobody can
 // say: after the clock was set back, a purged message could look new.
-func (o *op) fresh(r seenRow) error {
-	if err := o.timely(r); err != nil {
+func (o *op) fresh(m message) error {
+	if err := o.timely(m); err != nil {
 		return err
 	}
-	used, err := seen.Has(o.Tx, r.Key())
+	used, err := seen.Has(o.Tx, m.row().Key())
 	if err == nil && used {
 		err = ErrReplay
 	}
@@ -60,29 +74,29 @@ func (o *op) fresh(r seenRow) error {
 }
 
 // timely is what fresh asks without looking for the message itself.
-func (o *op) timely(r seenRow) error {
-	if r.TS < 0 {
+func (o *op) timely(m message) error {
+	if m.TS < 0 {
 		return ErrClockSkew
 	}
-	if d := o.now.Sub(time.Unix(r.TS, 0)).Abs(); d > skew {
+	if d := o.now.Sub(time.Unix(m.TS, 0)).Abs(); d > skew {
 		return ErrClockSkew
 	}
 	f, err := forgotten.Get(o.Tx, forgottenKey)
 	if err != nil && !isNotFound(err) {
 		return err
 	}
-	if r.TS <= f.Through {
+	if m.TS <= f.Through {
 		return ErrReplay
 	}
 	return nil
 }
 
 // use remembers a message, after checking that it is fresh.
-func (o *op) use(r seenRow) error {
-	if err := o.timely(r); err != nil {
+func (o *op) use(m message) error {
+	if err := o.timely(m); err != nil {
 		return err
 	}
-	err := seen.Insert(o.Tx, r)
+	err := seen.Insert(o.Tx, m.row())
 	if errors.Is(err, store.ErrExists) {
 		return ErrReplay
 	}
