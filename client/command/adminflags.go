@@ -20,6 +20,7 @@ func Admin() []*cli.Command {
 	return []*cli.Command{
 		secret(), agent(), grant(), project(), policy(), namespace(),
 		device(), session(), allowlist(), freeze(),
+		user(), confirmation(), channel(),
 	}
 }
 
@@ -85,7 +86,7 @@ func (f *adminFlags) explain(cmd *cli.Command, err error) error {
 	case e.ConfirmationID != "":
 		return client.WithHint(err, "another super account: "+f.next("cortex confirmation confirm "+printableID(e.ConfirmationID)))
 	case e.Status == http.StatusUnauthorized:
-		return client.WithHint(err, "check ADMIN_TOKEN, or the file of --admin-token-file")
+		return client.WithHint(err, "check ADMIN_TOKEN, or the file of --admin-token-file; with an account, export ADMIN_TOKEN=$("+f.next("cortex login USER")+")")
 	case errors.Is(err, api.NotFound) && cmd.Lineage()[1].Command("list") != nil:
 		return client.WithHint(err, "to see what there is: "+f.next(cmd.Lineage()[1].FullName()+" list"))
 	}
@@ -139,6 +140,11 @@ func given[T any](cmd *cli.Command, flag string, value T) *T {
 	}
 	return &value
 }
+
+// errNoChange is about a command line that changes nothing.
+var errNoChange = errors.New("nothing to change")
+
+func noneSet(cmd *cli.Command, flags ...string) bool { return !slices.ContainsFunc(flags, cmd.IsSet) }
 
 // withoutEmpty returns what a flag lists that can also be given for none of it.
 func withoutEmpty(list []string) []string {

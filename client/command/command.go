@@ -20,7 +20,7 @@ import (
 
 // All returns the verbs that cortex-cli and cortex share, besides the daemon's.
 func All() []*cli.Command {
-	return slices.Concat([]*cli.Command{runCommand(), genKey(), signProof(), discover()}, Admin(), Keys())
+	return slices.Concat([]*cli.Command{runCommand(), genKey(), signProof(), discover()}, Admin(), Account(), Keys())
 }
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.

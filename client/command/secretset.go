@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -109,8 +108,8 @@ func secretUpdate() *cli.Command {
    cortex secret update openai_api_key --expires 90d --tag team:web --tag billing`,
 		Flags: f.flags(append(f.metaFlags(), ifVersionFlag(&f.ifVersion))...),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		if !slices.ContainsFunc(f.metaFlags(), func(flag cli.Flag) bool { return cmd.IsSet(flag.Names()[0]) }) {
-			return usage(cmd, errors.New("nothing to change"))
+		if noneSet(cmd, "description", "tag", "expires", "max-versions", "honey") {
+			return usage(cmd, errNoChange)
 		}
 		s, err := f.find(ctx, c, cmd.Args().First())
 		if err != nil {
