@@ -26,13 +26,13 @@ func run(args []string, stderr io.Writer) int {
 	if filepath.Base(args[0]) == spawn.Name {
 		return spawn.Monitor()
 	}
-	return command.Main(root(args[0]), args, stderr)
+	return command.Main(root(args), args, stderr)
 }
 
-// root returns the command line of a role.
-func root(argv0 string) *cli.Command {
+// root returns what understands a command line: that of the role it names.
+func root(args []string) *cli.Command {
 	var cmd *cli.Command
-	name := filepath.Base(argv0)
+	name := filepath.Base(args[0])
 	switch name {
 	case "cortex-server":
 		cmd = server.Command()
@@ -40,14 +40,14 @@ func root(argv0 string) *cli.Command {
 		cmd = daemon.Command()
 		cmd.Commands = command.DaemonCommands()
 	case "cortex-cli":
-		cmd = &cli.Command{Usage: "use a cortex server and its daemon", Commands: append(command.All(), command.Daemon())}
+		cmd = &cli.Command{Usage: "use a cortex server and its daemon", Commands: append(command.All(args), command.Daemon())}
 	default:
 		name = "cortex"
 		role := daemon.Command()
 		role.Commands = command.DaemonCommands()
 		cmd = &cli.Command{
 			Usage:    "a secrets vault for agents",
-			Commands: append(command.All(), command.Dev(), server.Command(), role, server.VerifyAuditCommand(), server.RestoreCommand(), command.Backup()),
+			Commands: append(command.All(args), command.Dev(), server.Command(), role, server.VerifyAuditCommand(), server.RestoreCommand(), command.Backup()),
 		}
 	}
 	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true

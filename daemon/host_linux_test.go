@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
 	case "cortex-cli":
-		root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All()})
+		root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)})
 		syscall.Exit(command.Main(root, os.Args, os.Stderr))
 	case "stranger":
 		syscall.Exit(stranger(os.Args[1]))

@@ -15,20 +15,6 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// Admin returns the verbs of an administrator, by what they are about.
-func Admin() []*cli.Command {
-	return []*cli.Command{
-		secret(), agent(), grant(), project(), policy(), namespace(),
-		device(), session(), allowlist(), freeze(),
-		user(), confirmation(), channel(),
-	}
-}
-
-// noun returns the group of the verbs about one thing.
-func noun(name, usage, example string, verbs ...*cli.Command) *cli.Command {
-	return &cli.Command{Name: name, Usage: usage, Description: "Example:\n   " + example, Commands: verbs}
-}
-
 // adminFlags are what the verbs of an administrator have in common.
 type adminFlags struct {
 	url, tokenFile string

@@ -13,8 +13,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func agent() *cli.Command {
-	return noun("agent", "register agents", "cortex agent add build-bot --key-file build-bot.pub", agentList(), agentAdd(), agentRemove())
+func agent() noun {
+	return noun{"agent", "register agents", "cortex agent add build-bot --key-file build-bot.pub", verbs{
+		agentList, agentAdd, agentRemove,
+	}}
 }
 
 func agentList() *cli.Command {

@@ -10,8 +10,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func allowlist() *cli.Command {
-	return noun("allowlist", "say which programs may be daemons", "cortex allowlist list", allowlistList(), allowlistAdd(), allowlistRemove())
+func allowlist() noun {
+	return noun{"allowlist", "say which programs may be daemons", "cortex allowlist list", verbs{
+		allowlistList, allowlistAdd, allowlistRemove,
+	}}
 }
 
 func allowlistList() *cli.Command {

@@ -14,9 +14,11 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func channel() *cli.Command {
-	return noun("channel", "say where people are told what happens", "cortex channel add ops --type slack --config-file slack.json",
-		channelList(), channelAdd(), channelUpdate(), channelTest(), channelRemove(), channelDeadLetters(), channelRetry())
+func channel() noun {
+	return noun{"channel", "say where people are told what happens", "cortex channel add ops --type slack --config-file slack.json", verbs{
+		channelList, channelAdd, channelUpdate, channelTest, channelRemove, channelDeadLetters,
+		channelRetry,
+	}}
 }
 
 func channelList() *cli.Command {

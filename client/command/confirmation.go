@@ -11,9 +11,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func confirmation() *cli.Command {
-	return noun("confirmation", "be the second person that a request needs", "cortex confirmation list",
-		confirmationList(), confirmationConfirm(), confirmationReject())
+func confirmation() noun {
+	return noun{"confirmation", "be the second person that a request needs", "cortex confirmation list", verbs{
+		confirmationList, confirmationConfirm, confirmationReject,
+	}}
 }
 
 func confirmationList() *cli.Command {

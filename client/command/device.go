@@ -11,9 +11,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func device() *cli.Command {
-	return noun("device", "let agents' hosts in", "cortex device approve BCDF-2345 --agent build-bot",
-		deviceList(), deviceShow(), deviceApprove(), deviceDeny(), deviceRemove())
+func device() noun {
+	return noun{"device", "let agents' hosts in", "cortex device approve BCDF-2345 --agent build-bot", verbs{
+		deviceList, deviceShow, deviceApprove, deviceDeny, deviceRemove,
+	}}
 }
 
 func deviceList() *cli.Command {

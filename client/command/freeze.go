@@ -12,9 +12,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func freeze() *cli.Command {
-	return noun("freeze", "cut something off at once, and let it in again", `cortex freeze add agent build-bot --reason "laptop stolen"`,
-		freezeList(), freezeAdd(), freezeLift())
+func freeze() noun {
+	return noun{"freeze", "cut something off at once, and let it in again", `cortex freeze add agent build-bot --reason "laptop stolen"`, verbs{
+		freezeList, freezeAdd, freezeLift,
+	}}
 }
 
 func freezeList() *cli.Command {

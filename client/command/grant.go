@@ -14,9 +14,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func grant() *cli.Command {
-	return noun("grant", "decide what agents ask for", "cortex grant approve 0ebc2b1f-8f35-4c1b-9f0e-6f5a3c1d2e4f",
-		grantList(), grantShow(), grantApprove(), grantDeny(), grantDelete())
+func grant() noun {
+	return noun{"grant", "decide what agents ask for", "cortex grant approve 0ebc2b1f-8f35-4c1b-9f0e-6f5a3c1d2e4f", verbs{
+		grantList, grantShow, grantApprove, grantDeny, grantDelete,
+	}}
 }
 
 func grantList() *cli.Command {

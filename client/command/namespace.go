@@ -10,8 +10,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func namespace() *cli.Command {
-	return noun("namespace", "keep namespaces", "cortex namespace add prod", namespaceList(), namespaceAdd(), namespaceRemove())
+func namespace() noun {
+	return noun{"namespace", "keep namespaces", "cortex namespace add prod", verbs{
+		namespaceList, namespaceAdd, namespaceRemove,
+	}}
 }
 
 func namespaceList() *cli.Command {

@@ -11,8 +11,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func policy() *cli.Command {
-	return noun("policy", "say what agents may have at all", `cortex policy add "no databases" --deny "db/*"`, policyList(), policyAdd(), policyRemove())
+func policy() noun {
+	return noun{"policy", "say what agents may have at all", `cortex policy add "no databases" --deny "db/*"`, verbs{
+		policyList, policyAdd, policyRemove,
+	}}
 }
 
 func policyList() *cli.Command {

@@ -13,9 +13,11 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func project() *cli.Command {
-	return noun("project", "see what projects have, and take it away", "cortex project list",
-		projectList(), projectSettings(), projectGrants(), projectGrant(), projectUngrant(), projectRevoke(), projectRemove())
+func project() noun {
+	return noun{"project", "see what projects have, and take it away", "cortex project list", verbs{
+		projectList, projectSettings, projectGrants, projectGrant, projectUngrant, projectRevoke,
+		projectRemove,
+	}}
 }
 
 func projectNamespace(dst *string) cli.Flag {

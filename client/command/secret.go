@@ -14,11 +14,12 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func secret() *cli.Command {
-	return noun("secret", "keep secrets", "cortex secret set openai_api_key",
-		secretList(), secretGet(), secretCreate(), secretSet(), secretUpdate(), secretImport(),
-		secretVersions(), secretRollback(), secretShares(), secretShare(), secretUnshare(),
-		secretDelete(), secretUndelete(), secretDestroy())
+func secret() noun {
+	return noun{"secret", "keep secrets", "cortex secret set openai_api_key", verbs{
+		secretList, secretGet, secretCreate, secretSet, secretUpdate, secretImport, secretVersions,
+		secretRollback, secretShares, secretShare, secretUnshare, secretDelete, secretUndelete,
+		secretDestroy,
+	}}
 }
 
 func secretList() *cli.Command {

@@ -11,8 +11,10 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-func session() *cli.Command {
-	return noun("session", "see the sessions of daemons, and end them", "cortex session list", sessionList(), sessionEnd())
+func session() noun {
+	return noun{"session", "see the sessions of daemons, and end them", "cortex session list", verbs{
+		sessionList, sessionEnd,
+	}}
 }
 
 func sessionList() *cli.Command {

@@ -14,9 +14,10 @@ import (
 
 const roles = api.RoleSuper + ", " + api.RoleAdmin + ", " + api.RoleApprover + " or " + api.RoleAuditor
 
-func user() *cli.Command {
-	return noun("user", "keep the accounts of people", "cortex user add alice --role approver --namespace prod",
-		userList(), userAdd(), userUpdate(), userRemove(), userPassword())
+func user() noun {
+	return noun{"user", "keep the accounts of people", "cortex user add alice --role approver --namespace prod", verbs{
+		userList, userAdd, userUpdate, userRemove, userPassword,
+	}}
 }
 
 func userList() *cli.Command {

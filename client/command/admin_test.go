@@ -12,9 +12,10 @@ func TestAdminExamples(t *testing.T) {
 	h := newHost(t)
 	t.Setenv("CORTEX_URL", serve(t, map[string]http.HandlerFunc{"/": answers(500, `{"error":"internal error","error_code":"internal"}`)}))
 	t.Setenv("ADMIN_TOKEN", "x")
-	for _, noun := range Admin() {
-		for _, verb := range noun.Commands {
-			name := "cortex " + noun.Name + " " + verb.Name
+	for _, noun := range nouns() {
+		for _, make := range noun.verbs {
+			verb := make()
+			name := "cortex " + noun.name + " " + verb.Name
 			n := 0
 			for line := range strings.Lines(verb.Description) {
 				_, example, ok := strings.Cut(line, name)
@@ -23,7 +24,7 @@ func TestAdminExamples(t *testing.T) {
 				}
 				n++
 				example, _, _ = strings.Cut(example, " > ")
-				if r := h.run(append([]string{noun.Name, verb.Name}, words(example)...)...); r.status != 1 {
+				if r := h.run(append([]string{noun.name, verb.Name}, words(example)...)...); r.status != 1 {
 					t.Errorf("%s%s: status %d, %s", name, example, r.status, r.stderr)
 				}
 			}
