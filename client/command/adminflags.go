@@ -71,6 +71,8 @@ func (f *adminFlags) explain(cmd *cli.Command, err error) error {
 		return err
 	case e.ConfirmationID != "":
 		return client.WithHint(err, "another super account: "+f.next("cortex confirmation confirm "+printableID(e.ConfirmationID)))
+	case errors.Is(err, api.Sealed):
+		return client.WithHint(err, "somebody opens it with the operator password, or shares: "+f.next("cortex unseal"))
 	case e.Status == http.StatusUnauthorized:
 		return client.WithHint(err, "check ADMIN_TOKEN, or the file of --admin-token-file; with an account, export ADMIN_TOKEN=$("+f.next("cortex login USER")+")")
 	case errors.Is(err, api.NotFound) && cmd.Lineage()[1].Command("list") != nil:

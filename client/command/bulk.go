@@ -47,6 +47,9 @@ Examples:
 		in.Content = api.NewValue(text)
 		out, err := c.KeepSecrets(ctx, in)
 		if err != nil {
+			if errors.Is(err, api.Conflict) {
+				err = client.WithHint(err, "to see which: --dry-run; to give them new values: --on-conflict update")
+			}
 			return fmt.Errorf("nothing was kept: %w", err)
 		}
 		return showBulk(cmd, out, f.json)

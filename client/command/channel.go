@@ -110,7 +110,7 @@ Example:
 		if err != nil {
 			return about("channel", cmd.Args().First(), err)
 		}
-		return f.answer(cmd, out, fmt.Sprintf("made channel %s; to see that it works: %s", printable(out.Name), f.next("cortex channel test "+shellQuote(printable(out.Name)))))
+		return f.answer(cmd, out, fmt.Sprintf("made channel %s; to see that it works: %s", printable(out.Name), f.next("cortex channel test "+shellWord(printable(out.Name)))))
 	})
 }
 

@@ -53,9 +53,9 @@ func freezeAdd() *cli.Command {
 		case err != nil:
 			return about(in.Kind, in.Name, whichNamespace(err, in.Namespace))
 		case out.AlreadyFrozen:
-			return f.answer(cmd, out, fmt.Sprintf("%s %s was frozen before", out.Kind, printable(out.Name)))
+			return f.answer(cmd, out, fmt.Sprintf("%s %s was frozen before", printable(out.Kind), printable(out.Name)))
 		}
-		return f.answer(cmd, out, fmt.Sprintf("froze %s %s; to let it in again: %s", out.Kind, printable(out.Name), f.next("cortex freeze lift "+out.Kind+" "+printable(out.Name))))
+		return f.answer(cmd, out, fmt.Sprintf("froze %s %s; to let it in again: %s", printable(out.Kind), printable(out.Name), f.next("cortex freeze lift "+in.Kind+" "+shellWord(in.Name))))
 	})
 }
 
@@ -74,6 +74,6 @@ func freezeLift() *cli.Command {
 		if err != nil {
 			return about(in.Kind, in.Name, whichNamespace(err, in.Namespace))
 		}
-		return f.answer(cmd, out, fmt.Sprintf("%s %s is let in again", out.Kind, printable(out.Name)))
+		return f.answer(cmd, out, fmt.Sprintf("%s %s is let in again", printable(out.Kind), printable(out.Name)))
 	})
 }

@@ -65,5 +65,13 @@ func registerCommand(url, agentID, pub, namespace, description string) string {
 	return line + " --url " + url
 }
 
+// shellWord is s as a word for a POSIX shell, in quotes where it needs some.
+func shellWord(s string) string {
+	if proof.ValidPath(s) {
+		return s
+	}
+	return shellQuote(s)
+}
+
 // shellQuote makes one word of s for a POSIX shell.
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -156,7 +156,7 @@ func projectUngrant() *cli.Command {
 		name, variable := cmd.Args().First(), cmd.Args().Get(1)
 		g, err := pick(c.AllGrants(ctx, namespace, name), "grant", variable, func(g api.Grant) bool { return g.EnvVarName == variable || g.ID == variable })
 		if err != nil {
-			return client.WithHint(about("project", name, err), "to see what there is: "+f.next("cortex project grants "+printable(name)))
+			return client.WithHint(about("project", name, err), "to see what there is: "+f.next("cortex project grants "+shellWord(name)))
 		}
 		out, err := c.DeleteGrant(ctx, name, g.ID)
 		if err != nil {

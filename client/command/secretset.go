@@ -150,6 +150,9 @@ func (f *secretFlags) create(ctx context.Context, cmd *cli.Command, c *client.Cl
 	}
 	defer in.Value.Wipe()
 	out, err := c.CreateSecret(ctx, in)
+	if errors.Is(err, api.Conflict) {
+		err = client.WithHint(err, "to give it a new value: "+f.next("cortex secret set "+shellWord(in.KeyPath)))
+	}
 	if err != nil {
 		return about("secret", in.KeyPath, err)
 	}

@@ -63,13 +63,13 @@ func writeFields(w io.Writer, fields ...string) error {
 // however much that is, and what of each is shown.
 func listVerb[R any](cmd *cli.Command, rows func(context.Context, *client.Client) iter.Seq2[R, error], t table[R]) *cli.Command {
 	var f adminFlags
-	var limit int
+	var limit uint
 	if cmd.Name == "" {
 		cmd.Name = "list"
 	}
-	cmd.Flags = append(cmd.Flags, &cli.IntFlag{Name: "limit", Usage: "show the first `N` at most", DefaultText: "all", Destination: &limit})
+	cmd.Flags = append(cmd.Flags, &cli.UintFlag{Name: "limit", Usage: "show the first `N` at most", DefaultText: "all", Destination: &limit})
 	return f.verb(cmd, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		all, err := first(rows(ctx, c), limit)
+		all, err := first(rows(ctx, c), int(limit))
 		if err != nil {
 			return err
 		}
