@@ -11,7 +11,7 @@ func nouns() []noun {
 	return []noun{
 		secret(), agent(), grant(), project(), policy(), namespace(),
 		device(), session(), allowlist(), freeze(),
-		user(), confirmation(), channel(),
+		user(), confirmation(), channel(), auditTrail(),
 	}
 }
 

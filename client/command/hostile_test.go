@@ -67,6 +67,7 @@ func TestListsAreInert(t *testing.T) {
 		"/admin/users":                   poisoned[api.User](t),
 		"/admin/confirmations":           poisoned[api.Confirmation](t),
 		"/admin/notification-channels":   poisoned[api.Channel](t),
+		"/admin/audit-logs":              poisoned[api.AuditRow](t),
 	}))
 	for _, n := range nouns() {
 		args := []string{n.name, "list"}
