@@ -35,6 +35,14 @@ type failures struct {
 	mu     sync.Mutex // guards what follows
 	counts map[failure]int
 	atOnce int
+	// repeats are those of a longer time.
+	repeats repeats
+}
+
+// A counted record is about failures from one source.
+type counted struct {
+	source string
+	record record
 }
 
 // add counts f, and reports whether it is to be written at once.
@@ -44,6 +52,7 @@ func (c *failures) add(f failure) bool {
 	if c.counts == nil {
 		c.counts = map[failure]int{}
 	}
+	c.repeats.add(repeat{f.action, f.source})
 	n, known := c.counts[f]
 	if !known && len(c.counts) >= failureKinds {
 		f = failure{action: f.action, source: otherSources, status: f.status}
@@ -58,13 +67,26 @@ func (c *failures) add(f failure) bool {
 	return false
 }
 
-// take returns what was counted and begins a new minute.
-func (c *failures) take() map[failure]int {
+// take returns what was counted, and the alarms that are due, and begins a new
+// minute.
+func (c *failures) take() []counted {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	counts := c.counts
+	all := c.repeats.take()
+	for f, n := range c.counts {
+		if n > 0 {
+			all = append(all, f.counted(n))
+		}
+	}
 	c.counts, c.atOnce = nil, 0
-	return counts
+	return all
+}
+
+func (f failure) counted(n int) counted {
+	return counted{f.source, record{
+		action: f.action, agent: f.agent, project: f.project, status: f.status,
+		resource: fmt.Sprintf("%d more within a minute", n),
+	}}
 }
 
 // fail records that a caller's credentials were not good. r says which action
@@ -84,28 +106,19 @@ func (v *Vault) fail(ctx context.Context, k *keys, from access.Origin, r record,
 	return err
 }
 
-// flushFailures writes the counts of the minute that is over.
+// flushFailures writes the counts of the minute that is over, and the alarms.
 func (v *Vault) flushFailures(ctx context.Context) error {
 	k, release, err := v.use()
 	if err != nil {
 		return err
 	}
 	defer release()
-	var records []record
-	var sources []string
-	for f, n := range v.failures.take() {
-		if n == 0 {
-			continue
-		}
-		records = append(records, record{
-			action: f.action, agent: f.agent, project: f.project, status: f.status,
-			resource: fmt.Sprintf("%d more within a minute", n),
-		})
-		sources = append(sources, f.source)
-	}
-	for i, r := range records {
-		if err := v.append(ctx, k, access.Nobody(access.Origin{Source: sources[i]}), r); err != nil {
+	for _, c := range v.failures.take() {
+		if err := v.append(ctx, k, access.Nobody(access.Origin{Source: c.source}), c.record); err != nil {
 			return err
+		}
+		if c.record.status == statusAlarm {
+			v.operations.add(c.record.action, c.record.status) // the others were, one by one
 		}
 	}
 	return nil

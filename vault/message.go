@@ -34,7 +34,7 @@ var severities = map[access.Action]Severity{
 	access.Restore:              Critical,
 	access.DaemonAttestRejected: Warning,
 	access.DiscoverLimit:        Warning,
-	"repeated_failures":         Warning,
+	access.RepeatedFailures:     Warning,
 	access.Freeze:               Warning,
 	access.Unfreeze:             Info,
 	access.Seal:                 Warning,

@@ -132,11 +132,12 @@ const (
 	Backup        Action = "backup"
 	Restore       Action = "restore"
 
-	MakeCertificate Action = "server_certificate_make"
-	AdminLogin      Action = "admin_login"
-	AgentProof      Action = "agent_proof"
-	Attestation     Action = "attestation"
-	DeviceLogin     Action = "device_login"
+	MakeCertificate  Action = "server_certificate_make"
+	RepeatedFailures Action = "repeated_failures"
+	AdminLogin       Action = "admin_login"
+	AgentProof       Action = "agent_proof"
+	Attestation      Action = "attestation"
+	DeviceLogin      Action = "device_login"
 )
 
 // agentActions are what an agent may begin with its own credentials.

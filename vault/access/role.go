@@ -77,5 +77,5 @@ var roles = map[Action][]Role{
 	GetSecrets: nobody, GetConfig: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
 	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
 	NotificationFailed: nobody, PruneAudit: nobody,
-	AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
+	RepeatedFailures: nobody, AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
 }
