@@ -98,6 +98,7 @@ func (s *settings) flags() []cli.Flag {
 		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m,codes=6/10m), or off"),
 		text(&s.honeyOnName, "honey-on-name", "CORTEX_HONEY_ON_NAME", "what happens to an agent that asks for a honey secret by its name, without a grant: `alarm` alone, or freeze"),
 		text(&s.retention, "audit-retention", "CORTEX_AUDIT_RETENTION", "how long the audit trail is kept: a number of days such as 30d, or off (`AGE`, 60d)"),
+		text(&s.reserve, "audit-reserve", "CORTEX_AUDIT_RESERVE", "how much of the disk is held back beside the vault file, for the audit trail and emergencies: a `SIZE` such as 64MiB, or off"),
 		text(&s.trustedProxies, "trusted-proxies", "CORTEX_TRUSTED_PROXIES", "addresses and `NETWORKS` whose X-Forwarded-For is believed"),
 		text(&s.dashboardOrigins, "dashboard-origins", "CORTEX_DASHBOARD_ORIGINS", "web `ORIGINS` whose pages may call the server"),
 		&cli.BoolFlag{Name: "listen-sealed", Usage: "listen before the vault is unsealed, if no password was given (CORTEX_LISTEN_SEALED=1)", Destination: &s.listenSealed},

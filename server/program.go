@@ -87,7 +87,7 @@ func (p program) announce(plan plan) {
 }
 
 func (p program) open(plan plan) (*store.DB, error) {
-	db, err := store.Open(store.Options{Path: plan.path, Log: p.log})
+	db, err := store.Open(store.Options{Path: plan.path, Reserve: plan.reserve, Log: p.log})
 	if err != nil {
 		return nil, fmt.Errorf("opening vault: %w", err)
 	}

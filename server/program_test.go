@@ -70,7 +70,7 @@ func start(t *testing.T, dir string, stdin io.Reader, vars []string, args ...str
 	}
 	p := &process{cmd: exec.Command(self, args...), log: make(chan string, 1000), dir: dir}
 	p.cmd.Dir, p.cmd.Stdin, p.cmd.Stdout = dir, stdin, &p.stdout
-	p.cmd.Env = append([]string{"CORTEX_TEST_PROGRAM=1", "CORTEX_KDF_PROFILE=low", "PORT=0", "INSECURE_HTTP=1", "HOME=" + dir, "TMPDIR=" + os.TempDir()}, vars...)
+	p.cmd.Env = append([]string{"CORTEX_TEST_PROGRAM=1", "CORTEX_KDF_PROFILE=low", "CORTEX_AUDIT_RESERVE=off", "PORT=0", "INSECURE_HTTP=1", "HOME=" + dir, "TMPDIR=" + os.TempDir()}, vars...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

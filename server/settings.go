@@ -39,6 +39,7 @@ type settings struct {
 	rateLimits            string
 	honeyOnName           string
 	retention             string
+	reserve               string
 	trustedProxies        string
 	dashboardOrigins      string
 	notifyNetworks        string
@@ -61,7 +62,8 @@ type plan struct {
 	live   liveSettings
 	// freezeOnName freezes who asks for a honey secret by its name.
 	freezeOnName bool
-	retention    time.Duration  // of the audit trail
+	retention    time.Duration // of the audit trail
+	reserve      int64
 	networks     []netip.Prefix // that names of notification channels may lead to
 	attest       bool           // require attestation
 	twoPerson    bool
@@ -103,7 +105,7 @@ func (s settings) plan() (plan, error) {
 		resetToken: s.resetAdminToken,
 	}
 	p.listenSealed = s.listenSealed
-	var errs [12]error
+	var errs [13]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate()
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -120,6 +122,7 @@ func (s settings) plan() (plan, error) {
 		errs[10] = errors.New("CORTEX_LISTEN_SEALED needs a certificate that is not sealed in the vault: set TLS_CERT_FILE and TLS_KEY_FILE in the place of CORTEX_TLS=auto")
 	}
 	p.retention, errs[11] = s.auditRetention()
+	p.reserve, errs[12] = s.auditReserve()
 	return p, errors.Join(errs[:]...)
 }
 

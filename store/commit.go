@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -34,13 +35,15 @@ type committer struct {
 	closed    bool
 
 	batch   []*update // being run; the goroutine's own
+	reserve *reserve  // likewise
+	gave    int       // likewise: how often, for this batch
 	stopped bool      // likewise: it has nothing more to do
 
 	commits, updates atomic.Uint64
 }
 
-func newCommitter(db *DB) *committer {
-	c := &committer{db: db}
+func newCommitter(db *DB, r *reserve) *committer {
+	c := &committer{db: db, reserve: r}
 	c.some.L = &c.mu
 	c.wg.Go(c.run)
 	return c
@@ -146,6 +149,8 @@ func (c *committer) accept(queue []*update) {
 // commit runs the batch until nobody in it has to be taken out any more, and
 // returns what became of the commit.
 func (c *committer) commit() error {
+	c.gave = 0
+	c.restore()
 	for {
 		if err := c.db.failure(); err != nil {
 			return err
@@ -179,10 +184,14 @@ func (c *committer) attempt() (again bool, err error) {
 	if t.writes == 0 {
 		return false, nil
 	}
+	if c.refuse() {
+		return true, nil
+	}
 	id := engine.ID()
 	c.db.marks.set(t.written, uint64(id))
 	if err := guard(engine.Commit); err != nil {
-		return false, c.db.uncommitted(e, err, id, t)
+		err := c.db.uncommitted(e, err, id, t)
+		return c.give(err), err
 	}
 	c.count()
 	return false, nil
@@ -212,4 +221,53 @@ func (c *committer) answer(err error) {
 		}
 		u.finish(err)
 	}
+}
+
+// restore makes the reserve whole again, once there is room.
+func (c *committer) restore() {
+	if c.reserve.whole() {
+		return
+	}
+	c.db.writing.Lock()
+	defer c.db.writing.Unlock()
+	switch err := c.reserve.restore(); {
+	case err != nil:
+		c.db.log.Error("the reserve cannot be restored", "err", err)
+	case c.reserve.whole():
+		c.db.log.Info("there is room on the disk again: the reserve is restored")
+	}
+}
+
+// refuse takes those out of the batch who may not write while the reserve is not
+// whole, and reports whether there were any.
+func (c *committer) refuse() (some bool) {
+	if c.reserve.whole() {
+		return false
+	}
+	for _, u := range c.batch {
+		if u.wrote && !u.out && !c.reserve.serves(u.share) {
+			u.out, u.err, some = true, ErrFull, true
+		}
+	}
+	return some
+}
+
+// maxGiven bounds how often the reserve is asked for one batch: where the limit is
+// another than the disk's, to give it up does not help.
+const maxGiven = 8
+
+// give makes a little room after a commit that found none, if somebody in the
+// batch may have it. It reports whether to try again.
+func (c *committer) give(err error) bool {
+	if !errors.Is(err, ErrFull) || c.gave == maxGiven {
+		return false
+	}
+	var most Share
+	for _, u := range c.batch {
+		if u.wrote && !u.out {
+			most = max(most, u.share)
+		}
+	}
+	c.gave++
+	return c.reserve.give(most)
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reserve is how much room on the disk a copy leaves to the database.
-const reserve = 64 << 20
+// spared is how much room on the disk a copy leaves to the database.
+const spared = 64 << 20
 
 // A Copy is a consistent copy of a database, in a file without a name beside
 // it: it is gone when it is closed, or when the process ends.
@@ -60,7 +60,7 @@ func (db *DB) Copy(ctx context.Context, fn func(*Tx) error) (c *Copy, err error)
 }
 
 func (c *Copy) fill(ctx context.Context, db *DB, tx *Tx) (err error) {
-	if err := roomFor(c.file, tx.core.engine.Size()+reserve); err != nil {
+	if err := roomFor(c.file, tx.core.engine.Size()+spared); err != nil {
 		return err
 	}
 	if c.Schema, err = schemaOf(tx.core.engine); err != nil {

@@ -33,6 +33,10 @@ type Options struct {
 	// not even beside it. Several processes may read at the same time, and no
 	// one serves the file meanwhile.
 	ReadOnly bool
+	// Reserve is how many bytes of the disk PATH.reserve takes up, to be given up
+	// for the updates that must be possible on a full disk: see
+	// [Tx.UseReserve]. If zero, there is none.
+	Reserve int64
 	// Log receives what an operator should know. If nil, nothing is logged.
 	Log *slog.Logger
 	// Fatal is called once, from the goroutine that commits, after a commit
@@ -67,7 +71,7 @@ func Open(o Options) (*DB, error) {
 	if db.readOnly {
 		err = db.openReading()
 	} else {
-		err = db.openWriting()
+		err = db.openWriting(o.Reserve)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
@@ -99,7 +103,7 @@ func (db *DB) openReading() error {
 }
 
 // openWriting takes the lock, creates the file if there is none, and opens it.
-func (db *DB) openWriting() error {
+func (db *DB) openWriting(reserved int64) error {
 	l, err := takeLock(db.path)
 	if err != nil {
 		return err
@@ -110,11 +114,16 @@ func (db *DB) openWriting() error {
 		unlimit()
 		return errors.Join(err, l.release())
 	}
-	db.commits = newCommitter(db)
+	r, err := openReserve(db.path, reserved, db.log)
+	if err != nil {
+		unlimit()
+		return errors.Join(fmt.Errorf("reserve: %w", err), db.engine.Load().Close(), l.release())
+	}
+	db.commits = newCommitter(db, r)
 	db.release = sync.OnceValue(func() error {
 		defer unlimit()
 		db.commits.close()
-		return errors.Join(db.end(settled), l.release())
+		return errors.Join(db.end(settled), r.close(), l.release())
 	})
 	return nil
 }

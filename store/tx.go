@@ -21,8 +21,9 @@ type core struct {
 	memory  *memory // of the session
 	open    map[string]*bolt.Bucket
 	written map[string]struct{}
-	writes  int // grows with every write
-	bytes   int // of keys and values put
+	writes  int   // grows with every write
+	bytes   int   // of keys and values put
+	share   Share // of the reserve, for the update that runs
 }
 
 func newCore(db *DB, of *engine, tx *bolt.Tx, s *session) *core {

@@ -21,6 +21,8 @@ type update struct {
 	value any  // of the panic
 	out   bool // it wrote and failed, and is not run again
 	alone bool // it ended before anything uncommitted could be seen
+	wrote bool
+	share Share // of the reserve that it may use
 }
 
 // States: whoever moves an update on from waiting decides whether it runs.
@@ -47,9 +49,10 @@ func newUpdate(fn func(*Tx) error, alive func() error) *update {
 // if the update wrote something that has to be undone.
 func (u *update) run(c *core) bool {
 	before := c.writes
-	u.alone = before == 0
+	u.alone, c.share = before == 0, 0
 	u.call(c)
-	u.out = u.failed() && (c.writes != before || u.end == panicked || errors.Is(u.err, ErrDamaged))
+	u.wrote, u.share = c.writes != before, c.share
+	u.out = u.failed() && (u.wrote || u.end == panicked || errors.Is(u.err, ErrDamaged))
 	return !u.out
 }
 

@@ -181,6 +181,7 @@ func (v *Vault) settle(ctx context.Context, d Delivery, r record, fn func(*op, q
 	defer release()
 	var done *op
 	err = v.db.Update(ctx, func(tx *store.Tx) error {
+		tx.UseReserve(store.Half) // people hear of alarms also while the disk is full
 		done = v.newOp(tx, k, access.TheSystem(), r)
 		m, err := outbox.Get(tx, d.row.Key())
 		if err != nil {

@@ -84,6 +84,7 @@ func (v *Vault) purgeSome(ctx context.Context, fn func(*op, int) (int, error)) (
 	var done *op
 	err = v.db.Update(ctx, func(tx *store.Tx) (err error) {
 		done = v.newOp(tx, k, access.TheSystem(), record{})
+		tx.UseReserve(store.Half) // it makes room
 		n, err = fn(done, keepAtOnce)
 		return err
 	})

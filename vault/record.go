@@ -77,7 +77,7 @@ func (o *op) write() error {
 	if err != nil {
 		return err
 	}
-	for _, r := range append([]record{o.record}, o.also...) {
+	for _, r := range o.records() {
 		var link audit.Record
 		e := o.entry(r)
 		if link, head, err = audit.Link(o.keys.audit, head, e); err != nil {
@@ -91,8 +91,12 @@ func (o *op) write() error {
 		}
 	}
 	o.seq = head.Seq
+	o.UseReserve(o.share())
 	return heads.Put(o.Tx, headRow{Head: head.Marshal()})
 }
+
+// records returns what is recorded of the operation.
+func (o *op) records() []record { return append([]record{o.record}, o.also...) }
 
 // entry completes r with who, when and from where.
 func (o *op) entry(r record) audit.Entry {

@@ -201,7 +201,7 @@ func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record
 // announce counts an operation that is committed, and tells of it. What has no
 // action was not recorded, and is not counted.
 func (v *Vault) announce(o *op) {
-	for _, r := range append([]record{o.record}, o.also...) {
+	for _, r := range o.records() {
 		if r.action != "" {
 			v.operations.add(r.action, r.status)
 		}
@@ -217,7 +217,7 @@ func (v *Vault) tell(o *op) {
 	if o.queued {
 		v.wake()
 	}
-	for _, r := range append([]record{o.record}, o.also...) {
+	for _, r := range o.records() {
 		if r.status == statusAlarm {
 			v.cfg.log().Warn("alarm", "action", r.action, "agent", r.agent, "project", r.project, "resource", r.resource)
 		}

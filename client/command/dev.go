@@ -140,7 +140,7 @@ func (d *devVault) serve(ctx context.Context) (err error) {
 	defer password.Wipe()
 	d.url, err = d.start(ctx, "cortex-server", "X_CORTEX_URL", []string{
 		"DATABASE_URL=bolt://" + d.path("vault.db"), "PORT=0", "INSECURE_HTTP=1",
-		"CORTEX_KDF_PROFILE=low", "ADMIN_TOKEN_FILE=/dev/fd/3",
+		"CORTEX_KDF_PROFILE=low", "CORTEX_AUDIT_RESERVE=off", "ADMIN_TOKEN_FILE=/dev/fd/3",
 	}, password, d.admin)
 	if err != nil {
 		return err

@@ -89,6 +89,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("ADMIN_TOKEN", AdminToken)
 	env.Setenv("CORTEX_KEK_PASSWORD", Password)
 	env.Setenv("CORTEX_KDF_PROFILE", "low")
+	env.Setenv("CORTEX_AUDIT_RESERVE", "off")
 	env.Setenv("INSECURE_HTTP", "1")
 	env.Setenv("DATABASE_URL", "bolt://"+filepath.Join(env.WorkDir, "vault.db"))
 	env.Setenv("PORT", "0")

@@ -76,6 +76,79 @@ func TestFullDisk(t *testing.T) {
 	t.Logf("%d secrets fitted, %d records", len(kept), rows)
 }
 
+// On a full disk that has a reserve, what an attacker tries is still recorded, and
+// an administrator cuts him off and starts the server anew; nothing else is
+// written, and nothing leaves.
+func TestFullDiskWithReserve(t *testing.T) {
+	s := newStage(t)
+	dir, ballast := smallDisk(t)
+	settings := []string{"DATABASE_URL=bolt://" + dir + "/vault.db", "CORTEX_AUDIT_RESERVE=2MiB"}
+	server := s.serve(settings...)
+	l := s.load()
+	kept := s.fillDisk(l)
+	status := func(l *load, method, path, body string, header http.Header) int {
+		t.Helper()
+		status, _, err := l.do(method, path, body, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	guess := http.Header{"X-Admin-Token": {"a wrong token of some length"}}
+	reserve := dir + "/vault.db.reserve"
+	left := func() int64 { return fileSize(t, reserve) }
+	for n := 0; left() == 2<<20; n++ { // what is free within the file goes first
+		if n == 20_000 {
+			t.Fatal("the reserve is not needed")
+		}
+		if got := status(l, "GET", "/admin/secrets", "", guess); got != http.StatusUnauthorized {
+			t.Fatalf("a wrong token: %d", got)
+		}
+		if got := status(l, "POST", "/admin/freeze", `{"kind":"agent","name":"nobody"}`, asAdmin); got != http.StatusNotFound {
+			t.Fatalf("refused: %d", got)
+		}
+	}
+	if got := status(l, "POST", "/admin/freeze", `{"kind":"namespace","name":"default"}`, asAdmin); got != http.StatusOK {
+		t.Errorf("freeze: %d", got)
+	}
+	for id := range kept {
+		if _, got, err := l.read(id); err != nil || got != http.StatusInsufficientStorage {
+			t.Fatalf("read beside the reserve: %d, %v", got, err)
+		}
+	}
+	s.stop(server)
+	server = s.serve(settings...) // the start is recorded
+	l = s.load()
+	for action, want := range map[string]string{"admin_login": "failed", "freeze": "success", "vault_start": "success"} {
+		_, rows, err := l.do("GET", "/admin/audit-logs?limit=1&action="+action, "", asAdmin)
+		if err != nil || !strings.Contains(string(rows), `"status":"`+want+`"`) {
+			t.Errorf("%s: %s, %v", action, rows, err)
+		}
+	}
+	if got := status(l, "POST", "/sys/seal", "", asAdmin); got != http.StatusOK {
+		t.Errorf("seal: %d", got)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	s.stop(server)
+	server = s.serve(settings...)
+	l = s.load()
+	if got := status(l, "POST", "/admin/unfreeze", `{"kind":"namespace","name":"default"}`, asAdmin); got != http.StatusOK {
+		t.Errorf("unfreeze: %d", got)
+	}
+	for id, want := range kept {
+		if got, status, err := l.read(id); err != nil || got != want {
+			t.Fatalf("read with room again: status %d, %v", status, err)
+		}
+	}
+	if got := left(); got != 2<<20 {
+		t.Errorf("the reserve has %d bytes", got)
+	}
+	s.stop(server)
+	s.verifyAudit("--db", settings[0][len("DATABASE_URL="):])
+}
+
 // fillDisk makes secrets from a few connections until one does not fit, and
 // returns those that did.
 func (s *stage) fillDisk(l *load) map[string]string {

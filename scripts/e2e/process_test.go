@@ -74,6 +74,7 @@ func newStage(t *testing.T) *stage {
 		"HOME=" + dir + "/home", "PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "NOTIFY_SOCKET=" + dir + "/notify",
 		"CORTEX_KEK_PASSWORD=" + e2e.Password, "ADMIN_TOKEN=" + e2e.AdminToken, "DATABASE_URL=bolt://" + dir + "/vault.db",
 		"PORT=0", "INSECURE_HTTP=1", "CORTEX_KDF_PROFILE=low", "CORTEX_RATE_LIMITS=off",
+		"CORTEX_AUDIT_RESERVE=off",
 	}}
 }
 
