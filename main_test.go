@@ -61,8 +61,9 @@ var arrows = map[string][]string{
 	"client/command":  {"client", "server/api", "daemon/ipc", "daemon/peer", leafs},
 	"daemon":          {"daemon", "client", "client/identity", "server/api", leafs},
 	"daemon/ipc":      {},
+	"daemon/mask":     {leafs},
 	"daemon/peer":     {},
-	"daemon/spawn":    {"daemon/ipc", leafs},
+	"daemon/spawn":    {"daemon/ipc", "daemon/mask", leafs},
 	"scripts/e2e":     {},
 	"scripts/loadgen": {"vault", "store"},
 }

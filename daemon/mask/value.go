@@ -1,0 +1,73 @@
+package mask
+
+import (
+	"bytes"
+	_ "embed"
+	"strings"
+	"unicode"
+
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// The shortest values that are masked. Shorter ones, and words, stand in texts
+// for other reasons.
+const (
+	shortest     = 8
+	shortestMade = 6 // of those that look as if a machine had made them
+)
+
+const longestWord = 64
+
+//go:embed words.txt
+var wordList string
+
+// Short reports whether a value is too short to be masked, or too common.
+func Short(value opaque.Bytes) bool {
+	for _, p := range pieces(value.Reveal()) {
+		if maskable(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func maskable(p []byte) bool {
+	p = bytes.TrimSpace(p)
+	if len(p) < shortest && (len(p) < shortestMade || !made(p)) {
+		return false
+	}
+	return !common(p)
+}
+
+// made reports whether p looks as if a machine had made it.
+func made(p []byte) bool {
+	has := func(is func(rune) bool) bool { return bytes.IndexFunc(p, is) >= 0 }
+	return has(unicode.IsUpper) && has(unicode.IsLower) && has(unicode.IsDigit)
+}
+
+// common reports whether p is a word of the list, a line of a kind such as
+// "-----BEGIN PRIVATE KEY-----", or one character over and over.
+func common(p []byte) bool {
+	if bytes.HasPrefix(p, []byte("-----")) && !bytes.Contains(p, []byte("\n")) || bytes.Count(p, p[:1]) == len(p) {
+		return true
+	}
+	if len(p) > longestWord {
+		return false
+	}
+	for word := range strings.Lines(wordList) {
+		if strings.EqualFold(strings.TrimSpace(word), string(p)) {
+			return true
+		}
+	}
+	return false
+}
+
+// pieces returns what of a value may be printed by itself: all of it, and each of
+// its lines, without the white space around.
+func pieces(value []byte) [][]byte {
+	list := [][]byte{value, bytes.TrimSpace(value)}
+	for line := range bytes.Lines(value) {
+		list = append(list, bytes.TrimSpace(line))
+	}
+	return list
+}
