@@ -14,6 +14,7 @@ var sealedBuckets = []sealedBucket{
 	rewrapping[secretValueRow]{secretValues},
 	rewrapping[channelRow]{channels},
 	rewrapping[serverCertRow]{serverCerts},
+	rewrapping[identityRow]{identities},
 }
 
 // A sealedRow is a row with an envelope.
@@ -97,5 +98,14 @@ func (r serverCertRow) place() (bucket, row string, version uint64) {
 func (r serverCertRow) envelope() keyring.Envelope { return r.Private }
 func (r serverCertRow) withEnvelope(e keyring.Envelope) serverCertRow {
 	r.Private = e
+	return r
+}
+
+func (r identityRow) place() (bucket, row string, version uint64) {
+	return "identity", string(identityKey), 1
+}
+func (r identityRow) envelope() keyring.Envelope { return r.Seed }
+func (r identityRow) withEnvelope(e keyring.Envelope) identityRow {
+	r.Seed = e
 	return r
 }

@@ -72,11 +72,11 @@ func openSigners(tx *store.Tx, k *keys) (all []signer, err error) {
 		if err != nil {
 			return all, err
 		}
-		s, err := openSigner(k, r)
+		key, err := k.openSigner("signing_key", r.KID, r.Public, r.Seed)
 		if err != nil {
 			return all, fmt.Errorf("opening signing key %s: %w", r.KID, err)
 		}
-		all = append(all, s)
+		all = append(all, signer{r.KID, key, r.Created})
 	}
 	if len(all) == 0 {
 		return nil, errors.New("there is no signing key")
@@ -85,24 +85,26 @@ func openSigners(tx *store.Tx, k *keys) (all []signer, err error) {
 	return all, nil
 }
 
-func openSigner(k *keys, r signingKeyRow) (signer, error) {
-	plain, err := k.open("signing_key", r.KID, 1, r.Seed)
+// openSigner opens an Ed25519 key whose seed is sealed, and makes sure that it is
+// the one that belongs to public.
+func (k *keys) openSigner(bucket, row string, public []byte, seed keyring.Envelope) (*locked.Signer, error) {
+	plain, err := k.open(bucket, row, 1, seed)
 	if err != nil {
-		return signer{}, err
+		return nil, err
 	}
-	seed, err := lockedSeed(plain)
+	copied, err := lockedSeed(plain)
 	if err != nil {
-		return signer{}, err
+		return nil, err
 	}
-	key, err := locked.NewSigner(seed)
+	key, err := locked.NewSigner(copied)
 	if err != nil {
-		return signer{}, err
+		return nil, err
 	}
-	if !slices.Equal(key.Public(), ed25519.PublicKey(r.Public)) {
+	if !slices.Equal(key.Public(), ed25519.PublicKey(public)) {
 		key.Destroy()
-		return signer{}, errors.New("public key does not match the private key")
+		return nil, errors.New("public key does not match the private key")
 	}
-	return signer{r.KID, key, r.Created}, nil
+	return key, nil
 }
 
 // signer returns the key that signs now.

@@ -120,6 +120,9 @@ const (
 	Seal             Action = "vault_seal"
 	Unseal           Action = "vault_unseal"
 
+	MakeIdentity   Action = "vault_identity_make"
+	VouchServerKey Action = "server_key_vouch"
+
 	Initialize    Action = "vault_initialize"
 	SetAdminToken Action = "admin_token_set"
 	Start         Action = "vault_start"

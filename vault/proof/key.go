@@ -119,5 +119,5 @@ func point(b []byte) (ed25519.PublicKey, error) {
 // bytes of a key, in standard base64 without padding.
 func Fingerprint(pub ed25519.PublicKey) string {
 	sum := sha256.Sum256(pub)
-	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+	return fingerprint + base64.RawStdEncoding.EncodeToString(sum[:])
 }
