@@ -2,32 +2,48 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"net"
 	"os"
 	"time"
 
 	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // tlsAuto is the setting that lets the vault make the server's certificate.
 const tlsAuto = "auto"
 
-// renewEvery is how often the server asks whether its own certificate is to be
+// renewEvery is how often the vault vouches for the server's key again, half as
+// long as clients believe it, and is asked whether its own certificate is to be
 // made anew.
 const renewEvery = 24 * time.Hour
 
-// autoCertificate is one of the vault's own, which is there once that is
-// unsealed.
-func autoCertificate() *certificate { return &certificate{certFile: "made by this server"} }
+// certify has the vault make the certificate if it is to be its own, and vouch
+// for its key.
+func (p program) certify(ctx context.Context, v *vault.Vault, plan plan) error {
+	if plan.cert == nil {
+		return nil
+	}
+	if plan.cert.own {
+		if err := p.issue(ctx, v, plan); err != nil {
+			return err
+		}
+	}
+	plan.cert.vault = v
+	return p.vouch(ctx, plan.cert)
+}
 
-// issue has the vault make the certificate, and says what clients pin.
+// issue has the vault make the certificate.
 func (p program) issue(ctx context.Context, v *vault.Vault, plan plan) error {
+	if plan.newCertificate {
+		if err := v.RetireServerCertificate(ctx); err != nil {
+			return err
+		}
+	}
 	names := certificateNames(plan.addr)
-	plan.cert.read = func() (tls.Certificate, error) {
+	plan.cert.read = func(ctx context.Context) (tls.Certificate, error) {
 		made, err := v.ServerCertificate(ctx, names)
 		if err != nil {
 			return tls.Certificate{}, err
@@ -36,15 +52,31 @@ func (p program) issue(ctx context.Context, v *vault.Vault, plan plan) error {
 		key, err := x509.ParsePKCS8PrivateKey(made.Key.Reveal())
 		return tls.Certificate{Certificate: [][]byte{made.DER}, PrivateKey: key}, err
 	}
-	if err := plan.cert.reload(); err != nil {
+	return plan.cert.reload(ctx)
+}
+
+// vouch has the vault vouch for the certificate that is served, if there is one,
+// and says what clients pin.
+func (p program) vouch(ctx context.Context, cert *certificate) error {
+	if cert == nil {
+		return nil
+	}
+	if err := cert.again(ctx); err != nil {
 		return err
 	}
-	p.log.Info("the server's certificate is its own: clients have to pin its key", "fingerprint", plan.cert.fingerprint(), "expires", plan.cert.expires())
+	if said := cert.statement(); said != nil {
+		p.log.Info("the server's key, which clients pin", "fingerprint", said.Key, "vault", proof.Fingerprint(said.Vault), "own", cert.own, "expires", cert.expires())
+	}
 	return nil
 }
 
-// renew keeps a certificate of the vault's own good, until ctx ends.
+// renew keeps a certificate good, and what the vault says of it fresh, until ctx
+// ends.
 func (p program) renew(ctx context.Context, cert *certificate) {
+	step := cert.again
+	if cert.own {
+		step = cert.reload
+	}
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
@@ -52,21 +84,11 @@ func (p program) renew(ctx context.Context, cert *certificate) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := cert.reload(); err != nil && ctx.Err() == nil {
+			if err := step(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("the old certificate stays", "err", err)
 			}
 		}
 	}
-}
-
-// fingerprint returns the SHA-256 of the public key, as clients pin it.
-func (c *certificate) fingerprint() string {
-	leaf, err := x509.ParseCertificate(c.current.Load().Certificate[0])
-	if err != nil {
-		return "" // unreachable: it was made here
-	}
-	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
 // certificateNames are those that clients on this host and elsewhere may use.

@@ -34,8 +34,8 @@ func (p program) checkCertificate(plan plan) error {
 	if plan.cert == nil {
 		return nil
 	}
-	if plan.cert.read == nil {
-		p.say("certificate: %s, once the vault is unsealed", plan.cert.certFile)
+	if plan.cert.own {
+		p.say("certificate: made by this server, once the vault is unsealed")
 		return nil
 	}
 	end := plan.cert.expires()

@@ -93,6 +93,7 @@ func (s *settings) flags() []cli.Flag {
 		file(&s.passwordFile, "kek-password-file", "CORTEX_KEK_PASSWORD_FILE", "`FILE` with the operator password"),
 		file(&s.adminTokenFile, "admin-token-file", "ADMIN_TOKEN_FILE", "`FILE` with the admin token, at least 16 bytes"),
 		file(&s.metricsTokenFile, "metrics-token-file", "CORTEX_METRICS_TOKEN_FILE", "`FILE` with a token that reads /metrics and nothing else, at least 16 bytes"),
+		&cli.BoolFlag{Name: "new-certificate", Usage: "make the server's own certificate anew, with another key; clients that know the vault follow", Destination: &s.newCertificate},
 		&cli.BoolFlag{Name: "reset-admin-token", Usage: "make a new admin token and show it", Destination: &s.resetAdminToken},
 		profile,
 		text(&s.rateLimits, "rate-limits", "CORTEX_RATE_LIMITS", "changes to the `LIMITS` (discover=5/1m,authorize=1/1m,logins=60/1m,poll=30/1m,failures=60/1m,codes=6/10m), or off"),

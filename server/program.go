@@ -78,7 +78,7 @@ func (p program) announce(plan plan) {
 	for _, setting := range plan.insecure {
 		p.log.Warn("insecure setting", "setting", setting)
 	}
-	if plan.cert != nil && plan.cert.read != nil {
+	if plan.cert != nil && !plan.cert.own {
 		left := time.Until(plan.cert.expires())
 		if left < 14*24*time.Hour {
 			p.log.Warn("the certificate expires soon or has expired", "file", plan.cert.certFile, "in", left.Round(time.Hour))
@@ -161,11 +161,8 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 			return err
 		}
 	}
-	own := plan.cert != nil && plan.cert.read == nil
-	if own {
-		if err := p.issue(ctx, v, plan); err != nil {
-			return fmt.Errorf("making the server's certificate: %w", err)
-		}
+	if err := p.certify(ctx, v, plan); err != nil {
+		return fmt.Errorf("preparing the server's certificate: %w", err)
 	}
 	metrics, err := metricsSecret(plan.metrics)
 	if err != nil {
@@ -173,7 +170,13 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	}
 	handler, err := New(Config{
 		Vault: v, MetricsToken: metrics, Log: p.log, Live: plan.live.Live,
-		OnUnseal: func(ctx context.Context) error { return p.settle(ctx, v, plan) },
+		ServerKey: plan.cert.statement,
+		OnUnseal: func(ctx context.Context) error {
+			if err := p.settle(ctx, v, plan); err != nil {
+				return err
+			}
+			return p.vouch(ctx, plan.cert)
+		},
 	})
 	if err != nil {
 		return err
@@ -198,7 +201,7 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	defer signal.Stop(hup)
 	background.Go(func() { p.reload(ctx, hup, handler, s, plan) })
 	background.Go(func() { p.watchdog(ctx, v) })
-	if own {
+	if plan.cert != nil {
 		background.Go(func() { p.renew(ctx, plan.cert) })
 	}
 	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, handler.trusts), plan)

@@ -41,22 +41,22 @@ func (p program) reload(ctx context.Context, hup <-chan os.Signal, srv *Server, 
 		case <-hup:
 		}
 		p.notifyReloading()
-		p.reloadCertificate(plan.cert)
+		p.reloadCertificate(ctx, plan.cert)
 		running = p.reloadSettings(srv, running)
 		p.notify("READY=1")
 	}
 }
 
-func (p program) reloadCertificate(cert *certificate) {
+func (p program) reloadCertificate(ctx context.Context, cert *certificate) {
 	if cert == nil {
 		p.log.Info("SIGHUP: there is no certificate to read again")
 		return
 	}
-	if err := cert.reload(); err != nil {
+	if err := cert.reload(ctx); err != nil {
 		p.log.Error("the old certificate stays", "err", err)
 		return
 	}
-	p.log.Info("read the certificate again", "expires", cert.expires())
+	p.log.Info("read the certificate again", "fingerprint", cert.key(), "expires", cert.expires())
 }
 
 // reloadSettings reads the configuration file again, and has the server go by

@@ -23,6 +23,7 @@ func (s *Server) routes() []route {
 		{"GET /sys/seal-status", s.anyone, bare(s.sealStatus)},
 		{"POST /sys/seal", s.admin, bare(s.seal)},
 		{"POST /sys/unseal", s.anyone, atMost(maxLoginBody, handle(s.unseal))},
+		{"GET /.well-known/cortex", s.anyone, bare(s.identity)},
 		{"GET /.well-known/jwks.json", s.anyone, bare(s.jwks)},
 		{"GET /static/{file}", s.anyone, bare(s.static)},
 

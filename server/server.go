@@ -32,10 +32,20 @@ type Config struct {
 	// MetricsToken lets a scraper read /metrics, besides administrators. If
 	// zero, nobody else does.
 	MetricsToken opaque.Bytes
+	// ServerKey is what the vault says about the key of the TLS that ends here. If
+	// nil, or if it returns nil, it says nothing.
+	ServerKey func() *vault.ServerKey
 	// OnUnseal is called when somebody has unsealed the vault over HTTP. If nil,
 	// there is nothing to do then.
 	OnUnseal func(context.Context) error
 	Live
+}
+
+func (c Config) serverKey() func() *vault.ServerKey {
+	if c.ServerKey != nil {
+		return c.ServerKey
+	}
+	return func() *vault.ServerKey { return nil }
 }
 
 func (c Config) log() *slog.Logger { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
@@ -53,8 +63,9 @@ type Server struct {
 	bodies  *limit.Budget
 	stats   *stats
 
-	attempts attempts
-	onUnseal func(context.Context) error
+	attempts  attempts
+	serverKey func() *vault.ServerKey
+	onUnseal  func(context.Context) error
 
 	metricsToken metricsToken
 	handler      http.Handler
@@ -103,16 +114,17 @@ func (l limits) change(r limit.Rates) {
 // New returns a Server. An origin that is none is an error.
 func New(c Config) (*Server, error) {
 	s := &Server{
-		vault:    c.Vault,
-		onUnseal: c.OnUnseal,
-		log:      c.log(),
-		bodies:   limit.NewBudget(bodyBudget),
-		waits:    limit.NewSeats(maxWaits, maxStaying),
-		polls:    limit.NewSeats(maxWaits, maxPolls),
-		streams:  limit.NewSeats(maxStreams, maxStaying),
-		closing:  make(chan struct{}),
-		guard:    auth.NewGuard(c.Vault, c.rates().Failures),
-		limits:   newLimits(),
+		vault:     c.Vault,
+		onUnseal:  c.OnUnseal,
+		serverKey: c.serverKey(),
+		log:       c.log(),
+		bodies:    limit.NewBudget(bodyBudget),
+		waits:     limit.NewSeats(maxWaits, maxStaying),
+		polls:     limit.NewSeats(maxWaits, maxPolls),
+		streams:   limit.NewSeats(maxStreams, maxStaying),
+		closing:   make(chan struct{}),
+		guard:     auth.NewGuard(c.Vault, c.rates().Failures),
+		limits:    newLimits(),
 	}
 	if err := s.Change(c.Live); err != nil {
 		return nil, err
@@ -153,7 +165,10 @@ func (s *Server) serve(rt route) http.Handler {
 }
 
 // worksSealed are the routes that are there while the vault is sealed.
-var worksSealed = map[string]bool{"GET /health": true, "GET /metrics": true, "GET /sys/seal-status": true, "POST /sys/unseal": true}
+var worksSealed = map[string]bool{
+	"GET /health": true, "GET /metrics": true, "GET /sys/seal-status": true, "POST /sys/unseal": true,
+	"GET /.well-known/cortex": true, // which says what it said before, or that the vault is sealed
+}
 
 func (s *Server) answer(ctx context.Context, rt route, q *request) (status int, answer any, err error) {
 	if !validPath(q.Request) {

@@ -35,6 +35,7 @@ type settings struct {
 	adminTokenFile        string
 	metricsTokenFile      string
 	resetAdminToken       bool
+	newCertificate        bool
 	kdfProfile            string
 	rateLimits            string
 	honeyOnName           string
@@ -73,6 +74,7 @@ type plan struct {
 	adminToken                   secretInput
 	metrics                      secretInput
 	resetToken                   bool
+	newCertificate               bool
 	recovery                     recoveryPlan
 	listenSealed                 bool
 	// insecure names the protections that are switched off.
@@ -102,7 +104,7 @@ func (s settings) plan() (plan, error) {
 		password:   secretInput{"CORTEX_KEK_PASSWORD", s.passwordFile, "kek-password"},
 		adminToken: secretInput{"ADMIN_TOKEN", s.adminTokenFile, "admin-token"},
 		metrics:    secretInput{"CORTEX_METRICS_TOKEN", s.metricsTokenFile, "metrics-token"},
-		resetToken: s.resetAdminToken,
+		resetToken: s.resetAdminToken, newCertificate: s.newCertificate,
 	}
 	p.listenSealed = s.listenSealed
 	var errs [13]error
@@ -139,12 +141,14 @@ func (s settings) freezeOnName() (bool, error) {
 
 func (s settings) certificate() (*certificate, error) {
 	switch {
+	case s.newCertificate && s.tls != tlsAuto:
+		return nil, errors.New("--new-certificate is about the server's own: it needs CORTEX_TLS=auto")
 	case s.tls != "" && s.tls != tlsAuto:
 		return nil, fmt.Errorf("CORTEX_TLS %q: want auto, or nothing", s.tls)
 	case s.tls == tlsAuto && (s.certFile != "" || s.keyFile != "" || s.insecureHTTP):
 		return nil, errors.New("CORTEX_TLS=auto is in the place of TLS_CERT_FILE, TLS_KEY_FILE and INSECURE_HTTP: leave those out")
 	case s.tls == tlsAuto:
-		return autoCertificate(), nil
+		return &certificate{own: true}, nil
 	case s.certFile != "" && s.keyFile != "":
 		return loadCertificate(s.certFile, s.keyFile)
 	case s.certFile != "" || s.keyFile != "":

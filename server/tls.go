@@ -1,20 +1,31 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // A certificate is a certificate chain and its key, which can be read again
 // while connections are served.
 type certificate struct {
+	own               bool // made by the vault, and there once that is unsealed
 	certFile, keyFile string
-	read              func() (tls.Certificate, error)
-	current           atomic.Pointer[tls.Certificate]
+	read              func(context.Context) (tls.Certificate, error)
+	// vault vouches for the key, once there is one that is open.
+	vault *vault.Vault
+
+	mu      sync.Mutex // held while one takes the place of the other
+	current atomic.Pointer[tls.Certificate]
+	vouched atomic.Pointer[vault.ServerKey]
 }
 
 // loadCertificate reads PEM files: all certificates of the one are the chain,
@@ -22,20 +33,27 @@ type certificate struct {
 func loadCertificate(certFile, keyFile string) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile}
 	c.read = c.readFiles
-	return c, c.reload()
+	return c, c.reload(context.Background())
 }
 
 // reload reads the certificate again. On an error what was read before stays.
-func (c *certificate) reload() error {
-	pair, err := c.read()
+// The vault vouches for its key first: no client is to see one that it cannot
+// ask about.
+func (c *certificate) reload(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pair, err := c.read(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.vouch(ctx, pair); err != nil {
 		return err
 	}
 	c.current.Store(&pair)
 	return nil
 }
 
-func (c *certificate) readFiles() (none tls.Certificate, err error) {
+func (c *certificate) readFiles(context.Context) (none tls.Certificate, err error) {
 	chain, err := os.ReadFile(c.certFile)
 	if err != nil {
 		return none, fmt.Errorf("reading certificate: %w", err)
@@ -54,11 +72,19 @@ func (c *certificate) readFiles() (none tls.Certificate, err error) {
 
 // expires returns when clients will stop accepting the certificate.
 func (c *certificate) expires() time.Time {
-	leaf, err := x509.ParseCertificate(c.current.Load().Certificate[0])
+	return leafOf(*c.current.Load()).NotAfter
+}
+
+// key returns what clients pin.
+func (c *certificate) key() proof.TLSKey { return proof.TLSKeyOf(leafOf(*c.current.Load())) }
+
+// leafOf returns the server's own certificate of a chain.
+func leafOf(pair tls.Certificate) *x509.Certificate {
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
 	if err != nil {
-		return time.Time{} // unreachable: it was parsed when it was read
+		return &x509.Certificate{} // unreachable: it was parsed when it was read
 	}
-	return leaf.NotAfter
+	return leaf
 }
 
 // config returns the server's TLS settings.

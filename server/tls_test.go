@@ -113,13 +113,13 @@ func TestReload(t *testing.T) {
 	if serial() != 1 {
 		t.Error("read without being told to")
 	}
-	if err := cert.reload(); err != nil || serial() != 2 {
+	if err := cert.reload(t.Context()); err != nil || serial() != 2 {
 		t.Errorf("serial %d, %v", serial(), err)
 	}
 	if err := os.WriteFile(cert.keyFile, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := cert.reload(); err == nil || serial() != 2 {
+	if err := cert.reload(t.Context()); err == nil || serial() != 2 {
 		t.Errorf("serial %d, %v", serial(), err)
 	}
 }

@@ -55,8 +55,8 @@ type ServerCertificate struct {
 
 // ServerCertificate returns the vault's own certificate, for host names and
 // addresses. The first call makes its key, ECDSA on P-256, which is sealed in
-// the vault and never changes. The certificate is made anew for other names, and
-// a month before it ends.
+// the vault and stays until it is retired. The certificate is made anew for other
+// names, and a month before it ends.
 func (v *Vault) ServerCertificate(ctx context.Context, names []string) (c ServerCertificate, err error) {
 	err = v.look(ctx, access.TheSystem(), access.MakeCertificate, func(o *op) (err error) {
 		row, err := serverCerts.Get(o.Tx, serverCertKey)
@@ -83,6 +83,18 @@ func (v *Vault) ServerCertificate(ctx context.Context, names []string) (c Server
 	}
 	c.Made = true
 	return c, nil
+}
+
+// RetireServerCertificate forgets the vault's own certificate and its key: the next
+// one has another key.
+func (v *Vault) RetireServerCertificate(ctx context.Context) error {
+	return v.do(ctx, access.TheSystem(), record{action: access.RetireCertificate}, func(o *op) error {
+		err := serverCerts.Delete(o.Tx, serverCertKey)
+		if isNotFound(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 func (o *op) openServerCert(row serverCertRow) (ServerCertificate, error) {

@@ -129,6 +129,8 @@ var golden = []struct {
 	},
 
 	{SealStatus{true, true, true, "a", 2}, `{"sealed":true,"initialized":true,"recovered":true,"attempt":"a","missing":2}`},
+	{Identity{"A6EH", "SHA256:8dWU", 7, "FhDe"}, `{"vault_key":"A6EH","server_key":"SHA256:8dWU","issued":7,"signature":"FhDe"}`},
+	{Identity{VaultKey: "A6EH"}, `{"vault_key":"A6EH"}`},
 	{SealStatus{Initialized: true}, `{"sealed":false,"initialized":true}`},
 	{UnsealRequest{value("p"), value("s"), "a"}, `{"password":"p","share":"s","attempt":"a"}`},
 	{UnsealRequest{}, `{}`},

@@ -120,8 +120,9 @@ const (
 	Seal             Action = "vault_seal"
 	Unseal           Action = "vault_unseal"
 
-	MakeIdentity   Action = "vault_identity_make"
-	VouchServerKey Action = "server_key_vouch"
+	MakeIdentity      Action = "vault_identity_make"
+	VouchServerKey    Action = "server_key_vouch"
+	RetireCertificate Action = "server_certificate_retire"
 
 	Initialize    Action = "vault_initialize"
 	SetAdminToken Action = "admin_token_set"

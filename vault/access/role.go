@@ -68,7 +68,7 @@ var roles = map[Action][]Role{
 	// The vault's keys.
 	ChangePassword: nobody, RotateKEK: nobody, RotateSigningKey: nobody, SplitKey: nobody, RecoveryBoot: nobody,
 	Seal: nobody, Unseal: nobody,
-	MakeIdentity: nobody, VouchServerKey: nobody,
+	MakeIdentity: nobody, VouchServerKey: nobody, RetireCertificate: nobody,
 
 	// What agents do, and the vault itself: no administrator.
 	AccessTokenIssue: nobody, DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
