@@ -3,7 +3,8 @@
 // daemon, the command line and scripts in Go stand on.
 //
 // Plain HTTP is spoken to this machine only, redirects are not followed, and
-// answers are limited in size. What a server refuses comes back as an
+// answers are limited in size. A server is known by its certificate, or by a
+// [pin.Pin]. What a server refuses comes back as an
 // [*api.Error], also from older servers that answer some errors in plain text.
 package client
 
@@ -16,8 +17,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/cortex-auth/cortex/client/pin"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -31,6 +35,13 @@ type Config struct {
 	HTTP *http.Client
 	// AdminToken is needed by the routes under /admin/ only.
 	AdminToken opaque.Bytes
+	// Pin is what is known of the server's keys. It alone decides then, and not
+	// who signed the certificate, for which host name and until when. If nil, the
+	// certificate must be one that this machine trusts for the URL's host.
+	Pin *pin.Pin
+	// Moved hears of what takes the place of Pin, when the server shows another
+	// key and the vault that is known vouches for it. If nil, nobody hears of it.
+	Moved func(pin.Pin)
 }
 
 // A Client talks to one server. It is safe for concurrent use.
@@ -41,6 +52,10 @@ type Client struct {
 	// bound.
 	patient *http.Client
 	admin   opaque.Bytes
+
+	pin    atomic.Pointer[pin.Pin] // nil if nothing is known
+	moved  func(pin.Pin)
+	moving sync.Mutex // held while the pin moves
 }
 
 // ErrInsecure is returned for an http:// URL of another machine: tokens and
@@ -59,8 +74,19 @@ func New(cfg Config) (*Client, error) {
 	if base.Scheme == "http" && !loopback(base.Hostname()) {
 		return nil, WithHint(fmt.Errorf("%w: %s", ErrInsecure, base), "use https:// and give the server a certificate (cortex serve --help)")
 	}
-	h := httpClient(cfg.HTTP)
-	return &Client{base: base, http: h, patient: patient(h, 0), admin: cfg.AdminToken}, nil
+	c := &Client{base: base, http: httpClient(cfg.HTTP), admin: cfg.AdminToken, moved: cfg.moved()}
+	if err := c.hold(cfg.Pin); err != nil {
+		return nil, err
+	}
+	c.patient = patient(c.http, 0)
+	return c, nil
+}
+
+func (c Config) moved() func(pin.Pin) {
+	if c.Moved != nil {
+		return c.Moved
+	}
+	return func(pin.Pin) {}
 }
 
 // URL returns the server's URL in its normal form: lower case, no trailing

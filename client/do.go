@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/cortex-auth/cortex/client/pin"
 )
 
 // maxAnswer is the longest answer read, in bytes.
@@ -156,7 +157,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	if r.wait > 0 {
 		h = c.patient
 	}
-	resp, err := h.Do(req)
+	resp, err := c.do(h, req)
 	if err != nil {
 		return answer{}, c.unreachable(ctx, err)
 	}
@@ -171,7 +172,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 // open sends a request and returns the answer, its body unread. Any other status
 // than 200 is an error.
 func (c *Client) open(ctx context.Context, h *http.Client, req *http.Request) (*http.Response, error) {
-	resp, err := h.Do(req)
+	resp, err := c.do(h, req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
@@ -251,11 +252,15 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 }
 
 func whatToCheck(base *url.URL, err error) string {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if changed, ok := errors.AsType[*pin.ChangedError](err); ok {
+		return fmt.Sprintf("somebody may stand between; if the server was given another key, compare %s with what it logged at its start, and log in again with it: --pin %s", changed.Shown, changed.Shown)
+	}
+	if shown, _, ok := Untrusted(err); ok {
+		way := "set SSL_CERT_FILE to the authority that signed it"
 		if _, ok := errors.AsType[x509.HostnameError](err); ok {
-			return "use the host name that the server's certificate was made for"
+			way = "use a host name that the server's certificate was made for"
 		}
-		return "this machine does not trust the server's certificate: set SSL_CERT_FILE to the authority that signed it"
+		return fmt.Sprintf("%s; or compare %s with what the server logged at its start, and pin it: --pin %s", way, shown, shown)
 	}
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return "that port does not speak TLS: check the URL's scheme"

@@ -59,6 +59,8 @@ type Config struct {
 	Origins []string
 	// TLS serves HTTPS and HTTP/2, with a certificate that Server.HTTP trusts.
 	TLS bool
+	// ServerKey is as in [server.Config].
+	ServerKey func() *vault.ServerKey
 	// Timeout is how long a request may take to be read, and to be answered. If
 	// zero, as long as in earnest.
 	Timeout time.Duration
@@ -112,7 +114,7 @@ func With(t testing.TB, c Config) *Server {
 	s.open(t, c, log)
 	var err error
 	s.Handler, err = server.New(server.Config{
-		Vault: s.Vault, MetricsToken: opaque.New([]byte(c.MetricsToken)), Log: log,
+		Vault: s.Vault, MetricsToken: opaque.New([]byte(c.MetricsToken)), Log: log, ServerKey: c.ServerKey,
 		Live: server.Live{Limits: c.limits(), Unlimited: c.Unlimited, Proxies: c.Proxies, Origins: c.Origins},
 	})
 	if err != nil {
