@@ -30,6 +30,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/client/pin"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/locked"
@@ -61,10 +62,6 @@ func New(cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, explainLogin(err, identity.Session{})
 	}
-	c, err := client.New(client.Config{URL: login.ServerURL, HTTP: cfg.HTTP})
-	if err != nil {
-		return nil, err
-	}
 	path := identity.Path(cfg.dir(), login.AgentID)
 	key, err := identity.Load(path, login.AgentID)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +70,11 @@ func New(cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of agent %s: %w", login.AgentID, err)
 	}
-	d := &Daemon{cfg: cfg, log: cfg.log(), client: c, key: key}
+	d := &Daemon{cfg: cfg, log: cfg.log(), key: key}
+	if d.client, err = d.connect(login); err != nil {
+		key.Destroy()
+		return nil, err
+	}
 	if d.hostname, err = os.Hostname(); err != nil {
 		d.log.Warn("this host has no name", "err", err)
 	}
@@ -82,6 +83,26 @@ func New(cfg Config) (*Daemon, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// connect returns a client of the server, known by what the login says of it. That
+// is read again with the seal opened: what somebody wrote into the file does not
+// count.
+func (d *Daemon) connect(login identity.Session) (*client.Client, error) {
+	sealed, token, err := identity.OpenSession(d.cfg.dir(), d.key)
+	token.Wipe()
+	if err != nil {
+		return nil, explainLogin(err, login)
+	}
+	return client.New(client.Config{URL: sealed.ServerURL, HTTP: d.cfg.HTTP, Pin: sealed.Pin, Moved: d.moved})
+}
+
+// moved keeps what the server is known by from now on.
+func (d *Daemon) moved(next pin.Pin) {
+	d.log.Info("the server has another key, and its vault vouches for it", "fingerprint", next.Key)
+	if err := identity.MovePin(d.cfg.dir(), d.key, next); err != nil {
+		d.log.Warn("the server's key is not kept, and will be asked for again", "err", err)
+	}
 }
 
 // prepare makes the key pair of this process and what it is attested with.

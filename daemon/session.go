@@ -137,8 +137,13 @@ func (s *sessions) attest(ctx context.Context) (session, error) {
 	switch {
 	case !client.SameServer(login.ServerURL, s.client.URL()):
 		return session{}, refuse("restart the daemon: cortex daemon", "the login is for %s now, and this daemon for %s", login.ServerURL, s.client.URL())
+	case login.Pin == nil && s.client.Pin() != nil:
+		return session{}, refuse("restart the daemon: cortex daemon", "the login knows the server by its certificate now, and this daemon by its key")
 	case login.ExpiresIn > 0 && !began.Before(login.ExpiresAt()):
 		return session{}, refuse(loginCommand(login), "the login expired %s", login.ExpiresAt().UTC().Format(time.RFC3339))
+	}
+	if login.Pin != nil {
+		s.client.Know(*login.Pin)
 	}
 	answer, err := s.client.Attest(ctx, token, s.request)
 	if !errors.Is(err, client.ErrUnreachable) {

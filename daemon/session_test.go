@@ -16,6 +16,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/client/pin"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/locked"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -147,16 +148,24 @@ func TestSessionEndsWithTheLogin(t *testing.T) {
 		if len(d.times) != 2 {
 			t.Errorf("asked %d times", len(d.times))
 		}
-		// Another login is found without a restart, another server is not.
-		saveLogin(t, s.dir, s.key, "http://127.0.0.1:2", time.Hour)
-		if _, err := s.current(t.Context()); err == nil || client.Hint(err) != "restart the daemon: cortex daemon" {
-			t.Error(err)
+		// Another login is found without a restart; another server is not, nor one
+		// that is known by its certificate again.
+		restart := func() {
+			t.Helper()
+			if _, err := s.current(t.Context()); err == nil || client.Hint(err) != "restart the daemon: cortex daemon" {
+				t.Error(err)
+			}
 		}
+		saveLogin(t, s.dir, s.key, "http://127.0.0.1:2", time.Hour)
+		restart()
 		saveLogin(t, s.dir, s.key, "http://127.0.0.1:1/", time.Hour)
 		now, err := s.current(t.Context())
 		if err != nil || time.Until(now.expires) > time.Hour || !now.last {
 			t.Errorf("%+v, %v", now, err)
 		}
+		time.Sleep(2 * time.Hour)
+		s.client.Know(pin.Pin{})
+		restart()
 	})
 }
 

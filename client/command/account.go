@@ -8,6 +8,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // Account returns the verbs of people who have an account at a server.
@@ -25,7 +26,7 @@ agent's host: cortex daemon login.)
 
 Example:
    export ADMIN_TOKEN=$(cortex login alice)`,
-		Flags: []cli.Flag{passwordFlag("password-file", "account's", &passwordFile), urlFlag(&f.url), jsonFlag(&f.json)},
+		Flags: []cli.Flag{passwordFlag("password-file", "account's", &passwordFile), urlFlag(&f.url), pinFlag(&f.pin), jsonFlag(&f.json)},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := countArguments(cmd); err != nil {
 				return err
@@ -34,7 +35,7 @@ Example:
 			if onTerminal(cmd.Root().Writer) {
 				return client.WithHint(errors.New("the token does not belong on a terminal"), "export ADMIN_TOKEN=$("+f.next("cortex login "+printable(name))+")")
 			}
-			out, err := logIn(ctx, f.url, name, passwordFile)
+			out, err := logIn(ctx, f, name, passwordFile)
 			if err != nil {
 				return about("user", name, err)
 			}
@@ -48,8 +49,8 @@ Example:
 	}
 }
 
-func logIn(ctx context.Context, url, name, passwordFile string) (api.LoginResponse, error) {
-	c, err := client.New(client.Config{URL: url})
+func logIn(ctx context.Context, f adminFlags, name, passwordFile string) (api.LoginResponse, error) {
+	c, err := connect(f.url, f.pin, opaque.Bytes{})
 	if err != nil {
 		return api.LoginResponse{}, err
 	}

@@ -17,12 +17,12 @@ import (
 
 // adminFlags are what the verbs of an administrator have in common.
 type adminFlags struct {
-	url, tokenFile string
-	json           bool
+	url, pin, tokenFile string
+	json                bool
 }
 
 func (f *adminFlags) common() []cli.Flag {
-	return []cli.Flag{urlFlag(&f.url), adminTokenFlag(&f.tokenFile), jsonFlag(&f.json)}
+	return []cli.Flag{urlFlag(&f.url), pinFlag(&f.pin), adminTokenFlag(&f.tokenFile), jsonFlag(&f.json)}
 }
 
 // client returns a client of the server, with the admin token.
@@ -31,7 +31,7 @@ func (f *adminFlags) client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Config{URL: f.url, AdminToken: token})
+	return connect(f.url, f.pin, token)
 }
 
 // verb makes a verb of an administrator of what is particular about it. Its
@@ -85,6 +85,9 @@ func (f *adminFlags) explain(cmd *cli.Command, err error) error {
 func (f *adminFlags) next(line string) string {
 	if os.Getenv("CORTEX_URL") == "" {
 		line += " --url " + f.url
+	}
+	if f.pin != "" && os.Getenv("CORTEX_PIN") == "" {
+		line += " --pin " + f.pin
 	}
 	return line
 }

@@ -17,7 +17,7 @@ import (
 
 // Backup returns the verb that fetches a backup from a running server.
 func Backup() *cli.Command {
-	var url, out, tokenFile string
+	var url, pinned, out, tokenFile string
 	return &cli.Command{
 		Name:  "backup",
 		Usage: "fetch a backup of the vault from a running server",
@@ -28,7 +28,7 @@ it arrives. "cortex restore" makes a vault of it.
 The admin token comes from ADMIN_TOKEN, or the file of --admin-token-file, or is asked
 for.`,
 		Flags: []cli.Flag{
-			urlFlag(&url),
+			urlFlag(&url), pinFlag(&pinned),
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write, which must not exist", Required: true, Destination: &out, TakesFile: true},
 			adminTokenFlag(&tokenFile),
 		},
@@ -38,7 +38,7 @@ for.`,
 				return err
 			}
 			defer token.Wipe()
-			c, err := client.New(client.Config{URL: url, AdminToken: token})
+			c, err := connect(url, pinned, token)
 			if err != nil {
 				return err
 			}

@@ -173,7 +173,7 @@ func (d *devVault) enrol(ctx context.Context) error {
 		return err
 	}
 	defer got.AccessToken.Wipe()
-	_, err = saveLogin(home, key, d.client, got)
+	_, err = saveLogin(home, key, meeting{Client: d.client}, got)
 	return err
 }
 

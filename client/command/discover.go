@@ -22,8 +22,8 @@ import (
 
 // discoverFlags are the flags of discover.
 type discoverFlags struct {
-	project, url, agentID, keyFile, envFile string
-	regenerate, save, json                  bool
+	project, url, pin, agentID, keyFile, envFile string
+	regenerate, save, json                       bool
 }
 
 func discover() *cli.Command {
@@ -43,7 +43,7 @@ Examples:
    cortex discover --project my-app --url http://127.0.0.1:3000 --agent-id build-bot --env-file deploy.env --regenerate`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", Sources: cli.EnvVars("CORTEX_PROJECT"), Required: true, Destination: &f.project},
-			urlFlag(&f.url), agentIDFlag(&f.agentID), keyFileFlag(&f.keyFile),
+			urlFlag(&f.url), pinFlag(&f.pin), agentIDFlag(&f.agentID), keyFileFlag(&f.keyFile),
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
 			&cli.BoolFlag{Name: "regenerate", Usage: "replace an active token", Destination: &f.regenerate},
 			&cli.BoolFlag{Name: "save", Usage: "also write the token to ~/.cortex-token-PROJECT", Destination: &f.save},
@@ -58,7 +58,7 @@ func runDiscover(ctx context.Context, cmd *cli.Command, f discoverFlags) error {
 	if !proof.ValidName(f.project) {
 		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
-	c, err := client.New(client.Config{URL: f.url})
+	c, err := connect(f.url, f.pin, opaque.Bytes{})
 	if err != nil {
 		return err
 	}

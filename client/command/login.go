@@ -19,8 +19,8 @@ import (
 
 // A login is one run of daemon login.
 type login struct {
-	agentID, url, device, namespace string
-	noBrowser, json                 bool
+	agentID, url, pin, device, namespace string
+	noBrowser, json                      bool
 }
 
 func daemonLogin() *cli.Command {
@@ -32,10 +32,15 @@ func daemonLogin() *cli.Command {
 approves, and waits for that. The session is kept for the daemon, sealed under
 the agent's key.
 
-Example:
-   cortex daemon login --agent-id build-bot --url https://vault.example.com`,
+The session says by which key the server is known from then on, and by which its
+vault. A server with a certificate that this machine does not trust is asked for
+at the terminal, or named by its key.
+
+Examples:
+   cortex daemon login --agent-id build-bot --url https://vault.example.com
+   cortex daemon login --agent-id build-bot --url https://10.0.0.7:3000 --pin SHA256:…`,
 		Flags: []cli.Flag{
-			agentIDFlag(&l.agentID), urlFlag(&l.url),
+			agentIDFlag(&l.agentID), urlFlag(&l.url), pinFlag(&l.pin),
 			&cli.BoolFlag{Name: "no-browser", Usage: "do not open the approval page here", Destination: &l.noBrowser},
 			&cli.StringFlag{Name: "device-name", Usage: "what to call this host when registering the agent's key", DefaultText: "the host name", Destination: &l.device},
 			&cli.StringFlag{Name: "namespace", Usage: "the `NAME` of the agent's namespace when registering its key", Destination: &l.namespace},
@@ -53,15 +58,19 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if l.namespace != "" && !proof.ValidName(l.namespace) {
 		return usage(cmd, errors.New("bad namespace: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
-	c, err := client.New(client.Config{URL: l.url})
+	unmet, err := client.New(client.Config{URL: l.url})
 	if err != nil {
 		return err
 	}
-	key, err := l.key(cmd, c)
+	key, err := l.key(cmd, unmet.URL())
 	if err != nil {
 		return err
 	}
 	defer key.Destroy()
+	c, err := meet(ctx, cmd, l.url, l.pin)
+	if err != nil {
+		return err
+	}
 	auth, err := c.DeviceAuthorize(ctx)
 	if err != nil {
 		return explainAuthorize(err)
@@ -69,7 +78,7 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err := l.show(ctx, cmd, c, key, auth); err != nil {
 		return err
 	}
-	token, err := poll{client: c, say: func(text string) { say(cmd, "%s", text) }}.wait(ctx, auth)
+	token, err := poll{client: c.Client, say: func(text string) { say(cmd, "%s", text) }}.wait(ctx, auth)
 	if err != nil {
 		return err
 	}
@@ -79,7 +88,7 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 
 // key loads the agent's key or makes one, and says how to register it: nobody
 // here knows whether that was done.
-func (l login) key(cmd *cli.Command, c *client.Client) (identity.Key, error) {
+func (l login) key(cmd *cli.Command, url string) (identity.Key, error) {
 	path := identity.Path(identity.Dir(), l.agentID)
 	key, err := identity.Load(path, l.agentID)
 	switch {
@@ -95,8 +104,9 @@ func (l login) key(cmd *cli.Command, c *client.Client) (identity.Key, error) {
 	}
 	pub := proof.EncodeKey(key.Public())
 	say(cmd, "its public key: %s", pub)
+	say(cmd, "its fingerprint: %s", proof.Fingerprint(key.Public()))
 	say(cmd, "unless that is done, an administrator registers it with:")
-	say(cmd, "  %s", registerCommand(c.URL(), l.agentID, pub, l.namespace, l.deviceName()))
+	say(cmd, "  %s", registerCommand(url, l.agentID, pub, l.namespace, l.deviceName()))
 	return key, nil
 }
 
@@ -112,7 +122,7 @@ func (l login) deviceName() string {
 }
 
 // show tells the person what to approve, and where.
-func (l login) show(ctx context.Context, cmd *cli.Command, c *client.Client, key identity.Key, auth api.DeviceAuthorization) error {
+func (l login) show(ctx context.Context, cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization) error {
 	page, err := c.ApprovalURL(auth)
 	if err != nil {
 		return err
@@ -129,7 +139,10 @@ func (l login) show(ctx context.Context, cmd *cli.Command, c *client.Client, key
 			ExpiresIn       int64  `json:"expires_in"`
 			AgentID         string `json:"agent_id"`
 			AgentPub        string `json:"agent_pub"`
-		}{page, auth.UserCode, auth.ExpiresIn, l.agentID, proof.EncodeKey(key.Public())})
+			Fingerprint     string `json:"fingerprint"`
+			ServerKey       string `json:"server_key,omitempty"`
+			VaultKey        string `json:"vault_key,omitempty"`
+		}{page, auth.UserCode, auth.ExpiresIn, l.agentID, proof.EncodeKey(key.Public()), proof.Fingerprint(key.Public()), c.serverKey(), c.vaultKey()})
 		if err != nil {
 			return err
 		}
@@ -141,7 +154,7 @@ func (l login) show(ctx context.Context, cmd *cli.Command, c *client.Client, key
 	return nil
 }
 
-func (l login) finish(cmd *cli.Command, c *client.Client, key identity.Key, token api.DeviceToken) error {
+func (l login) finish(cmd *cli.Command, c meeting, key identity.Key, token api.DeviceToken) error {
 	dir := identity.Dir()
 	s, err := saveLogin(dir, key, c, token)
 	if err != nil {
@@ -163,7 +176,7 @@ func (l login) finish(cmd *cli.Command, c *client.Client, key identity.Key, toke
 
 // saveLogin keeps what a login brought, after checking whom it was approved
 // for.
-func saveLogin(dir string, key identity.Key, c *client.Client, token api.DeviceToken) (identity.Session, error) {
+func saveLogin(dir string, key identity.Key, c meeting, token api.DeviceToken) (identity.Session, error) {
 	access := opaque.New(token.AccessToken.Reveal())
 	approved, issued, err := identity.Claims(access)
 	if err != nil {
@@ -173,7 +186,7 @@ func saveLogin(dir string, key identity.Key, c *client.Client, token api.DeviceT
 		return identity.Session{}, client.WithHint(fmt.Errorf("the code was approved for agent %s, not for %s", approved, key.AgentID),
 			"log in again, and have the code approved for agent "+key.AgentID)
 	}
-	s := identity.Session{ServerURL: c.URL(), AgentID: key.AgentID, IssuedAt: issued, ExpiresIn: time.Duration(token.ExpiresIn) * time.Second}
+	s := identity.Session{ServerURL: c.URL(), AgentID: key.AgentID, IssuedAt: issued, ExpiresIn: time.Duration(token.ExpiresIn) * time.Second, Pin: c.pin}
 	if err := identity.SaveSession(dir, key, s, access); err != nil {
 		return identity.Session{}, fmt.Errorf("saving the session: %w", err)
 	}

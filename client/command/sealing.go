@@ -9,6 +9,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 func sealCommand() *cli.Command {
@@ -36,9 +37,9 @@ func sealStatus() *cli.Command {
 
 Example:
    cortex seal-status --url https://vault.example.com`,
-		Flags: []cli.Flag{urlFlag(&f.url), jsonFlag(&f.json)},
+		Flags: []cli.Flag{urlFlag(&f.url), pinFlag(&f.pin), jsonFlag(&f.json)},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := client.New(client.Config{URL: f.url})
+			c, err := connect(f.url, f.pin, opaque.Bytes{})
 			if err != nil {
 				return err
 			}
@@ -64,12 +65,12 @@ enough. Both travel over TLS, or to this machine.
 Example:
    cortex unseal --url https://vault.example.com`,
 		Flags: []cli.Flag{
-			urlFlag(&f.url), jsonFlag(&f.json),
+			urlFlag(&f.url), pinFlag(&f.pin), jsonFlag(&f.json),
 			&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the operator password", Destination: &passwordFile, TakesFile: true},
 			&cli.BoolFlag{Name: "shares", Usage: "open it with recovery shares", Destination: &shares},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			c, err := client.New(client.Config{URL: f.url})
+			c, err := connect(f.url, f.pin, opaque.Bytes{})
 			if err != nil {
 				return err
 			}

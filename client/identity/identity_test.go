@@ -359,6 +359,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte(`{"access_token": "` + vecJWT + `", "expires_in": 2592000, "server_url": "https://v.example"}`))
 	f.Add([]byte(`{"server_url":"u","agent_id":"a","issued_at":"2026-01-01T00:00:00Z","sealed_access_token":"AA"}`))
 	f.Add([]byte(`{"access_token":"a.e30.b","server_url":"u"}`))
+	f.Add([]byte(`{"server_url":"u","agent_id":"a","pin":{"server_key":"SHA256:8dWUSbcnFl3nMr8oMzgSK5liimFZGP7cZ9h4//z0fac","vault_key":"` + vecPub + `","issued":1},"sealed_access_token":"AA"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := parseSession(b)
 		if err != nil {

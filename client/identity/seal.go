@@ -20,8 +20,8 @@ var ErrOpen = errors.New("cannot open the sealed access token with this agent's 
 // of an agent is a signature over it.
 const sealLabel = "cortex/1/session-file"
 
-// seal returns nonce ‖ AES-256-GCM(key, token), bound to the server and the
-// agent of the session.
+// seal returns nonce ‖ AES-256-GCM(key, token), bound to the server, the agent
+// and the pin of the session.
 func seal(key Key, s Session, token []byte) (sealed []byte, err error) {
 	err = withSealer(key, func(aead cipher.AEAD) error {
 		nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(token)+aead.Overhead())
@@ -45,9 +45,6 @@ func open(key Key, s Session, sealed []byte) (token []byte, err error) {
 	})
 	return token, err
 }
-
-// bound is the associated data. An agent id holds no pipe.
-func bound(s Session) []byte { return []byte(s.ServerURL + "|" + s.AgentID) }
 
 // withSealer runs fn with the key that seals session files:
 //

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cortex-auth/cortex/client/pin"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
@@ -23,6 +24,9 @@ type Session struct {
 	AgentID   string
 	IssuedAt  time.Time
 	ExpiresIn time.Duration
+	// Pin is how the server is known again; nil if its certificate is to be
+	// trusted as any other.
+	Pin *pin.Pin
 }
 
 // ExpiresAt returns when the access token ends.
@@ -42,17 +46,32 @@ type sessionFile struct {
 	AgentID           string    `json:"agent_id,omitempty"`
 	ExpiresIn         int64     `json:"expires_in"`
 	IssuedAt          time.Time `json:"issued_at,omitzero"`
+	Pin               *pinFile  `json:"pin,omitempty"`
 	SealedAccessToken string    `json:"sealed_access_token,omitempty"` // nonce ‖ ciphertext, URL-safe base64
 
 	// AccessToken is in clear in files written by older programs. It is read
 	// and never written.
 	AccessToken api.Value `json:"access_token,omitzero"`
+
+	pin *pin.Pin // what Pin says
 }
 
 // SaveSession writes the session file of a login, its access token sealed
 // under the agent's key. A file that is there is replaced as a whole, but not by
 // one that could not be read again.
 func SaveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return saveSession(dir, key, s, accessToken)
+}
+
+func saveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error {
 	if s.ExpiresIn < 0 || s.ExpiresIn > maxExpiresIn*time.Second {
 		return fmt.Errorf("%w: expires_in", errSession)
 	}
@@ -62,7 +81,7 @@ func SaveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error
 	}
 	content, err := json.MarshalIndent(sessionFile{
 		ServerURL: s.ServerURL, AgentID: s.AgentID, ExpiresIn: int64(s.ExpiresIn / time.Second),
-		IssuedAt: s.IssuedAt.UTC().Truncate(time.Second), SealedAccessToken: base64.RawURLEncoding.EncodeToString(sealed),
+		IssuedAt: s.IssuedAt.UTC().Truncate(time.Second), Pin: newPinFile(s.Pin), SealedAccessToken: base64.RawURLEncoding.EncodeToString(sealed),
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the session: %w", err)
@@ -146,7 +165,9 @@ func parseSession(b []byte) (sessionFile, error) {
 	if f.SealedAccessToken == "" {
 		f.fromToken()
 	}
-	if f.ServerURL == "" || !proof.ValidAgentID(f.AgentID) || f.ExpiresIn < 0 || f.ExpiresIn > maxExpiresIn ||
+	var err error
+	f.pin, err = f.Pin.pin()
+	if err != nil || f.pin != nil && f.SealedAccessToken == "" || f.ServerURL == "" || !proof.ValidAgentID(f.AgentID) || f.ExpiresIn < 0 || f.ExpiresIn > maxExpiresIn ||
 		f.SealedAccessToken == "" && f.AccessToken.Len() == 0 {
 		f.AccessToken.Wipe()
 		return sessionFile{}, errSession
@@ -190,7 +211,7 @@ const maxUnix = 253402300799
 func (f sessionFile) session() Session {
 	return Session{
 		ServerURL: f.ServerURL, AgentID: f.AgentID,
-		IssuedAt: f.IssuedAt, ExpiresIn: time.Duration(f.ExpiresIn) * time.Second,
+		IssuedAt: f.IssuedAt, ExpiresIn: time.Duration(f.ExpiresIn) * time.Second, Pin: f.pin,
 	}
 }
 
