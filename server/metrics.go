@@ -126,6 +126,7 @@ func writeVault(w *metrics.Writer, v vault.Stats) {
 	w.One(w.Counter, "cortex_store_commits_total", "Commits of the vault's file.", float64(v.Store.Commits))
 	w.One(w.Counter, "cortex_store_updates_total", "Updates in those commits.", float64(v.Store.Updates))
 	w.One(w.Gauge, "cortex_store_file_bytes", "Size of the vault's file.", float64(v.FileSize))
+	w.One(w.Gauge, "cortex_store_reserve_bytes", "Room on the disk that is held back for emergencies.", float64(v.Store.Reserve))
 	sealed := 0.0
 	if v.Sealed {
 		sealed = 1

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,12 +36,13 @@ func (tx *Tx) UseReserve(s Share) { tx.core.share = max(tx.core.share, s) }
 
 // A reserve is a file beside the database that takes up room for nothing, until
 // it is given up for updates that must be possible on a full disk. While it is
-// not whole, no others are. Only the committer uses it. A nil reserve is none.
+// not whole, no others are. Only the committer uses it; everybody may see how
+// much is left. A nil reserve is none.
 type reserve struct {
 	file  *os.File
 	log   *slog.Logger
 	size  int64
-	left  int64
+	left  atomic.Int64
 	tried time.Time // to make it whole again
 }
 
@@ -86,12 +88,12 @@ func (r *reserve) open() error {
 	if err := r.file.Chmod(fileMode); err != nil {
 		return err
 	}
-	// What has a length and no blocks is no reserve.
-	r.left = min(s.Size, s.Blocks*512, r.size)
-	if s.Size != r.left {
-		if err := r.file.Truncate(r.left); err != nil {
-			return err
-		}
+	r.left.Store(min(s.Size, r.size))
+	if s.Blocks*512 < s.Size {
+		r.left.Store(0) // it has a length, and takes up nothing
+	}
+	if err := r.file.Truncate(r.left.Load()); err != nil {
+		return err
 	}
 	return r.restore()
 }
@@ -102,12 +104,12 @@ func (r *reserve) restore() error {
 		return nil
 	}
 	r.tried = time.Now()
-	err := allocate(r.file, r.left, r.size-r.left)
+	err := allocate(r.file, r.left.Load(), r.size-r.left.Load())
 	if err == nil {
-		r.left = r.size
+		r.left.Store(r.size)
 		return nil
 	}
-	err = errors.Join(err, r.file.Truncate(r.left)) // some of it may be there
+	err = errors.Join(err, r.file.Truncate(r.left.Load())) // some of it may be there
 	if noRoom(err) {
 		return nil
 	}
@@ -115,11 +117,11 @@ func (r *reserve) restore() error {
 }
 
 // whole reports whether there is room for all updates.
-func (r *reserve) whole() bool { return r == nil || r.left == r.size }
+func (r *reserve) whole() bool { return r == nil || r.left.Load() == r.size }
 
 // serves reports whether an update with that share may write while the reserve
 // is not whole.
-func (r *reserve) serves(s Share) bool { return s > 0 && r.left >= r.floor(s) }
+func (r *reserve) serves(s Share) bool { return s > 0 && r.left.Load() >= r.floor(s) }
 
 // floor returns how much is left when a share is used up.
 func (r *reserve) floor(s Share) int64 {
@@ -134,15 +136,23 @@ func (r *reserve) give(s Share) bool {
 	if r == nil || s == 0 {
 		return false
 	}
-	left := max(r.left-reserveStep, r.floor(s))
-	if left >= r.left || errors.Join(r.file.Truncate(left), r.file.Sync()) != nil {
+	left := max(r.left.Load()-reserveStep, r.floor(s))
+	if left >= r.left.Load() || errors.Join(r.file.Truncate(left), r.file.Sync()) != nil {
 		return false
 	}
 	if r.whole() {
 		r.log.Error("the disk is full: nothing is written now but what an emergency needs, from the reserve", "file", r.file.Name())
 	}
-	r.left = left
+	r.left.Store(left)
 	return true
+}
+
+// bytes returns how much there is.
+func (r *reserve) bytes() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.left.Load()
 }
 
 func (r *reserve) close() error {

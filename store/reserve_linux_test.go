@@ -103,7 +103,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("%d rows fit on a full disk", n)
 	}
 	half := count(store.Half)
-	if _, length := taken(t, dir); half < 5 || length != 1<<20 {
+	if _, length := taken(t, dir); half < 5 || length != 1<<20 || db.Stats().Reserve != length {
 		t.Errorf("%d rows, %d bytes are left", half, length)
 	}
 	if n := count(0); n != 0 {

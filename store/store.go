@@ -60,13 +60,16 @@ type engine struct {
 	file *os.File // the engine's own
 }
 
-// Stats counts since the DB was opened.
+// Stats counts since the DB was opened, and says how it is.
 type Stats struct {
 	// Commits is how often the file was committed.
 	Commits uint64
 	// Updates is how many updates succeeded in those commits. An update that
 	// wrote nothing needs no commit of its own.
 	Updates uint64
+	// Reserve is how many bytes of the disk are held back: see
+	// [Options.Reserve].
+	Reserve int64
 }
 
 // Created reports whether Open made the file.
@@ -91,7 +94,7 @@ func (db *DB) Stats() Stats {
 	}
 	// In this order there is never a commit without its updates.
 	commits := db.commits.commits.Load()
-	return Stats{Commits: commits, Updates: db.commits.updates.Load()}
+	return Stats{Commits: commits, Updates: db.commits.updates.Load(), Reserve: db.commits.reserve.bytes()}
 }
 
 // SetMAC sets what tags are made and checked with; nil seals the DB. A

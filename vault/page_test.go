@@ -1,8 +1,11 @@
 package vault_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cortex-auth/cortex/vault"
@@ -72,4 +75,22 @@ func FuzzCursor(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A cursor says nothing of the position it was made for, and leads back to it.
+func TestCursorHidesItsPosition(t *testing.T) {
+	v := vaulttest.New(t)
+	for _, position := range []string{"", "a", strings.Repeat("position", 100)} {
+		cursor, err := v.SealCursor("/admin/secrets?", position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := v.OpenCursor("/admin/secrets?", cursor); err != nil || got != position {
+			t.Errorf("%q leads to %q, %v", position, got, err)
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(cursor)
+		if err != nil || len(position) > 8 && bytes.Contains(raw, []byte("position")) {
+			t.Errorf("%x, %v", raw, err)
+		}
+	}
 }
