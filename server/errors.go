@@ -39,6 +39,7 @@ var problems = []struct {
 	{vault.ErrProofRequired, http.StatusForbidden, api.ProofRequired},
 	{vault.ErrWrongPassword, http.StatusForbidden, api.Forbidden},
 	{vault.ErrWrongShares, http.StatusForbidden, api.Forbidden},
+	{vault.ErrUnconfirmed, http.StatusForbidden, api.Forbidden},
 	{errOpenUnseal, http.StatusForbidden, api.Forbidden},
 	{vault.ErrRotating, http.StatusConflict, api.Conflict},
 	{vault.ErrGrantDenied, http.StatusForbidden, api.GrantDenied},

@@ -18,6 +18,7 @@ import (
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/backup"
 	"github.com/cortex-auth/cortex/vault/harden"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // RestoreCommand returns the verb that makes a vault file of a backup.
@@ -31,15 +32,23 @@ page of the file and the audit trail are checked first, its MACs too if the oper
 password is given in CORTEX_KEK_PASSWORD, a file or the credential "kek-password".
 
 The next start of the server ends every token, session and log-in in the vault, and
-raises an alarm: what had ended since the backup was made would be good again.`,
+raises an alarm: what had ended since the backup was made would be good again.
+
+A vault that was served with CORTEX_TWO_PERSON=1, or is to be, takes a second person:
+--confirm-as names a super account that is in the backup, whose holder types its
+password. The operator password is needed then as well.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Usage: "the backup's `FILE`", Required: true, Destination: &r.from, TakesFile: true},
 			&cli.StringFlag{Name: "db", Usage: "vault `FILE` to make, or bolt://FILE", Required: true, Sources: cli.EnvVars("DATABASE_URL"), Destination: &r.database, TakesFile: true},
 			&cli.StringFlag{Name: "kek-password-file", Usage: "`FILE` with the operator password", Sources: cli.EnvVars("CORTEX_KEK_PASSWORD_FILE"), Destination: &r.passwordFile, TakesFile: true},
+			&cli.StringFlag{Name: "confirm-as", Usage: "`NAME` of the super account that confirms", Destination: &r.second.name},
+			&cli.StringFlag{Name: "confirm-password-file", Usage: "`FILE` with its password", Destination: &r.second.file, TakesFile: true},
+			&cli.BoolFlag{Name: "two-person", Usage: "insist on a second person (CORTEX_TWO_PERSON=1)", Destination: &r.twoPerson},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			harden.Process(harden.Options{})
-			r.out = cmd.Root().Writer
+			r.twoPerson = r.twoPerson || switchedOn("CORTEX_TWO_PERSON")
+			r.out, r.stdin = cmd.Root().Writer, os.Stdin
 			r.log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			return r.run(ctx)
 		},
@@ -49,9 +58,12 @@ raises an alarm: what had ended since the backup was made would be good again.`,
 // A restoring is one run of restore.
 type restoring struct {
 	from, database, passwordFile string
+	second                       secondPerson
+	twoPerson                    bool // whatever the backup says
 
-	out io.Writer
-	log *slog.Logger
+	out   io.Writer
+	stdin *os.File
+	log   *slog.Logger
 }
 
 func (r restoring) run(ctx context.Context) error {
@@ -62,12 +74,17 @@ func (r restoring) run(ctx context.Context) error {
 	if err := absent(path); err != nil {
 		return err
 	}
+	password, err := r.password(ctx)
+	if err != nil {
+		return err
+	}
+	defer password.Wipe()
 	part, header, err := r.unpack(path)
 	if err != nil {
 		return err
 	}
 	defer remove(part)
-	report, err := r.verify(ctx, part, header)
+	report, err := r.verify(ctx, part, header, password)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.from, err)
 	}
@@ -121,7 +138,7 @@ func (r restoring) unpack(path string) (part string, h backup.Header, err error)
 }
 
 // verify looks into the file, and marks it as restored.
-func (r restoring) verify(ctx context.Context, part string, h backup.Header) (report audit.Report, err error) {
+func (r restoring) verify(ctx context.Context, part string, h backup.Header, password opaque.Bytes) (report audit.Report, err error) {
 	about, err := store.Inspect(part)
 	if err != nil {
 		return report, err
@@ -138,7 +155,7 @@ func (r restoring) verify(ctx context.Context, part string, h backup.Header) (re
 		return report, err
 	}
 	v := vault.New(vault.Config{DB: db, Log: r.log})
-	if report, err = r.verifyTrail(ctx, v); err != nil {
+	if report, err = verifyTrail(ctx, v, password); err != nil {
 		return report, err
 	}
 	if report.Broken != nil {
@@ -148,19 +165,14 @@ func (r restoring) verify(ctx context.Context, part string, h backup.Header) (re
 	if err != nil || head.VaultID != h.VaultID || head.Seq != report.Last {
 		return report, fmt.Errorf("%w: its header is not about its file", backup.ErrDamaged)
 	}
-	return report, v.MarkRestored(ctx, h.Time)
+	return report, r.mark(ctx, v, h.Time, password)
 }
 
 // verifyTrail replays the audit trail, with its MACs if there is a password.
-func (r restoring) verifyTrail(ctx context.Context, v *vault.Vault) (audit.Report, error) {
-	password, _, err := secretInput{"CORTEX_KEK_PASSWORD", r.passwordFile, "kek-password"}.read()
-	if err != nil {
-		return audit.Report{}, fmt.Errorf("reading operator password: %w", err)
-	}
+func verifyTrail(ctx context.Context, v *vault.Vault, password opaque.Bytes) (audit.Report, error) {
 	if password.IsZero() {
 		return v.VerifyAuditUnkeyed(ctx)
 	}
-	defer password.Wipe()
 	return v.VerifyAuditWith(ctx, password)
 }
 

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -71,92 +70,4 @@ func (v *Vault) makeBackup(ctx context.Context, by access.Caller) (*Backup, erro
 	}
 	b.Header.Size, b.Header.Schema = uint64(b.copied.Size()), b.copied.Schema
 	return b, nil
-}
-
-// restored says that the file was put back from a backup, and that nobody has
-// unsealed it since. It can be written while the vault is sealed: whoever takes
-// it away could as well have put the file back by hand.
-var restored = store.Clear[restoredRow]("restored")
-
-const restoredKey = store.Key("restored")
-
-// A restoredRow says what was restored.
-type restoredRow struct {
-	Made int64 `cbor:"1,keyasint"` // the backup, Unix nanoseconds
-	Back int64 `cbor:"2,keyasint"` // its restoring
-}
-
-// Key returns the key of the one row there is.
-func (restoredRow) Key() store.Key { return restoredKey }
-
-// MarkRestored notes that the file of a sealed vault was put back from a backup
-// that was made then. The next [Vault.Unseal] ends every token, session and
-// log-in in it, and raises an alarm.
-func (v *Vault) MarkRestored(ctx context.Context, made time.Time) error {
-	return v.db.Update(ctx, func(tx *store.Tx) error {
-		return restored.Put(tx, restoredRow{Made: made.UnixNano(), Back: time.Now().UnixNano()})
-	})
-}
-
-// settleRestored does what MarkRestored announces, in one transaction: what had
-// ended since the backup was made would be good again.
-func (v *Vault) settleRestored(ctx context.Context, k *keys) error {
-	var found bool
-	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
-		found, err = restored.Has(tx, restoredKey)
-		return err
-	})
-	if err != nil || !found {
-		return err
-	}
-	var done *op
-	err = v.db.Update(ctx, func(tx *store.Tx) error {
-		row, err := restored.Get(tx, restoredKey)
-		if err != nil {
-			return err
-		}
-		done = v.newOp(tx, k, access.TheSystem(), record{
-			action: access.Restore, status: statusAlarm, resource: "backup of " + nanos(row.Made).Format(time.RFC3339),
-		})
-		if err := done.endEverything(); err != nil {
-			return err
-		}
-		if err := restored.Delete(tx, restoredKey); err != nil {
-			return err
-		}
-		return done.write()
-	})
-	if err != nil {
-		return fmt.Errorf("ending what was good when the backup was made: %w", err)
-	}
-	v.announce(done)
-	return nil
-}
-
-// endEverything ends tokens of projects, sessions of daemons and of accounts,
-// and log-ins of hosts. Approvals and grants stand.
-func (o *op) endEverything() error {
-	all, err := gather(tokens.All(o.Tx, ""))
-	if err != nil {
-		return err
-	}
-	ended := 0
-	for _, t := range all {
-		if t.Revoked != 0 {
-			continue
-		}
-		ended++
-		t.Revoked = o.now.UnixNano()
-		if err := tokens.Put(o.Tx, t); err != nil {
-			return err
-		}
-	}
-	o.record.about("project tokens", fmt.Sprintf("%d revoked", ended))
-	if err := dropAll(o, sessions, sessions.All(o.Tx, "")); err != nil {
-		return err
-	}
-	if err := dropAll(o, devices, devices.All(o.Tx, "")); err != nil {
-		return err
-	}
-	return dropAll(o, logins, logins.All(o.Tx, ""))
 }

@@ -17,6 +17,9 @@ var (
 	ErrWrongShares = errors.New("these shares do not open the vault")
 	// ErrRotating: the key-encryption key is being rotated, or just was.
 	ErrRotating = errors.New("the key is being rotated; wait for that to finish")
+	// ErrUnconfirmed: the vault was put back from a backup without the second
+	// person that it takes.
+	ErrUnconfirmed = errors.New("this vault was restored by one person, and it takes two: restore the backup again, with --confirm-as")
 	// ErrInitialized: the vault has a key slot already.
 	ErrInitialized = errors.New("the vault is initialised already")
 	// ErrNotInitialized: the vault has no key slot yet.

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,8 +115,8 @@ func (o *op) makeRoom(user string) error {
 	return logins.Delete(o.Tx, oldest.Key())
 }
 
-// rightPassword returns the account that has that name and password. It takes as
-// long for names that are nobody's.
+// rightPassword is accountWith for a request, of which few wait at a time. What
+// is wrong counts as a failure.
 func (v *Vault) rightPassword(ctx context.Context, name string, password opaque.Bytes, from access.Origin) (userRow, error) {
 	done, err := hold(v.stretching)
 	if err != nil {
@@ -127,9 +128,19 @@ func (v *Vault) rightPassword(ctx context.Context, name string, password opaque.
 		return userRow{}, err
 	}
 	defer release()
+	row, err := v.accountWith(ctx, k, name, password)
+	if errors.Is(err, ErrUnauthorized) {
+		err = v.fail(ctx, k, from, record{action: access.Login}, err)
+	}
+	return row, err
+}
+
+// accountWith returns the account that has that name and password, else
+// [ErrUnauthorized]. It takes as long for names that are nobody's.
+func (v *Vault) accountWith(ctx context.Context, k *keys, name string, password opaque.Bytes) (userRow, error) {
 	row := userRow{Salt: make([]byte, 16)}
 	if checkAgentID("", name) == nil {
-		err = v.db.View(ctx, func(tx *store.Tx) error {
+		err := v.db.View(ctx, func(tx *store.Tx) error {
 			found, err := usersByName.Get(tx, store.Key(name))
 			if err == nil {
 				row = found
@@ -152,7 +163,7 @@ func (v *Vault) rightPassword(ctx context.Context, name string, password opaque.
 	}
 	right := subtle.ConstantTimeCompare(tag, row.Tag) == 1
 	if row.ID == "" || !right || row.Disabled {
-		return userRow{}, v.fail(ctx, k, from, record{action: access.Login}, ErrUnauthorized)
+		return userRow{}, ErrUnauthorized
 	}
 	return row, nil
 }

@@ -113,8 +113,8 @@ func (v *Vault) writeFirst(tx *store.Tx, k *keys, slot keyring.Slot, sealed []se
 
 // Unseal opens the vault with a password: it returns [ErrWrongPassword] if no
 // slot opens with it, [ErrNotInitialized] for a new vault, [ErrTooMany] while
-// another password is tried, and [ErrAuditBroken] if the audit trail lost its
-// end.
+// another password is tried, [ErrAuditBroken] if the audit trail lost its end,
+// and [ErrUnconfirmed] if one person alone restored what takes two.
 func (v *Vault) Unseal(ctx context.Context, password opaque.Bytes) error {
 	if !v.Sealed() {
 		return nil
@@ -269,7 +269,7 @@ func (k *keys) checkSentinel(tx *store.Tx) error {
 // Start records that the vault began to serve. In mixed order with [Close] it
 // tells a crash from a stop.
 func (v *Vault) Start(ctx context.Context) error {
-	return v.do(ctx, access.TheSystem(), record{action: access.Start}, func(*op) error { return nil })
+	return v.do(ctx, access.TheSystem(), record{action: access.Start}, (*op).noteTwoPersons)
 }
 
 // RecordInsecure records that the vault serves with a protection switched off.
