@@ -16,6 +16,8 @@ type SecretFilter struct {
 	Prefix string
 	// Deleted picks from those that were deleted, in the place of the others.
 	Deleted bool
+	// Shared likewise picks from those that are shared into a namespace.
+	Shared bool
 }
 
 func (f SecretFilter) query() url.Values {
@@ -25,8 +27,10 @@ func (f SecretFilter) query() url.Values {
 			q.Set(name, value)
 		}
 	}
-	if f.Deleted {
-		q.Set("deleted", "true")
+	for name, on := range map[string]bool{"deleted": f.Deleted, "shared": f.Shared} {
+		if on {
+			q.Set(name, "true")
+		}
 	}
 	return q
 }

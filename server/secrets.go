@@ -45,7 +45,12 @@ func (q *request) secretFilter() (f vault.SecretFilter, err error) {
 	default:
 		return f, &vault.InvalidError{Field: "type", Reason: "must be KEY_VALUE, JSON_CONFIG or TEMPLATE_CONFIG"}
 	}
-	f.Deleted, err = q.flag("deleted")
+	if f.Deleted, err = q.flag("deleted"); err != nil {
+		return f, err
+	}
+	if f.Shared, err = q.flag("shared"); err == nil && f.Shared && f.Deleted {
+		err = &vault.InvalidError{Field: "shared", Reason: "and deleted are lists of their own: ask for one of them"}
+	}
 	return f, err
 }
 
@@ -166,8 +171,8 @@ func ifVersion(n *int64) (uint64, error) {
 func wireSecret(s vault.Secret) api.Secret {
 	return api.Secret{
 		ID: s.ID, KeyPath: s.Path, SecretType: string(s.Type), Description: s.Description,
-		Namespace: s.Namespace, IsHoneyToken: s.Honey, CreatedAt: api.NewTime(s.Created), Version: int64(s.Version),
-		ExpiresAt: wireTime(s.Expires), Expired: s.Expired(time.Now()), Tags: s.Tags,
+		Namespace: s.Namespace, OwnerNamespace: s.Owner, IsHoneyToken: s.Honey, CreatedAt: api.NewTime(s.Created),
+		Version: int64(s.Version), ExpiresAt: wireTime(s.Expires), Expired: s.Expired(time.Now()), Tags: s.Tags,
 		DeletedAt: wireTime(s.Deleted), DestroyedAt: wireTime(s.Destroyed),
 	}
 }

@@ -85,6 +85,9 @@ type Secret struct {
 	Path      string
 	Type      SecretType
 	Namespace string
+	// Owner is the namespace that a secret is shared from, in a list of those
+	// that are; Path and Namespace are then where it is shared into.
+	Owner string
 	// Description is nil if there is none.
 	Description *string
 	// Honey marks a trap: whoever fetches it is an intruder.

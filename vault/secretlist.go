@@ -21,6 +21,9 @@ type SecretFilter struct {
 	Prefix string
 	// Deleted picks from those that were deleted, in the place of the others.
 	Deleted bool
+	// Shared likewise picks from those that are shared into a namespace, as that
+	// sees them: one for each namespace.
+	Shared bool
 }
 
 func (f SecretFilter) picks(s Secret) bool {
@@ -33,15 +36,23 @@ func (o *op) picked(f SecretFilter, rows iter.Seq2[Secret, error]) iter.Seq2[Sec
 	return visible(o, filter(rows, f.picks), func(s Secret) string { return s.Namespace })
 }
 
-// Secrets returns the secrets that f picks, by path.
+// Secrets returns the secrets that f picks, by path, and those that are shared
+// by namespace first.
 func (v *Vault) Secrets(ctx context.Context, by access.Caller, f SecretFilter) (all []Secret, err error) {
 	err = v.look(ctx, by, access.ListSecrets, func(o *op) error {
 		return collect(&all, o.picked(f, o.listed(f)), same)
 	})
-	slices.SortFunc(all, func(a, b Secret) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(all, f.compare)
 	return all, err
+}
+
+// compare orders a list, as position does.
+func (f SecretFilter) compare(a, b Secret) int {
+	paths, namespaces := cmp.Compare(a.Path, b.Path), cmp.Compare(a.Namespace, b.Namespace)
+	if f.Shared {
+		return cmp.Or(namespaces, paths)
+	}
+	return cmp.Or(paths, namespaces, cmp.Compare(a.ID, b.ID))
 }
 
 // SecretsPage returns a part of what Secrets does, and the position to go on
@@ -61,6 +72,8 @@ func (o *op) inOrder(f SecretFilter, after store.Key) iter.Seq2[Secret, error] {
 	switch {
 	case f.Deleted:
 		return each(deletedInOrder.From(o.Tx, after, ""), deletedRow.secret)
+	case f.Shared:
+		return o.shared(shareByPath.From(o.Tx, after, store.Key(f.Namespace)))
 	case f.Namespace != "":
 		return each(secretsByPath.From(o.Tx, after, store.Key(f.Namespace)), secretRow.secret)
 	}
@@ -72,7 +85,7 @@ func (f SecretFilter) position(s Secret) string {
 	switch {
 	case f.Deleted:
 		return string(store.Join(s.Path, s.Namespace, s.ID))
-	case f.Namespace != "":
+	case f.Shared, f.Namespace != "":
 		return string(store.Join(s.Namespace, s.Path))
 	}
 	return string(store.Join(s.Path, s.Namespace))
@@ -84,6 +97,8 @@ func (o *op) listed(f SecretFilter) iter.Seq2[Secret, error] {
 	switch {
 	case f.Deleted:
 		return each(deletedSecrets.All(o.Tx, ""), deletedRow.secret)
+	case f.Shared:
+		return o.shared(sharesInto.All(o.Tx, ns))
 	case ns != "":
 		return each(secretsOf.All(o.Tx, ns), secretRow.secret)
 	}

@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -100,6 +101,23 @@ func (o *op) at(ns, path string) (placed, error) {
 		}
 	}
 	return placed{s, ns, path}, err
+}
+
+// shared yields what shares lead to, as their namespaces see it.
+func (o *op) shared(rows iter.Seq2[shareRow, error]) iter.Seq2[Secret, error] {
+	return func(yield func(Secret, error) bool) {
+		for r, err := range rows {
+			var row secretRow
+			if err == nil {
+				row, err = secrets.Get(o.Tx, store.Key(r.SecretID))
+			}
+			s := row.secret()
+			s.Owner, s.Namespace, s.Path = s.Namespace, r.Namespace, r.Path
+			if !yield(s, err) {
+				return
+			}
+		}
+	}
 }
 
 // noShareAt returns [ErrExists] if a shared secret has a path.

@@ -28,13 +28,15 @@ func secretList() *cli.Command {
 		Usage: "list secrets, without their values",
 		Description: `Examples:
    cortex secret list --prefix db/
-   cortex secret list --deleted`,
+   cortex secret list --deleted
+   cortex secret list --shared --namespace staging`,
 		Flags: []cli.Flag{
 			namespaceFlag(&f.Namespace, "those of the namespace `NAME`"),
 			&cli.StringFlag{Name: "prefix", Usage: "those whose path begins with `TEXT`", Destination: &f.Prefix},
 			&cli.StringFlag{Name: "tag", Usage: "those with the `TAG`", Destination: &f.Tag},
 			&cli.StringFlag{Name: "type", Usage: "those of the `TYPE` " + secretTypes, Destination: &f.Type},
 			&cli.BoolFlag{Name: "deleted", Usage: "those that were deleted and can be had back", Destination: &f.Deleted},
+			&cli.BoolFlag{Name: "shared", Usage: "those that are shared into a namespace, as they are called there", Destination: &f.Shared},
 		},
 	}, func(ctx context.Context, c *client.Client) iter.Seq2[api.Secret, error] {
 		return c.AllSecrets(ctx, f)
@@ -48,6 +50,8 @@ func secretNote(s api.Secret) string {
 	switch {
 	case s.DestroyedAt != nil:
 		return "deleted, until " + s.DestroyedAt.String()
+	case s.OwnerNamespace != "":
+		return "of " + s.OwnerNamespace
 	case s.Expired:
 		return "expired"
 	case s.ExpiresAt != nil:

@@ -28,8 +28,8 @@ var golden = []struct {
 		`{"id":"i","key_path":"a/b","secret_type":"KEY_VALUE","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		Secret{"i", "p", JSONConfig, nil, "default", false, at, 3, &at, true, []string{"a"}, &at, &at},
-		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","version":3,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"deleted_at":"2026-04-27 18:40:00","destroyed_at":"2026-04-27 18:40:00"}`,
+		Secret{"i", "p", JSONConfig, nil, "default", false, at, "o", 3, &at, true, []string{"a"}, &at, &at},
+		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","owner_namespace":"o","version":3,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"deleted_at":"2026-04-27 18:40:00","destroyed_at":"2026-04-27 18:40:00"}`,
 	},
 	{
 		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at, 3, 10, &at, true, []string{"a"}, "ssh-ed25519 AAAA"},

@@ -17,6 +17,9 @@ type Secret struct {
 	Namespace    string  `json:"namespace"`
 	IsHoneyToken bool    `json:"is_honey_token"`
 	CreatedAt    Time    `json:"created_at"`
+	// OwnerNamespace is where the secret is shared from, in a list of those that
+	// are. KeyPath and Namespace are then where it is shared into.
+	OwnerNamespace string `json:"owner_namespace,omitempty"`
 	// Version is the number of the current value.
 	Version int64 `json:"version,omitempty"`
 	// ExpiresAt is when the secret is delivered no more. Expired tells that it
