@@ -12,11 +12,10 @@ func (s *Server) listAgents(ctx context.Context, q *request) ([]api.Agent, error
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.vault.Agents(ctx, q.By, namespace)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, agentAt, wireAgent)
+	return pagedBy(s, q, 0,
+		func() ([]vault.Agent, error) { return s.vault.Agents(ctx, q.By, namespace) },
+		func(p vault.Page) ([]vault.Agent, string, error) { return s.vault.AgentsPage(ctx, q.By, namespace, p) },
+		wireAgent)
 }
 
 func (s *Server) createAgent(ctx context.Context, c call[api.CreateAgent]) (api.CreatedAgent, error) {

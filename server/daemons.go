@@ -34,11 +34,10 @@ func attestProof(in api.AttestRequest) (*vault.AttestProof, error) {
 }
 
 func (s *Server) listSessions(ctx context.Context, q *request) ([]api.DaemonSession, error) {
-	rows, err := s.vault.Sessions(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, maxSessions, sessionAt, wireSession)
+	return pagedBy(s, q, maxSessions,
+		func() ([]vault.Session, error) { return s.vault.Sessions(ctx, q.By) },
+		func(p vault.Page) ([]vault.Session, string, error) { return s.vault.SessionsPage(ctx, q.By, p) },
+		wireSession)
 }
 
 func (s *Server) revokeSession(ctx context.Context, q *request) (api.DeletedID, error) {

@@ -137,11 +137,10 @@ func wireDeviceToken(t vault.DeviceToken) disclosure {
 }
 
 func (s *Server) listDevices(ctx context.Context, q *request) ([]api.Device, error) {
-	rows, err := s.vault.Devices(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, maxDevices, deviceAt, wireDevice)
+	return pagedBy(s, q, maxDevices,
+		func() ([]vault.Device, error) { return s.vault.Devices(ctx, q.By) },
+		func(p vault.Page) ([]vault.Device, string, error) { return s.vault.DevicesPage(ctx, q.By, p) },
+		wireDevice)
 }
 
 // lookUpDevice shows what waits with a user code. Whoever tries codes is soon

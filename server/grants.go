@@ -113,21 +113,18 @@ func (s *Server) awaitPending(ctx context.Context, q *request, look func() (bool
 }
 
 func (s *Server) pending(ctx context.Context, q *request, status string) ([]api.PendingGrant, error) {
-	p, err := s.part(q)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.vault.PendingGrants(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	if status != "" {
-		rows = slices.DeleteFunc(rows, func(p vault.PendingGrant) bool { return p.Status != status })
-	}
-	if p.whole {
-		return wireAll(shown(rows), wirePending), nil
-	}
-	return paged(s, q, rows, 0, pendingAt, wirePending)
+	return pagedBy(s, q, 0,
+		func() ([]vault.PendingGrant, error) {
+			rows, err := s.vault.PendingGrants(ctx, q.By)
+			if status != "" {
+				rows = slices.DeleteFunc(rows, func(p vault.PendingGrant) bool { return p.Status != status })
+			}
+			return shown(rows), err
+		},
+		func(p vault.Page) ([]vault.PendingGrant, string, error) {
+			return s.vault.PendingGrantsPage(ctx, q.By, status, p)
+		},
+		wirePending)
 }
 
 // entityTag returns a text that stands for an answer.

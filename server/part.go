@@ -80,8 +80,29 @@ func (s *Server) next(q *request, p part, position string) error {
 	return err
 }
 
-// paged answers with the part of a list that the request asks for. The rows
-// are the whole list, ordered by their positions; most is how many of them are
+// pagedBy answers with the part of a list that the request asks for: the whole,
+// of which most are shown if that is not zero, or a page, which the vault reads
+// by itself.
+func pagedBy[D, W any](s *Server, q *request, most int, whole func() ([]D, error), page func(vault.Page) ([]D, string, error), wire func(D) W) ([]W, error) {
+	p, err := s.part(q)
+	if err != nil {
+		return nil, err
+	}
+	if !p.whole {
+		rows, next, err := page(p.Page)
+		if err != nil {
+			return nil, err
+		}
+		return wireAll(rows, wire), s.next(q, p, next)
+	}
+	rows, err := whole()
+	if most > 0 {
+		rows = newest(rows, most)
+	}
+	return wireAll(rows, wire), err
+}
+
+// paged is pagedBy for a list that is short. The rows are the whole list, ordered by their positions; most is how many of them are
 // shown to who asks for no part, if not zero.
 func paged[D, W any](s *Server, q *request, rows []D, most int, at func(D) string, wire func(D) W) ([]W, error) {
 	p, err := s.part(q)
@@ -117,12 +138,7 @@ func newestFirst(t time.Time, names ...string) string {
 
 // The positions of rows in their lists.
 
-func agentAt(a vault.Agent) string           { return oldestFirst(a.Created, a.AgentID, a.Namespace) }
 func policyAt(p vault.Policy) string         { return oldestFirst(p.Created, p.Name) }
-func projectAt(p vault.Project) string       { return oldestFirst(p.Created, p.Name, p.Namespace) }
 func namespaceAt(n vault.Namespace) string   { return n.Name }
 func grantAt(g vault.ProjectGrant) string    { return newestFirst(g.GrantedAt, g.Variable, g.ID) }
-func pendingAt(p vault.PendingGrant) string  { return newestFirst(p.RequestedAt, p.ID) }
-func deviceAt(d vault.Device) string         { return newestFirst(d.Created, d.ID) }
-func sessionAt(s vault.Session) string       { return newestFirst(s.Created, s.ID) }
 func allowedAt(d vault.AllowedDaemon) string { return newestFirst(d.Created, d.SHA256) }

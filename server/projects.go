@@ -14,11 +14,12 @@ func (s *Server) listProjects(ctx context.Context, q *request) ([]api.Project, e
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.vault.Projects(ctx, q.By, namespace)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, projectAt, wireProject)
+	return pagedBy(s, q, 0,
+		func() ([]vault.Project, error) { return s.vault.Projects(ctx, q.By, namespace) },
+		func(p vault.Page) ([]vault.Project, string, error) {
+			return s.vault.ProjectsPage(ctx, q.By, namespace, p)
+		},
+		wireProject)
 }
 
 func (s *Server) revokeProject(ctx context.Context, q *request) (api.RevokedProject, error) {

@@ -14,19 +14,10 @@ func (s *Server) listSecrets(ctx context.Context, q *request) ([]api.Secret, err
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.part(q)
-	if err != nil {
-		return nil, err
-	}
-	if p.whole {
-		rows, err := s.vault.Secrets(ctx, q.By, filter)
-		return wireAll(rows, wireSecret), err
-	}
-	rows, next, err := s.vault.SecretsPage(ctx, q.By, filter, p.Page)
-	if err != nil {
-		return nil, err
-	}
-	return wireAll(rows, wireSecret), s.next(q, p, next)
+	return pagedBy(s, q, 0,
+		func() ([]vault.Secret, error) { return s.vault.Secrets(ctx, q.By, filter) },
+		func(p vault.Page) ([]vault.Secret, string, error) { return s.vault.SecretsPage(ctx, q.By, filter, p) },
+		wireSecret)
 }
 
 // secretFilter reads what the query of a list of secrets may say.

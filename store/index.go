@@ -79,6 +79,12 @@ func (x *Index[R]) From(tx *Tx, after, prefix Key) iter.Seq2[R, error] {
 	}
 }
 
+// Of returns the index key of r, empty if it has none.
+func (x *Index[R]) Of(r R) Key {
+	at, _ := x.at(&r)
+	return at
+}
+
 // refuse returns ErrExists if another row has r's index key.
 func (x *Index[R]) refuse(tx *Tx, key Key, old *R, r R) error {
 	at, err := x.fresh(old, r)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"iter"
 	"slices"
 	"time"
 
@@ -20,6 +19,9 @@ var (
 	agents       = store.Rows[agentRow]("agent").Kept()
 	agentsByName = store.Unique(agents, "agent_by_name", func(r agentRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.AgentID), true
+	})
+	agentsInOrder = store.Unique(agents, "agent_in_order", func(r agentRow) (store.Key, bool) {
+		return oldestFirst(r.Created, r.AgentID, r.Namespace), true
 	})
 	agentsByID = store.NewMulti(agents, "agent_by_id", func(r agentRow) (store.Key, bool) {
 		return store.Key(r.AgentID), true
@@ -145,7 +147,12 @@ func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) 
 		if namespace != "" {
 			rows = agentsOf.All(o.Tx, store.Key(namespace))
 		}
-		return o.collectAgents(&all, rows)
+		seen, err := gather(visible(o, rows, func(r agentRow) string { return r.Namespace }))
+		if err != nil {
+			return err
+		}
+		all, err = o.listAgents(seen)
+		return err
 	})
 	slices.SortFunc(all, func(a, b Agent) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.AgentID, b.AgentID))
@@ -153,20 +160,36 @@ func (v *Vault) Agents(ctx context.Context, by access.Caller, namespace string) 
 	return all, err
 }
 
-// collectAgents is collectSeen, and says of each whether it is frozen.
-func (o *op) collectAgents(all *[]Agent, rows iter.Seq2[agentRow, error]) error {
-	*all = []Agent{}
-	for r, err := range visible(o, rows, func(r agentRow) string { return r.Namespace }) {
+// AgentsPage returns a part of what Agents does, and the position to go on
+// after, empty at the end. Of all namespaces it reads no more than the part.
+func (v *Vault) AgentsPage(ctx context.Context, by access.Caller, namespace string, p Page) (part []Agent, next string, err error) {
+	err = v.look(ctx, by, access.ListAgents, func(o *op) (err error) {
+		o.anywhere()
+		var rows []agentRow
+		rows, next, err = ordered(o, agentsInOrder, p, func(r agentRow) bool {
+			return o.by.Within(r.Namespace) && (namespace == "" || r.Namespace == namespace)
+		})
 		if err != nil {
 			return err
 		}
+		part, err = o.listAgents(rows)
+		return err
+	})
+	return part, next, err
+}
+
+// listAgents says of each whether it is frozen.
+func (o *op) listAgents(rows []agentRow) ([]Agent, error) {
+	all := []Agent{}
+	for _, r := range rows {
 		a := r.agent()
+		var err error
 		if a.Frozen, err = o.isFrozen(FreezeAgent, r.Namespace, r.ID); err != nil {
-			return err
+			return nil, err
 		}
-		*all = append(*all, a)
+		all = append(all, a)
 	}
-	return nil
+	return all, nil
 }
 
 // DeleteAgent deletes an agent with all that hangs on it: devices, sessions,

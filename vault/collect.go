@@ -44,6 +44,15 @@ func collectSeen[R, T any](o *op, all *[]T, rows iter.Seq2[R, error], in func(R)
 // same is for rows that stay as they are.
 func same[R any](r R) R { return r }
 
+// convert returns what of makes of each row, never nil.
+func convert[R, T any](rows []R, of func(R) T) []T {
+	all := make([]T, len(rows))
+	for i, r := range rows {
+		all[i] = of(r)
+	}
+	return all
+}
+
 // each yields what of makes of each row.
 func each[R, T any](rows iter.Seq2[R, error], of func(R) T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

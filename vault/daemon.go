@@ -32,6 +32,9 @@ const (
 // sessions are attested daemons.
 var (
 	sessions        = store.Rows[sessionRow]("session").Kept()
+	sessionsInOrder = store.Unique(sessions, "session_in_order", func(r sessionRow) (store.Key, bool) {
+		return newestFirst(r.Created, r.ID), true
+	})
 	sessionsByAgent = store.NewMulti(sessions, "session_by_agent", func(r sessionRow) (store.Key, bool) {
 		return store.Key(r.Agent), true
 	})
@@ -361,6 +364,18 @@ func (v *Vault) Sessions(ctx context.Context, by access.Caller) (all []Session, 
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return all, err
+}
+
+// SessionsPage returns a part of what Sessions does, and the position to go on
+// after, empty at the end. It reads no more than the part.
+func (v *Vault) SessionsPage(ctx context.Context, by access.Caller, p Page) (part []Session, next string, err error) {
+	err = v.look(ctx, by, access.ListSessions, func(o *op) error {
+		o.anywhere()
+		rows, n, err := ordered(o, sessionsInOrder, p, func(r sessionRow) bool { return o.by.Within(r.Namespace) })
+		part, next = convert(rows, sessionRow.session), n
+		return err
+	})
+	return part, next, err
 }
 
 // RevokeSession ends a session at once, and with it the tokens of its agent:

@@ -36,7 +36,10 @@ const (
 
 // devices are log-ins that wait for approval, and those that led to a token.
 var (
-	devices       = store.Rows[deviceRow]("device")
+	devices        = store.Rows[deviceRow]("device")
+	devicesInOrder = store.Unique(devices, "device_in_order", func(r deviceRow) (store.Key, bool) {
+		return newestFirst(r.Created, r.ID), true
+	})
 	devicesByCode = store.Unique(devices, "device_by_code", func(r deviceRow) (store.Key, bool) {
 		return store.Key(r.Code), r.Code != ""
 	})
@@ -313,13 +316,28 @@ func (r deviceRow) device() Device {
 // Devices returns the log-ins, newest first.
 func (v *Vault) Devices(ctx context.Context, by access.Caller) (all []Device, err error) {
 	err = v.look(ctx, by, access.ListDevices, func(o *op) error {
-		// One that waits is nobody's yet, and for whoever may approve it.
-		return collectSeen(o, &all, devices.All(o.Tx, ""), func(r deviceRow) string { return cmp.Or(r.Namespace, r.ClaimNS, DefaultNamespace) }, deviceRow.device)
+		return collectSeen(o, &all, devices.All(o.Tx, ""), deviceRow.in, deviceRow.device)
 	})
 	slices.SortFunc(all, func(a, b Device) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return all, err
+}
+
+// in returns whose a device is to see: one that waits is nobody's yet, and for
+// whoever may approve it.
+func (r deviceRow) in() string { return cmp.Or(r.Namespace, r.ClaimNS, DefaultNamespace) }
+
+// DevicesPage returns a part of what Devices does, and the position to go on
+// after, empty at the end. It reads no more than the part.
+func (v *Vault) DevicesPage(ctx context.Context, by access.Caller, p Page) (part []Device, next string, err error) {
+	err = v.look(ctx, by, access.ListDevices, func(o *op) error {
+		o.anywhere()
+		rows, n, err := ordered(o, devicesInOrder, p, func(r deviceRow) bool { return o.by.Within(r.in()) })
+		part, next = convert(rows, deviceRow.device), n
+		return err
+	})
+	return part, next, err
 }
 
 // DeleteDevices ends every log-in of an agent at once, with its sessions, and

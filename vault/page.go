@@ -3,7 +3,10 @@ package vault
 import (
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"iter"
+
+	"github.com/cortex-auth/cortex/store"
 )
 
 // A Page asks for a part of a list.
@@ -32,6 +35,21 @@ func take[R, T any](p Page, rows iter.Seq2[R, error], at func(R) string, of func
 	}
 	return part, "", nil
 }
+
+// ordered is take for a list that an index keeps in order: of the rows that
+// picks wants, it reads no more than the page holds.
+func ordered[R store.Row](o *op, x *store.Index[R], p Page, picks func(R) bool) (part []R, next string, err error) {
+	rows := filter(x.From(o.Tx, store.Key(p.After), ""), picks)
+	return take(p, rows, func(r R) string { return string(x.Of(r)) }, same)
+}
+
+// oldestFirst and newestFirst are index keys that keep a list in the order of
+// time, and of names where that is the same.
+func oldestFirst(t int64, names ...string) store.Key {
+	return store.Join(append([]string{fmt.Sprintf("%016x", uint64(t))}, names...)...)
+}
+
+func newestFirst(t int64, names ...string) store.Key { return oldestFirst(^t, names...) }
 
 // A cursor is what a client sends back to get the next page:
 //

@@ -36,7 +36,10 @@ const maxUndecided = 64
 
 // pendings are an agent's requests that a person decides, and what was decided.
 var (
-	pendings       = store.Rows[pendingRow]("pending_grant")
+	pendings        = store.Rows[pendingRow]("pending_grant")
+	pendingsInOrder = store.Unique(pendings, "pending_grant_in_order", func(r pendingRow) (store.Key, bool) {
+		return newestFirst(r.Requested, r.ID), true
+	})
 	pendingsByPair = store.NewMulti(pendings, "pending_grant_by_agent_project", func(r pendingRow) (store.Key, bool) {
 		return store.Join(r.Agent, r.Project), true
 	})
@@ -170,6 +173,21 @@ func (v *Vault) PendingGrants(ctx context.Context, by access.Caller) (all []Pend
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return all, err
+}
+
+// PendingGrantsPage returns a part of what PendingGrants does, or of those that
+// have a status, and the position to go on after, empty at the end. Without a
+// status it reads no more than the part.
+func (v *Vault) PendingGrantsPage(ctx context.Context, by access.Caller, status string, p Page) (part []PendingGrant, next string, err error) {
+	err = v.look(ctx, by, access.ListPendingGrants, func(o *op) error {
+		o.anywhere()
+		rows, n, err := ordered(o, pendingsInOrder, p, func(r pendingRow) bool {
+			return o.by.Within(r.Namespace) && (status == "" || r.pending().Status == status)
+		})
+		part, next = convert(rows, pendingRow.pending), n
+		return err
+	})
+	return part, next, err
 }
 
 // An Approval says what is approved of a request. The zero value approves all

@@ -12,7 +12,10 @@ import (
 
 // projects are names that agents have asked for secrets under.
 var (
-	projects       = store.Rows[projectRow]("project")
+	projects        = store.Rows[projectRow]("project")
+	projectsInOrder = store.Unique(projects, "project_in_order", func(r projectRow) (store.Key, bool) {
+		return oldestFirst(r.Created, r.Name, r.Namespace), true
+	})
 	projectsByName = store.NewMulti(projects, "project_by_name", func(r projectRow) (store.Key, bool) {
 		return store.Key(r.Name), true
 	})
@@ -162,24 +165,48 @@ func compareBool(a, b bool) int {
 // first.
 func (v *Vault) Projects(ctx context.Context, by access.Caller, namespace string) (all []Project, err error) {
 	err = v.look(ctx, by, access.ListProjects, func(o *op) error {
-		all = []Project{}
 		rows, err := gather(visible(o, projects.All(o.Tx, store.Key(namespace)), func(r projectRow) string { return r.Namespace }))
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			t, err := o.token(r)
-			if err != nil {
-				return err
-			}
-			all = append(all, r.project(t, o.now))
-		}
-		return nil
+		all, err = o.listProjects(rows)
+		return err
 	})
 	slices.SortFunc(all, func(a, b Project) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
 	})
 	return all, err
+}
+
+// ProjectsPage returns a part of what Projects does, and the position to go on
+// after, empty at the end. Of all namespaces it reads no more than the part.
+func (v *Vault) ProjectsPage(ctx context.Context, by access.Caller, namespace string, p Page) (part []Project, next string, err error) {
+	err = v.look(ctx, by, access.ListProjects, func(o *op) (err error) {
+		o.anywhere()
+		var rows []projectRow
+		rows, next, err = ordered(o, projectsInOrder, p, func(r projectRow) bool {
+			return o.by.Within(r.Namespace) && (namespace == "" || r.Namespace == namespace)
+		})
+		if err != nil {
+			return err
+		}
+		part, err = o.listProjects(rows)
+		return err
+	})
+	return part, next, err
+}
+
+// listProjects says of each what token it has.
+func (o *op) listProjects(rows []projectRow) ([]Project, error) {
+	all := []Project{}
+	for _, r := range rows {
+		t, err := o.token(r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.project(t, o.now))
+	}
+	return all, nil
 }
 
 // RevokeProject ends every token of a project at once, and reports whether
