@@ -206,5 +206,6 @@ func (v *Vault) settle(ctx context.Context, d Delivery, r record, fn func(*op, q
 		return translate(err)
 	}
 	v.announce(done)
+	v.noteTried()
 	return nil
 }

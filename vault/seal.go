@@ -297,13 +297,15 @@ func (v *Vault) Close() error {
 }
 
 // Seal takes the keys out of memory, after the operations under way, and records
-// it before that. Sealing a sealed vault is [ErrSealed].
+// it before that. Those who are told of it are told first, within seconds or not
+// before the vault is opened again. Sealing a sealed vault is [ErrSealed].
 func (v *Vault) Seal(ctx context.Context, by access.Caller) error {
 	err := v.do(ctx, by, record{action: access.Seal}, func(*op) error { return nil })
 	if err != nil {
 		return err
 	}
-	err = v.flushFailures(ctx)
+	v.lastWords(ctx)
+	err = v.flushFailures(context.WithoutCancel(ctx))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget()

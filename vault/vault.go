@@ -72,6 +72,7 @@ type Vault struct {
 	news     news
 	tests    tests
 	ready    chan struct{} // see OutboxReady
+	tried    chan struct{} // has something after an attempt to deliver
 	// operations counts what became of them.
 	operations operations
 	// copying is held while there is a backup that was not closed, exporting
@@ -95,7 +96,7 @@ type Vault struct {
 // New returns the vault kept in c.DB, sealed.
 func New(c Config) *Vault {
 	return &Vault{
-		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1),
+		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1), tried: make(chan struct{}, 1),
 		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
 	}
 }

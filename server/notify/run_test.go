@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -103,6 +104,48 @@ func TestSealedMeanwhile(t *testing.T) {
 	}
 	until(t, func() bool { return state(t, s, id).Queued == 0 })
 	r.nothing(t)
+}
+
+// People hear of the sealing before the vault forgets where they are, and one
+// receiver that hangs keeps it open for seconds only. Who was not told is told
+// later, and nobody twice.
+func TestSealingIsTold(t *testing.T) {
+	s := servertest.With(t, servertest.Config{Unlimited: true})
+	r := receive(t, nil)
+	channel(t, s, "slack", "ops", hook(r))
+	s.Admin(t, "POST", "/sys/seal", nil, nil)
+	select {
+	case p := <-r.got:
+		if text := p.text(t, "text"); !strings.Contains(text, "sealed") {
+			t.Errorf("told %q", text)
+		}
+	default:
+		t.Error("the vault is sealed, and nobody was told")
+	}
+	unseal := func() {
+		t.Helper()
+		if err := s.Vault.Unseal(t.Context(), opaque.New([]byte(servertest.Password))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unseal()
+	r.nothing(t)
+
+	release := make(chan struct{})
+	slow := receive(t, func(int, http.ResponseWriter, *http.Request) { <-release })
+	id := channel(t, s, "slack", "slow", hook(slow))
+	s.Admin(t, "POST", "/sys/seal", nil, nil)
+	r.next(t)
+	slow.next(t)
+	if !s.Vault.Sealed() {
+		t.Error("a receiver that hangs keeps the vault open")
+	}
+	delivered := s.Notifier.Stats().Delivered
+	close(release)
+	until(t, func() bool { return s.Notifier.Stats().Delivered > delivered })
+	unseal()
+	until(t, func() bool { return state(t, s, id).Queued == 0 })
+	slow.nothing(t)
 }
 
 // Whoever runs it gets it back soon, also when a receiver hangs.
