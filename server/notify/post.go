@@ -151,11 +151,12 @@ func reason(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the name was not found"
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the certificate is not trusted"
-	}
+	// The second wraps the first.
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "the certificate is for another name"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the certificate is not trusted"
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the receiver does not speak TLS"
