@@ -455,7 +455,7 @@ func TestReadIsACopy(t *testing.T) {
 
 // TestModel does random things to a bucket and to a map.
 func TestModel(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	model := map[string]person{}
 	pick := func(n int) string { return fmt.Sprint(rng.IntN(n)) }

@@ -151,20 +151,20 @@ func (c *committer) accept(queue []*update) {
 func (c *committer) commit() error {
 	c.gave = 0
 	c.restore()
-	for {
+	for vain := c.db.twice; ; vain = false {
 		if err := c.db.failure(); err != nil {
 			return err
 		}
-		again, err := c.attempt()
+		again, err := c.attempt(vain)
 		if !again {
 			return err
 		}
 	}
 }
 
-// attempt runs the batch in one transaction and commits it. It reports whether
-// the batch is to be run again.
-func (c *committer) attempt() (again bool, err error) {
+// attempt runs the batch in one transaction and commits it, if not in vain. It
+// reports whether the batch is to be run again.
+func (c *committer) attempt(vain bool) (again bool, err error) {
 	c.db.writing.Lock()
 	defer c.db.writing.Unlock()
 	e := c.db.engine.Load()
@@ -180,6 +180,9 @@ func (c *committer) attempt() (again bool, err error) {
 		if !u.out && !u.run(t) {
 			return true, nil
 		}
+	}
+	if vain {
+		return true, nil
 	}
 	if t.writes == 0 {
 		return false, nil

@@ -98,7 +98,7 @@ func wantNotes(t *testing.T, db *store.DB, want ...string) {
 
 func TestBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		g := closeGate(db)
 		writers := []*writer{{id: "a"}, {id: "b"}, {id: "c"}}
 		startAll(db, writers...)
@@ -127,7 +127,7 @@ func TestFailureInBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				db := storetest.New(t)
+				db := storetest.Once(t)
 				g := closeGate(db)
 				before, after := &writer{id: "a"}, &writer{id: "c"}
 				bad := c.bad
@@ -152,7 +152,7 @@ func TestFailureInBatch(t *testing.T) {
 // is not committed yet.
 func TestConflictInBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		g := closeGate(db)
 		first, second := &writer{id: "a"}, &writer{id: "a"}
 		startAll(db, first, second)
@@ -166,7 +166,7 @@ func TestConflictInBatch(t *testing.T) {
 
 func TestPanicInBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		g := closeGate(db)
 		before, after := &writer{id: "a"}, &writer{id: "c"}
 		startAll(db, before)
@@ -196,7 +196,7 @@ func TestPanicInBatch(t *testing.T) {
 // t.FailNow in an update calls runtime.Goexit.
 func TestGoexitInBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		g := closeGate(db)
 		before, after := &writer{id: "a"}, &writer{id: "c"}
 		bad := &writer{id: "b", last: func() error {
@@ -214,7 +214,7 @@ func TestGoexitInBatch(t *testing.T) {
 }
 
 func TestPanicInView(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	func() {
 		defer func() {
 			if recover() != "oops" {
@@ -236,7 +236,7 @@ func TestPanicInView(t *testing.T) {
 
 func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		g := closeGate(db)
 		ctx, cancel := context.WithCancelCause(context.Background())
 		var err error
@@ -270,7 +270,7 @@ func TestCancelled(t *testing.T) {
 
 // Once an update runs, its caller is told what became of it.
 func TestCancelledWhileRunning(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := db.Update(ctx, func(tx *store.Tx) error {
 		cancel()
@@ -284,7 +284,7 @@ func TestCancelledWhileRunning(t *testing.T) {
 
 func TestCloseCommitsWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		path := db.Path()
 		g := closeGate(db)
 		w := &writer{id: "a"}
@@ -309,7 +309,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 }
 
 func TestAloneIsOneCommitEach(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	const n = 50
 	for i := range n {
 		update(t, db, func(tx *store.Tx) error { return notes.Insert(tx, note{ID: fmt.Sprint(i)}) })
@@ -327,7 +327,7 @@ func TestAloneIsOneCommitEach(t *testing.T) {
 // Nobody waits for a timer: a bubble's clock goes on only for one.
 func TestAloneWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		start := time.Now()
 		for i := range 20 {
 			update(t, db, func(tx *store.Tx) error { return notes.Insert(tx, note{ID: fmt.Sprint(i)}) })
@@ -341,7 +341,7 @@ func TestAloneWaitsForNothing(t *testing.T) {
 // TestTogether counts what 64 writers, each coming back as soon as it is
 // answered, share. It depends on no clock.
 func TestTogether(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	const writers, each = 64, 100
 	var wg sync.WaitGroup
 	for i := range writers {
@@ -367,7 +367,7 @@ func TestTogether(t *testing.T) {
 // A counter read, then written, by many at a time, among updates that fail,
 // misses nothing.
 func TestSerialisable(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	insert(t, db, notes, note{ID: "n"})
 	const writers, each = 16, 30
 	var wg sync.WaitGroup
@@ -407,7 +407,7 @@ func TestSerialisable(t *testing.T) {
 // Of all who want one key of a unique index at once, one gets it; and whoever
 // looks in between sees an index that agrees with the rows.
 func TestUniqueTogether(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	const rivals, rounds = 32, 20
 	for round := range rounds {
 		mail := store.Key(fmt.Sprintf("%d@x", round))
@@ -438,7 +438,7 @@ func TestUniqueTogether(t *testing.T) {
 }
 
 func TestChanged(t *testing.T) {
-	db := storetest.New(t)
+	db := storetest.Once(t)
 	insert(t, db, people, person{ID: "ann", Mail: "a"})
 	snapshot := func() (s store.Snapshot) {
 		view(t, db, func(tx *store.Tx) error {
@@ -497,7 +497,7 @@ func TestChanged(t *testing.T) {
 	if !changed(s, trail) {
 		t.Error("a snapshot taken in an update counts what it wrote")
 	}
-	other := storetest.New(t)
+	other := storetest.Once(t)
 	update(t, other, func(tx *store.Tx) error {
 		if !tx.Changed(s, notes) {
 			t.Error("the snapshot of another DB is current")
@@ -508,7 +508,7 @@ func TestChanged(t *testing.T) {
 
 func TestChangedInBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := storetest.New(t)
+		db := storetest.Once(t)
 		insert(t, db, notes, note{ID: "x"})
 		var s store.Snapshot
 		view(t, db, func(tx *store.Tx) error {

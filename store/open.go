@@ -46,6 +46,9 @@ type Options struct {
 	// DB nor wait for anyone who does. If nil, the error is logged and the
 	// process exits with status 70.
 	Fatal func(error)
+	// TestOnlyTwice runs the functions of every batch once in vain before they
+	// are run for its commit. It finds those that may not run more than once.
+	TestOnlyTwice bool
 }
 
 // Open opens or creates a database file, and keeps every other process from it
@@ -66,6 +69,7 @@ func Open(o Options) (*DB, error) {
 		readOnly: o.ReadOnly,
 		log:      cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		fatal:    o.Fatal,
+		twice:    o.TestOnlyTwice,
 	}
 	db.sessions.current.Store(&session{})
 	if db.readOnly {

@@ -42,6 +42,7 @@ type DB struct {
 	readOnly bool
 	log      *slog.Logger
 	fatal    func(error)
+	twice    bool // see Options.TestOnlyTwice
 
 	engine   atomic.Pointer[engine]
 	writing  sync.Mutex // held while the file is written, or replaced

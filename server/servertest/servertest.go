@@ -142,7 +142,8 @@ func (s *Server) notify(t testing.TB, log *slog.Logger) {
 func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 	t.Helper()
 	var err error
-	s.DB, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "cortex.db"), Log: log})
+	_, measured := t.(*testing.B)
+	s.DB, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "cortex.db"), Log: log, TestOnlyTwice: !measured})
 	if err != nil {
 		t.Fatal(err)
 	}

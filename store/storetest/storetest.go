@@ -1,5 +1,7 @@
 // Package storetest gives tests a real store: a file in the test's directory,
-// checked for consistency when the test ends.
+// checked for consistency when the test ends. Functions given to Update run
+// twice in it, as they may anywhere: what a test expects has to hold all the
+// same.
 //
 // In a synctest bubble, call [New] or [Open] inside the bubble.
 package storetest
@@ -45,9 +47,13 @@ var macs = sync.Pool{New: func() any { return hmac.New(sha256.New, []byte("store
 // is checked, with every row and index entry in it, and closed.
 func New(t testing.TB) *store.DB {
 	t.Helper()
-	db := Open(t, filepath.Join(t.TempDir(), "store.db"))
-	db.SetMAC(MAC{})
-	return db
+	return tagged(Open(t, file(t)))
+}
+
+// Once is New for a test of how often a function runs.
+func Once(t testing.TB) *store.DB {
+	t.Helper()
+	return tagged(open(t, store.Options{Path: file(t)}))
 }
 
 // Open opens the store at path, or makes one, and leaves it sealed. When the
@@ -55,10 +61,21 @@ func New(t testing.TB) *store.DB {
 // test may close it earlier, after which nothing is checked.
 func Open(t testing.TB, path string) *store.DB {
 	t.Helper()
-	db, err := store.Open(store.Options{
-		Path:  path,
-		Fatal: func(err error) { t.Errorf("store: %v", err) },
-	})
+	_, measured := t.(*testing.B)
+	return open(t, store.Options{Path: path, TestOnlyTwice: !measured})
+}
+
+func file(t testing.TB) string { return filepath.Join(t.TempDir(), "store.db") }
+
+func tagged(db *store.DB) *store.DB {
+	db.SetMAC(MAC{})
+	return db
+}
+
+func open(t testing.TB, o store.Options) *store.DB {
+	t.Helper()
+	o.Fatal = func(err error) { t.Errorf("store: %v", err) }
+	db, err := store.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
