@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -177,10 +178,18 @@ func (db *DB) prewalk(f *os.File) error {
 	return errors.Join(err, e.Close(), lockData(f, db.path, false))
 }
 
-// walkAll looks at everything there is.
+// walkAll looks at every key there is, in the order in which the engine will
+// compare them: a key may lie outside of the file, too.
 func walkAll(tx *bolt.Tx) error {
 	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-		return b.ForEach(func(_, _ []byte) error { return nil })
+		var before []byte
+		return b.ForEach(func(k, _ []byte) error {
+			if bytes.Compare(before, k) >= 0 && before != nil {
+				return fmt.Errorf("%w: its keys are not in order", ErrDamaged)
+			}
+			before = k
+			return nil
+		})
 	})
 }
 
