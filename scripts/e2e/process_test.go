@@ -34,17 +34,9 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "cortex"), "../..")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+		if err := e2e.Build("../..", dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
-		}
-		for _, name := range []string{"cortex-server", "cortex-daemon", "cortex-cli"} {
-			if err := os.Symlink("cortex", filepath.Join(dir, name)); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				return 1
-			}
 		}
 		return m.Run()
 	}())
@@ -65,6 +57,7 @@ type stage struct {
 // newStage returns a stage whose processes end with the test.
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	e2e.Look(t, "../..")
 	dir, err := os.MkdirTemp("", "e2e-") // short, for the path of a socket
 	if err != nil {
 		t.Fatal(err)
