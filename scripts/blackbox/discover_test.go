@@ -3,6 +3,7 @@ package blackbox
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 )
@@ -127,6 +128,37 @@ func TestSecondDiscoverNeedsToRegenerate(t *testing.T) {
 		s.values(s.app, second)
 		s.fetch(s.app, first).wantError(http.StatusUnauthorized)
 	})
+}
+
+// Of first runs at the same moment one gets the token, and none an accident.
+func TestFirstDiscoversAtOnce(t *testing.T) {
+	each(t, func(v *vault) {
+		s := v.staged()
+		for _, a := range s.atOnce(2) {
+			a.wantError(http.StatusForbidden, "pending_approval")
+		}
+		v.approve(v.pending(s.app))
+		counts := map[int]int{}
+		for _, a := range s.atOnce(3) {
+			counts[a.status]++
+		}
+		if counts[http.StatusOK] != 1 || counts[http.StatusConflict] != 2 {
+			v.t.Errorf("%v", counts)
+		}
+	})
+}
+
+// atOnce sends n discoveries side by side.
+func (s *stage) atOnce(n int) []answer {
+	s.v.t.Helper()
+	answers := make([]answer, n)
+	var sent sync.WaitGroup
+	for i := range answers {
+		d := s.discovery(s.app, s.env())
+		sent.Go(func() { answers[i] = s.post(d) })
+	}
+	sent.Wait()
+	return answers
 }
 
 func TestSignedTokenOpensTheProject(t *testing.T) {

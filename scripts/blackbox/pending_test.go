@@ -12,6 +12,12 @@ func (s *stage) ask() string {
 	return pending["details"].(object)["grant_id"].(string)
 }
 
+// pending returns the id of what waits for a project.
+func (v *vault) pending(project string) any {
+	v.t.Helper()
+	return v.admin("GET", "/admin/pending-grants", nil).find("project_name", project)["id"]
+}
+
 func TestFirstAccessWaits(t *testing.T) {
 	each(t, func(v *vault) {
 		s := v.staged()

@@ -112,11 +112,7 @@ func own(t *testing.T, test func(s *server)) {
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			dir, err := os.MkdirTemp("", "bb-") // short, for the path of a socket
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
+			dir := shortDir(t)
 			s := &server{vault: newVault(t, m.attested, ""), dir: dir, env: m.environment(dir)}
 			s.start()
 			test(s)
@@ -154,4 +150,15 @@ func (s *server) refuses(text string, env ...string) {
 	if p == nil || p.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(p.log.String(), text) {
 		s.t.Errorf("%v, want exit status 1 and %q", err, text)
 	}
+}
+
+// shortDir returns a directory whose name fits into a socket's.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bb-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }

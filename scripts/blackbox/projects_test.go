@@ -36,6 +36,19 @@ func TestWrongTokenFetchesNothing(t *testing.T) {
 	})
 }
 
+// A log-in is not a token of the project that has its agent's name.
+func TestLoginOpensNoProject(t *testing.T) {
+	each(t, func(v *vault) {
+		s := v.staged()
+		if s.login == "" {
+			s.logIn()
+		}
+		v.grant(s.id, v.keep(v.named("k"), "x"))
+		s.obtain(s.id, variable(v.named("k")))
+		s.fetch(s.id, s.login).wantError(http.StatusUnauthorized)
+	})
+}
+
 func TestTemplateIsRendered(t *testing.T) {
 	each(t, func(v *vault) {
 		s := v.staged()
