@@ -159,7 +159,7 @@ func (k *keys) openKey(tx *store.Tx, use string) error {
 		return fmt.Errorf("opening %s key: %w", use, err)
 	}
 	defer locked.Wipe(plain)
-	key, err := lockedCopy(plain)
+	key, err := locked.Copy(plain)
 	if err != nil {
 		return err
 	}
@@ -179,14 +179,4 @@ func (k *keys) openOld(tx *store.Tx) error {
 		return fmt.Errorf("opening old KEK: %w", err)
 	}
 	return nil
-}
-
-// lockedCopy returns a copy of b in locked memory.
-func lockedCopy(b []byte) (*locked.Buffer, error) {
-	buf, err := locked.NewBuffer(len(b))
-	if err != nil {
-		return nil, err
-	}
-	copy(buf.Bytes(), b)
-	return buf, nil
 }

@@ -375,5 +375,5 @@ func (v *Vault) Health(ctx context.Context) error {
 // and wipes the copy on the heap.
 func lockedSeed(plain []byte) (*locked.Buffer, error) {
 	defer locked.Wipe(plain)
-	return lockedCopy(plain)
+	return locked.Copy(plain)
 }

@@ -20,11 +20,10 @@ type KEK struct {
 
 // NewKEK makes a new random KEK. Versions number the KEKs of one vault.
 func NewKEK(version uint32) (*KEK, error) {
-	key, err := locked.NewBuffer(KEKSize)
+	key, err := locked.NewRandom(KEKSize)
 	if err != nil {
 		return nil, err
 	}
-	rand.Read(key.Bytes())
 	return newKEK(version, key)
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lockedtest.Main(map[string]func(){"unseal": unseal})
+	lockedtest.Main(map[string]func(){"unseal": unseal, "interrupted": interrupted})
 	os.Exit(m.Run())
 }
 

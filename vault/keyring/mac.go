@@ -110,12 +110,14 @@ func newPads(key []byte) (*locked.Buffer, error) {
 		return nil, err
 	}
 	pads := b.Bytes()
-	copy(pads, key)
-	copy(pads[sha256.BlockSize:], key)
-	for i := range sha256.BlockSize {
-		pads[i] ^= 0x36
-		pads[sha256.BlockSize+i] ^= 0x5c
-	}
+	locked.Scrubbed(func() {
+		copy(pads, key)
+		copy(pads[sha256.BlockSize:], key)
+		for i := range sha256.BlockSize {
+			pads[i] ^= 0x36
+			pads[sha256.BlockSize+i] ^= 0x5c
+		}
+	})
 	return b, nil
 }
 

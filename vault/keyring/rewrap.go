@@ -64,10 +64,9 @@ func (k *KEK) OpenOld(l Label, sealed []byte, version uint32) (*KEK, error) {
 	if len(plain) != KEKSize {
 		return nil, ErrOpen
 	}
-	key, err := locked.NewBuffer(KEKSize)
+	key, err := locked.Copy(plain)
 	if err != nil {
 		return nil, err
 	}
-	copy(key.Bytes(), plain)
 	return newKEK(version, key)
 }

@@ -122,7 +122,7 @@ func TestWithoutLocking(t *testing.T) {
 func noLocking() {
 	check(unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}))
 	dropPrivileges()
-	key, err := newRandom(KeySize)
+	key, err := NewRandom(KeySize)
 	check(err)
 	aead, err := NewAEAD(key)
 	check(err)

@@ -62,14 +62,25 @@ func NewBuffer(n int) (*Buffer, error) {
 	return &Buffer{reveal: func() (_, _ []byte) { return page, page[:n:n] }}, nil
 }
 
-// newRandom returns a buffer of n random bytes.
-func newRandom(n int) (*Buffer, error) {
+// NewRandom returns a buffer of n random bytes, that is to say, a new key.
+func NewRandom(n int) (*Buffer, error) {
 	b, err := NewBuffer(n)
 	if err != nil {
 		return nil, err
 	}
-	rand.Read(b.Bytes())
+	Scrubbed(func() { rand.Read(b.Bytes()) })
 	return b, nil
+}
+
+// Copy returns a buffer with the bytes of b, of which there is at least one. The
+// caller wipes b.
+func Copy(b []byte) (*Buffer, error) {
+	buf, err := NewBuffer(len(b))
+	if err != nil {
+		return nil, err
+	}
+	Scrubbed(func() { copy(buf.Bytes(), b) })
+	return buf, nil
 }
 
 // Bytes returns the memory itself. The slice must not be used after Destroy:

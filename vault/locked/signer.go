@@ -41,7 +41,7 @@ func (s *Signer) key() *expanded {
 
 // GenerateSigner makes a new private key.
 func GenerateSigner() (*Signer, error) {
-	seed, err := newRandom(ed25519.SeedSize)
+	seed, err := NewRandom(ed25519.SeedSize)
 	if err != nil {
 		return nil, err
 	}
