@@ -109,12 +109,12 @@ func TestBadFreezes(t *testing.T) {
 	s.Register(t, "bot")
 	for body, status := range map[string]int{
 		`{"kind":"agent","name":"nobody"}`:                                          http.StatusNotFound,
-		`{"kind":"agent","name":"a\u0000b"}`:                                        http.StatusNotFound,
+		`{"kind":"agent","name":"a\u0000b"}`:                                        http.StatusBadRequest,
 		`{"kind":"agent","id":"nope"}`:                                              http.StatusNotFound,
 		`{"kind":"project","name":"nope"}`:                                          http.StatusNotFound,
-		`{"kind":"project","name":"a\u0000b"}`:                                      http.StatusNotFound,
+		`{"kind":"project","name":"a\u0000b"}`:                                      http.StatusBadRequest,
 		`{"kind":"secret","name":"no/such"}`:                                        http.StatusNotFound,
-		`{"kind":"secret","name":"a\u0000b"}`:                                       http.StatusNotFound,
+		`{"kind":"secret","name":"a\u0000b"}`:                                       http.StatusBadRequest,
 		`{"kind":"namespace","name":"nope"}`:                                        http.StatusNotFound,
 		`{"kind":"agent","name":"bot","namespace":"nope"}`:                          http.StatusNotFound,
 		`{"kind":"agent"}`:                                                          http.StatusBadRequest,

@@ -223,7 +223,7 @@ func TestHeaderLimit(t *testing.T) {
 
 func TestPathsThatAreNoText(t *testing.T) {
 	s := servertest.New(t)
-	for _, path := range []string{"/admin/secrets/%ff", "/project/secrets/a%00b", "/project/secrets/a%0ab"} {
+	for _, path := range []string{"/admin/secrets/%ff", "/project/secrets/a%00b", "/project/secrets/a%0ab", "/admin/secrets/a%E2%80%AEb", "/admin/secrets/" + strings.Repeat("a", 2048)} {
 		wantError(t, s.Do(t, servertest.Request{Method: "GET", Path: path}), http.StatusBadRequest, api.InvalidRequest)
 	}
 	if a := raw(t, s, "GET /admin/secrets/%zz HTTP/1.1\r\nHost: x\r\n\r\n"); a.Status != http.StatusBadRequest {

@@ -45,7 +45,7 @@ func (q *request) wipe() {
 
 var (
 	errMediaType = errors.New("the body must be JSON: send Content-Type: application/json")
-	errPath      = errors.New("the path is not valid text")
+	errPath      = errors.New("the path is not printable text, or too long")
 )
 
 // json returns the body of a route that takes JSON, and says so to whoever
@@ -110,8 +110,13 @@ func (q *request) number(name string) (uint64, error) {
 	return n, nil
 }
 
+// maxPath is more than any parameters of a path come to, in bytes.
+const maxPath = 2048
+
 // validPath reports whether a path, percent-decoded, is text that can be
-// stored and shown.
+// stored and shown: what stands in it is recorded, also of something that is
+// not there.
 func validPath(r *http.Request) bool {
-	return utf8.ValidString(r.URL.Path) && !strings.ContainsFunc(r.URL.Path, unicode.IsControl)
+	path := r.URL.Path
+	return len(path) <= maxPath && utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) })
 }

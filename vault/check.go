@@ -67,6 +67,13 @@ func checkLine(field string, s *string, longest int) error {
 	return nil
 }
 
+// checkID accepts what may be the id of a row. Whether it is one shows when the
+// row is looked for; that it was is recorded.
+func checkID(field, s string) error { return checkLine(field, &s, maxID) }
+
+// maxID is more than any row's id has, in bytes.
+const maxID = 128
+
 // checkVariable accepts the name of an environment variable as a grant may
 // give it. Shells ask for less, but other programs are content with these. It
 // is ASCII, because other letters fold into it: a Kelvin sign in lower case is

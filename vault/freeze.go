@@ -87,12 +87,12 @@ func (t FreezeTarget) validate() error {
 		return invalid("id", "is for agents and secrets; send name")
 	case (t.Name == "") == (t.ID == ""):
 		return invalid("name", "must be there, or id in its place")
-	case len(t.Name) > maxVariable || len(t.ID) > maxVariable:
-		return invalid("name", "must not be longer than %d bytes", maxVariable)
 	case t.Namespace != "":
-		return checkName("namespace", t.Namespace)
+		if err := checkName("namespace", t.Namespace); err != nil {
+			return err
+		}
 	}
-	return nil
+	return cmp.Or(checkLine("name", &t.Name, maxVariable), checkID("id", t.ID))
 }
 
 // maxReason bounds what is said about a freeze.

@@ -138,6 +138,9 @@ func (n NewProjectGrant) validate() error {
 			return err
 		}
 	}
+	if err := checkID("secret_id", n.SecretID); err != nil {
+		return err
+	}
 	if err := checkLine("json_pointer", &n.Pointer, maxPointer); err != nil {
 		return err
 	}
