@@ -23,6 +23,20 @@ func TestGrantIsCreatedListedAndDeleted(t *testing.T) {
 	})
 }
 
+// What could not be delivered in a variable cannot be granted as one, and a
+// grant of JSON delivers JSON.
+func TestEveryGrantIsDelivered(t *testing.T) {
+	each(t, func(v *vault) {
+		s := v.staged()
+		list := "/admin/projects/" + s.app + "/grants"
+		template := v.keepAs(object{"key_path": v.named("page"), "secret_type": "TEMPLATE_CONFIG", "value": "x"})
+		v.admin("POST", list, object{"secret_id": template}).wantError(http.StatusBadRequest)
+		v.grant(s.app, v.keepAs(object{"key_path": v.named("doc"), "secret_type": "JSON_CONFIG", "value": `{"a": [1]}`}))
+		got := s.obtain(s.app, s.env()+variable(v.named("doc")))
+		has(v.t, s.values(s.app, got["project_token"]), object{variable(v.named("doc")): `{"a": [1]}`})
+	})
+}
+
 func TestSecretOfAnotherNamespaceDoesNotMap(t *testing.T) {
 	each(t, func(v *vault) {
 		s := v.staged()

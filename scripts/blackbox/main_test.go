@@ -2,9 +2,9 @@
 // makes rely on: each behaviour over HTTP, with the attestation of daemons and
 // without, and the lives of an older command line and an older daemon.
 //
-// What is sent here is written by hand, after the published format. Nothing of
-// the product's own code makes or reads it: where both have the
-// same mistake, this is where it shows.
+// What is sent here is written by hand, after the published format, and none of
+// the product's own code makes or reads it: a mistake that its client shares with
+// its server shows here.
 package blackbox
 
 import (

@@ -2,11 +2,13 @@ package blackbox
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ask sends a daemon one line and reads one, as the older command line does.
@@ -26,25 +28,58 @@ func (c oldCLI) ask(sock string, request object) (o object) {
 	return o
 }
 
+// upgrade starts the new daemon on a host where the older programs were used,
+// and returns its socket.
+func (l *life) upgrade() string {
+	l.v.t.Helper()
+	d, err := launch(l.home, "cortex-daemon", "X_CORTEX_SOCK", []string{"HOME=" + l.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + l.home})
+	if err != nil {
+		l.v.t.Fatal(err)
+	}
+	l.v.t.Cleanup(d.kill)
+	if sock := l.file("agent.sock"); d.url != sock {
+		l.v.t.Fatalf("it listens at %s, not at %s", d.url, sock)
+	}
+	return d.url
+}
+
 // A host where the older programs were used gets the new daemon, and keeps its
 // files and its command line.
 func TestOldCommandLineWithANewDaemon(t *testing.T) {
 	each(t, func(v *vault) {
 		l := v.begin()
 		l.logIn(1)
-		env := []string{"HOME=" + l.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + l.home}
-		d, err := launch(l.home, "cortex-daemon", "X_CORTEX_SOCK", env)
-		if err != nil {
-			v.t.Fatal(err)
-		}
-		v.t.Cleanup(d.kill)
-		if sock := l.file("agent.sock"); d.url != sock {
-			v.t.Fatalf("it listens at %s, not at %s", d.url, sock)
-		}
-		l.talks(d.url)
+		l.talks(l.upgrade())
 		if text, err := os.ReadFile(l.file("daemon-session.json")); err != nil || strings.Contains(string(text), `"access_token"`) {
 			v.t.Errorf("the access token lies there in clear: %v", err)
 		}
+	})
+}
+
+// Clients that say nothing, as many as there may be, take nobody's place for
+// long.
+func TestSilentClients(t *testing.T) {
+	each(t, func(v *vault) {
+		l := v.begin()
+		l.logIn(1)
+		sock := l.upgrade()
+		var silent []net.Conn
+		for range 64 {
+			conn, err := net.Dial("unix", sock)
+			if err != nil {
+				v.t.Fatal(err)
+			}
+			defer conn.Close()
+			io.WriteString(conn, `{"cmd":"sta`)
+			silent = append(silent, conn)
+		}
+		for _, conn := range silent {
+			conn.SetReadDeadline(time.Now().Add(patience))
+			if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), `{"ok":false`) {
+				v.t.Fatalf("%q, %v", answer, err)
+			}
+		}
+		has(v.t, l.ask(sock, object{"cmd": "status"}), object{"ok": true})
 	})
 }
 
