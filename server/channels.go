@@ -17,7 +17,10 @@ const testPatience = 15 * time.Second
 
 func (s *Server) listChannels(ctx context.Context, q *request) ([]api.Channel, error) {
 	rows, err := s.vault.Channels(ctx, q.By)
-	return wireAll(rows, wireChannel), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, channelAt, wireChannel)
 }
 
 func (s *Server) createChannel(ctx context.Context, c call[api.CreateChannel]) (api.CreatedChannel, error) {
@@ -98,7 +101,10 @@ func (s *Server) testChannel(ctx context.Context, q *request) (api.TestedChannel
 
 func (s *Server) listDeadLetters(ctx context.Context, q *request) ([]api.DeadLetter, error) {
 	rows, err := s.vault.DeadLetters(ctx, q.By, q.PathValue("id"))
-	return wireAll(rows, wireDeadLetter), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, letterAt, wireDeadLetter)
 }
 
 func (s *Server) retryDeadLetters(ctx context.Context, q *request) (api.Retried, error) {

@@ -9,7 +9,10 @@ import (
 
 func (s *Server) listConfirmations(ctx context.Context, q *request) ([]api.Confirmation, error) {
 	rows, err := s.vault.Confirmations(ctx, q.By)
-	return wireAll(rows, wireConfirmation), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, confirmAt, wireConfirmation)
 }
 
 func (s *Server) confirm(ctx context.Context, q *request) (api.Confirmation, error) {

@@ -21,7 +21,10 @@ func (s *Server) unfreeze(ctx context.Context, c call[api.FreezeTarget]) (api.Un
 
 func (s *Server) listFreezes(ctx context.Context, q *request) ([]api.Freeze, error) {
 	rows, err := s.vault.Freezes(ctx, q.By)
-	return wireAll(rows, wireFreeze), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, freezeAt, wireFreeze)
 }
 
 func freezeTarget(in api.FreezeTarget) vault.FreezeTarget {

@@ -142,3 +142,12 @@ func policyAt(p vault.Policy) string         { return oldestFirst(p.Created, p.N
 func namespaceAt(n vault.Namespace) string   { return n.Name }
 func grantAt(g vault.ProjectGrant) string    { return newestFirst(g.GrantedAt, g.Variable, g.ID) }
 func allowedAt(d vault.AllowedDaemon) string { return newestFirst(d.Created, d.SHA256) }
+func channelAt(c vault.Channel) string       { return oldestFirst(c.Created, c.ID) }
+func confirmAt(c vault.Confirmation) string  { return newestFirst(c.Created, c.ID) }
+func userAt(u vault.User) string             { return u.Name }
+func shareAt(s vault.Share) string           { return s.Namespace }
+func versionAt(v vault.SecretVersion) string { return fmt.Sprintf("%016x", ^v.Version) }
+func letterAt(d vault.DeadLetter) string     { return fmt.Sprintf("%016x", d.Number) }
+func freezeAt(f vault.Freeze) string {
+	return newestFirst(f.At, f.Name, string(f.Kind), f.Namespace)
+}

@@ -23,6 +23,7 @@ var lists = []string{
 	"/admin/namespaces", "/admin/projects", "/admin/projects/app/grants", "/admin/projects/app/grants?namespace=default",
 	"/admin/pending-grants", "/admin/pending-grants?status=pending",
 	"/admin/devices", "/admin/daemon-sessions", "/admin/allowed-daemon-versions",
+	"/admin/freezes", "/admin/users", "/admin/confirmations", "/admin/notification-channels",
 }
 
 // populate puts a few rows into every list.
@@ -54,6 +55,53 @@ func populate(t *testing.T, s *servertest.Server) {
 	}
 }
 
+// populateMore puts a few rows into the lists that [populate] leaves alone, and
+// returns those of them that belong to one thing.
+func populateMore(t *testing.T, s *servertest.Server) (lists []string) {
+	t.Helper()
+	id := s.Secret(t, "often/changed", "v")
+	var channel struct{ ID string }
+	for i := range 4 {
+		n := fmt.Sprintf("n%d", i)
+		s.Admin(t, "POST", "/admin/notification-channels", map[string]any{
+			"channel_type": "slack", "name": n, "config": map[string]string{"webhook_url": "https://chat.example/"}, "events": []string{"freeze"},
+		}, &channel)
+	}
+	for i := range 4 {
+		n := fmt.Sprintf("n%d", i)
+		s.Admin(t, "PUT", "/admin/secrets/"+id, map[string]any{"value": n}, nil)
+		s.Admin(t, "POST", "/admin/secrets/"+id+"/shares", map[string]any{"namespace": n}, nil)
+		s.Admin(t, "POST", "/admin/freeze", map[string]any{"kind": "namespace", "name": n}, nil)
+		s.Admin(t, "POST", "/admin/users", map[string]any{"name": n, "role": "auditor", "password": "correct horse"}, nil)
+		if a := s.TryAdmin(t, "POST", "/admin/shamir/generate", map[string]int{"threshold": 2 + i, "shares": 9}); a.Code() != "confirmation_required" {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	refuseAll(t, s)
+	return []string{
+		"/admin/secrets/" + id + "/versions", "/admin/secrets/" + id + "/shares", "/admin/notification-channels/" + channel.ID + "/dead-letters",
+	}
+}
+
+// refuseAll gives up all messages that wait.
+func refuseAll(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	for {
+		due, _, err := s.Vault.Due(t.Context(), func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(due) == 0 {
+			return
+		}
+		for _, m := range due {
+			if err := s.Vault.Undeliverable(t.Context(), m, "no"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // get returns the rows of an answer and its cursor.
 func get(t *testing.T, s *servertest.Server, path, query string) (rows []any, next string) {
 	t.Helper()
@@ -72,9 +120,9 @@ func get(t *testing.T, s *servertest.Server, path, query string) (rows []any, ne
 
 // Page by page every list is what it is as a whole.
 func TestPages(t *testing.T) {
-	s := servertest.With(t, servertest.Config{Unlimited: true})
+	s := servertest.With(t, servertest.Config{Unlimited: true, TwoPerson: true, Direct: true})
 	populate(t, s)
-	for _, list := range lists {
+	for _, list := range append(populateMore(t, s), lists...) {
 		whole, next := get(t, s, list, "")
 		if next != "" {
 			t.Errorf("%s: a whole list has a next page", list)

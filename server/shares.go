@@ -9,7 +9,10 @@ import (
 
 func (s *Server) listShares(ctx context.Context, q *request) ([]api.SecretShare, error) {
 	rows, err := s.vault.SecretShares(ctx, q.By, q.PathValue("id"))
-	return wireAll(rows, wireShare), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, shareAt, wireShare)
 }
 
 func (s *Server) shareSecret(ctx context.Context, c call[api.ShareSecret]) (api.SecretShare, error) {

@@ -41,7 +41,10 @@ func (s *Server) changeOwnPassword(ctx context.Context, c call[api.ChangePasswor
 
 func (s *Server) listUsers(ctx context.Context, q *request) ([]api.User, error) {
 	rows, err := s.vault.Users(ctx, q.By)
-	return wireAll(rows, wireUser), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, userAt, wireUser)
 }
 
 func (s *Server) createUser(ctx context.Context, c call[api.CreateUser]) (api.User, error) {

@@ -9,7 +9,10 @@ import (
 
 func (s *Server) listVersions(ctx context.Context, q *request) ([]api.SecretVersion, error) {
 	rows, err := s.vault.SecretVersions(ctx, q.By, q.PathValue("id"))
-	return wireAll(rows, wireVersion), err
+	if err != nil {
+		return nil, err
+	}
+	return paged(s, q, rows, 0, versionAt, wireVersion)
 }
 
 func (s *Server) rollbackSecret(ctx context.Context, c call[api.RollbackSecret]) (api.Updated, error) {

@@ -292,7 +292,7 @@ func (v *Vault) Freezes(ctx context.Context, by access.Caller) (all []Freeze, er
 		return collectSeen(o, &all, freezes.All(o.Tx, ""), func(r freezeRow) string { return r.Namespace }, freezeRow.freeze)
 	})
 	slices.SortFunc(all, func(a, b Freeze) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace))
 	})
 	return all, err
 }
