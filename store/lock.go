@@ -12,8 +12,8 @@ import (
 )
 
 // A lock is the lock file of a database that is open for writing. The lock is
-// flock's: it ends with the process, however that ends. The file stays, because
-// to remove it would take it from under somebody who is about to lock it.
+// flock's: it ends with the process, however that ends. The file stays, unless the
+// database goes as well.
 type lock struct {
 	file *os.File
 }
@@ -30,11 +30,26 @@ func takeLock(path string) (*lock, error) {
 	if err := flock(f, unix.LOCK_EX); err != nil {
 		return nil, errors.Join(inUse(err, path, f), f.Close())
 	}
+	if !named(f) {
+		// Whoever had it has removed it meanwhile. Others lock another by now.
+		f.Close()
+		return takeLock(path)
+	}
 	l := &lock{f}
 	if err := l.sign(); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock file: %w", full(err)), f.Close())
 	}
 	return l, nil
+}
+
+// named reports whether a file still has the name that it was opened by.
+func named(f *os.File) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Lstat(f.Name())
+	return err == nil && os.SameFile(opened, now)
 }
 
 // sign writes who holds the lock.

@@ -89,6 +89,13 @@ func Open(o Options) (*DB, error) {
 // close a closed DB does nothing.
 func (db *DB) Close() error { return db.release() }
 
+// Discard is Close, but of a database that Open has created nothing is left, for a
+// start that came to nothing.
+func (db *DB) Discard() error {
+	db.discard = db.created
+	return db.release()
+}
+
 // openReading opens an existing file without writing anything.
 func (db *DB) openReading() error {
 	f, _, err := db.openFile(os.O_RDONLY)
@@ -128,9 +135,23 @@ func (db *DB) openWriting(reserved int64) error {
 	db.release = sync.OnceValue(func() error {
 		defer unlimit()
 		db.commits.close()
-		return errors.Join(db.end(settled), r.close(), l.release())
+		err := errors.Join(db.end(settled), r.close())
+		if db.discard {
+			err = errors.Join(err, removeFiles(db.path))
+		}
+		return errors.Join(err, l.release())
 	})
 	return nil
+}
+
+// removeFiles removes a database and what lies beside it. The caller holds the
+// lock.
+func removeFiles(path string) error {
+	err := os.Remove(reservePath(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(os.Remove(path), err, os.Remove(lockPath(path)))
 }
 
 // openLocked is openWriting under the lock. It reports whether the list of free

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -378,4 +379,59 @@ func TestLockFileIsALink(t *testing.T) {
 	if b, err := os.ReadFile(victim); err != nil || string(b) != "keep" {
 		t.Errorf("victim is %q, %v", b, err)
 	}
+}
+
+// A start that came to nothing leaves nothing of what it has made, and everything
+// that was there.
+func TestDiscard(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *store.DB {
+		t.Helper()
+		db, err := store.Open(store.Options{Path: filepath.Join(dir, "db"), Reserve: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	names := func() string {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(entries)
+	}
+	if err := open().Discard(); err != nil || names() != "[]" {
+		t.Errorf("%v; left %s", err, names())
+	}
+	if err := open().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open().Discard(); err != nil || names() != "[- db - db.lock - db.reserve]" {
+		t.Errorf("%v; left %s", err, names())
+	}
+}
+
+// Nobody gets a file or a lock that somebody else is removing.
+func TestDiscardTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 150 {
+				db, err := store.Open(store.Options{Path: path})
+				if _, ok := errors.AsType[*store.InUseError](err); ok {
+					continue
+				}
+				if err != nil || !db.Created() {
+					t.Errorf("%v", err)
+					return
+				}
+				if err := db.Discard(); err != nil {
+					t.Errorf("discarding: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -39,6 +39,7 @@ import (
 type DB struct {
 	path     string
 	created  bool
+	discard  bool // what was created is to go
 	readOnly bool
 	log      *slog.Logger
 	fatal    func(error)
