@@ -37,6 +37,8 @@ const module = "github.com/cortex-auth/cortex"
 var arrows = map[string][]string{
 	"": {"server", "daemon", "daemon/spawn", "client/command"},
 
+	"vault/secretfile": {"vault/opaque"},
+
 	"server":          {"server", "vault", "store", leafs},
 	"server/api":      {},
 	"server/limit":    {},
@@ -76,6 +78,7 @@ const leafs = "leafs"
 
 var leafPackages = []string{
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
+	"vault/secretfile",
 }
 
 func TestArrows(t *testing.T) {

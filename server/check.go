@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
-	"github.com/cortex-auth/cortex/vault"
 )
 
 // check says what is wrong with the settings and with what they name, all of it
@@ -88,30 +87,17 @@ func (p program) checkNew(path string) error {
 
 // checkSecrets reads what the server would be given.
 func (p program) checkSecrets(plan plan) error {
-	password, from, err := plan.password.read()
+	g, err := plan.given(p.log)
 	if err != nil {
-		err = fmt.Errorf("operator password: %w", err)
+		return err
 	}
-	password.Wipe()
+	defer g.wipe()
 	switch {
-	case err != nil:
-	case from == "":
+	case plan.recovery.on:
+	case g.password.IsZero():
 		p.say("operator password: none is given; the server will ask at the terminal or on standard input")
 	default:
-		p.say("operator password: from %s", from)
+		p.say("operator password: from %s", g.password.from)
 	}
-	admin, from, adminErr := plan.adminToken.read()
-	if adminErr == nil && from != "" && admin.Len() < vault.AdminTokenMin {
-		adminErr = fmt.Errorf("the one from %s must have at least %d bytes", from, vault.AdminTokenMin)
-	}
-	if adminErr == nil && from != "" && plan.resetToken {
-		adminErr = errors.New("--reset-admin-token makes a new one, but one was given as well, in " + from)
-	}
-	if adminErr != nil {
-		adminErr = fmt.Errorf("admin token: %w", adminErr)
-	}
-	admin.Wipe()
-	metrics, metricsErr := metricsSecret(plan.metrics)
-	metrics.Wipe()
-	return errors.Join(err, adminErr, metricsErr)
+	return nil
 }

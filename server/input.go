@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -13,10 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
-
-// maxSecret is the longest password or admin token read, in bytes.
-const maxSecret = 4096
 
 // A secretInput is a secret that the server is given when it starts. It is
 // looked for in that order, and white space around it does not count.
@@ -31,55 +30,49 @@ type secretInput struct {
 	credential string
 }
 
-// read returns the secret and where it was found; the zero Bytes if nowhere.
-// One that is there but blank is an error: somebody meant to set it.
-func (in secretInput) read() (secret opaque.Bytes, from string, err error) {
+// A found is a secret and where it was; the zero value if it was nowhere.
+type found struct {
+	opaque.Bytes
+	from string
+}
+
+// find looks for the secret. One that is there but blank is an error: somebody
+// meant to set it. The log hears of a file that is open to others.
+func (in secretInput) find(log *slog.Logger) (found, error) {
 	if text, ok := os.LookupEnv(in.variable); ok {
 		if err := os.Unsetenv(in.variable); err != nil {
-			return opaque.Bytes{}, "", fmt.Errorf("unsetting %s: %w", in.variable, err)
+			return found{}, fmt.Errorf("unsetting %s: %w", in.variable, err)
 		}
-		return trimmed([]byte(text), "$"+in.variable)
+		from := "$" + in.variable
+		secret, err := secretfile.Trim([]byte(text), from)
+		return found{secret, from}, err
 	}
-	if in.file != "" {
-		return readSecretFile(in.file)
-	}
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return opaque.Bytes{}, "", nil
-	}
-	secret, from, err = readSecretFile(filepath.Join(dir, in.credential))
-	if errors.Is(err, os.ErrNotExist) {
-		return opaque.Bytes{}, "", nil
-	}
-	return secret, from, err
-}
-
-func readSecretFile(path string) (opaque.Bytes, string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return opaque.Bytes{}, "", err
-	}
-	defer f.Close()
-	text := make([]byte, maxSecret+1)
-	n, err := io.ReadFull(f, text)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		clear(text)
-		return opaque.Bytes{}, "", err
-	}
-	return trimmed(text[:n], path)
-}
-
-// trimmed cuts white space off, and refuses what is blank or too long.
-func trimmed(text []byte, from string) (opaque.Bytes, string, error) {
-	secret := bytes.TrimSpace(text)
+	path, dir := in.file, os.Getenv("CREDENTIALS_DIRECTORY")
 	switch {
-	case len(secret) == 0:
-		return opaque.Bytes{}, "", fmt.Errorf("%s is blank", from)
-	case len(text) > maxSecret:
-		clear(text)
-		return opaque.Bytes{}, "", fmt.Errorf("%s is longer than %d bytes", from, maxSecret)
+	case path != "":
+	case dir == "":
+		return found{}, nil
+	default:
+		path = filepath.Join(dir, in.credential)
 	}
-	return opaque.New(secret), from, nil
+	secret, err := secretfile.Read(path, warnExposed(log))
+	if in.file == "" && errors.Is(err, os.ErrNotExist) {
+		return found{}, nil
+	}
+	return found{secret, path}, err
+}
+
+// read is find for those who have no log.
+func (in secretInput) read() (secret opaque.Bytes, from string, err error) {
+	f, err := in.find(slog.New(slog.DiscardHandler))
+	return f.Bytes, f.from, err
+}
+
+// warnExposed returns what tells the log of a file that is open to others.
+func warnExposed(log *slog.Logger) func(path string) {
+	return func(path string) {
+		log.Warn("a file with a secret is open to others than its owner", "file", path, "hint", "chmod 600 "+path)
+	}
 }
 
 // errNoPassword: there is no place to get the operator password from.
@@ -109,8 +102,8 @@ func askPassword(ctx context.Context, stdin *os.File, fresh bool) (opaque.Bytes,
 // readPasswordLine reads one line and nothing that follows it. No line at all
 // is io.EOF.
 func readPasswordLine(r io.Reader) (opaque.Bytes, error) {
-	line := make([]byte, 0, maxSecret+1)
-	for len(line) <= maxSecret {
+	line := make([]byte, 0, secretfile.Max+1)
+	for len(line) <= secretfile.Max {
 		n, err := r.Read(line[len(line) : len(line)+1])
 		line = line[:len(line)+n]
 		if n > 0 && line[len(line)-1] == '\n' || errors.Is(err, io.EOF) && len(line) > 0 {
@@ -121,8 +114,7 @@ func readPasswordLine(r io.Reader) (opaque.Bytes, error) {
 			return opaque.Bytes{}, err
 		}
 	}
-	password, _, err := trimmed(line, "the password")
-	return password, err
+	return secretfile.Trim(line, "the password")
 }
 
 // promptPassword asks on a terminal, without echo.

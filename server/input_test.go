@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 func writeFile(t *testing.T, text string) string {
@@ -64,7 +65,7 @@ func TestSecretInput(t *testing.T) {
 			t.Errorf("a file with %q was taken", blank)
 		}
 	}
-	long := strings.Repeat("x", maxSecret)
+	long := strings.Repeat("x", secretfile.Max)
 	if got, err := read(secretInput{variable, writeFile(t, long), ""}); got != long || err != nil {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
@@ -76,7 +77,7 @@ func TestSecretInput(t *testing.T) {
 func TestReadPasswordLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"hush\n": "hush", "hush": "hush", "  hush \r\nrest": "hush", "a b\n": "a b",
-		strings.Repeat("x", maxSecret): strings.Repeat("x", maxSecret),
+		strings.Repeat("x", secretfile.Max): strings.Repeat("x", secretfile.Max),
 	} {
 		got, err := readPasswordLine(iotest.OneByteReader(strings.NewReader(in)))
 		if err != nil || string(got.Reveal()) != want {
@@ -93,7 +94,7 @@ func TestReadPasswordLine(t *testing.T) {
 	if _, err := readPasswordLine(strings.NewReader("")); !errors.Is(err, io.EOF) {
 		t.Errorf("nothing: %v", err)
 	}
-	for _, in := range []string{"\n", "  \nx\n", strings.Repeat("x", maxSecret+1), strings.Repeat("x", maxSecret+100) + "\n"} {
+	for _, in := range []string{"\n", "  \nx\n", strings.Repeat("x", secretfile.Max+1), strings.Repeat("x", secretfile.Max+100) + "\n"} {
 		if got, err := readPasswordLine(strings.NewReader(in)); err == nil {
 			t.Errorf("%.20q: %q", in, got.Reveal())
 		}
@@ -103,7 +104,7 @@ func TestReadPasswordLine(t *testing.T) {
 // A password is cut to the same whether a request has it or the start reads it.
 func TestTrimmedAlike(t *testing.T) {
 	for _, text := range []string{"secret", " secret\n", "\u00a0secret\u00a0", "\u0085secret", "\x01secret\x01", "\u2003secret"} {
-		atStart, _, err := trimmed([]byte(text), "the test")
+		atStart, err := secretfile.Trim([]byte(text), "the test")
 		if err != nil {
 			t.Fatal(err)
 		}

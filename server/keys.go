@@ -16,7 +16,7 @@ import (
 const rotateWait = 20 * time.Second
 
 func (s *Server) changeKEKPassword(ctx context.Context, c call[api.ChangeKEKPassword]) (api.ChangedPassword, error) {
-	current, next := opaque.New(c.In.CurrentPassword.Reveal()), trimmedValue(c.In.NewPassword)
+	current, next := trimmedValue(c.In.CurrentPassword), trimmedValue(c.In.NewPassword)
 	defer current.Wipe()
 	defer next.Wipe()
 	err := s.vault.ChangePassword(ctx, c.By, current, next)

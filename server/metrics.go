@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -22,18 +21,6 @@ import (
 
 // minMetricsToken is the shortest token accepted, in bytes.
 const minMetricsToken = 16
-
-// metricsSecret reads the metrics token, if there is one.
-func metricsSecret(in secretInput) (opaque.Bytes, error) {
-	t, from, err := in.read()
-	if err != nil {
-		return opaque.Bytes{}, fmt.Errorf("reading metrics token: %w", err)
-	}
-	if !t.IsZero() && t.Len() < minMetricsToken {
-		return opaque.Bytes{}, fmt.Errorf("the metrics token from %s must have at least %d bytes", from, minMetricsToken)
-	}
-	return t, nil
-}
 
 // metricsToken is what a scraper shows: its hash, so that comparing takes no
 // different time for tokens of another length. The zero value fits nothing.

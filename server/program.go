@@ -49,6 +49,11 @@ func (p program) run(ctx context.Context, s settings) error {
 		return err
 	}
 	p.announce(plan)
+	g, err := plan.given(p.log)
+	if err != nil {
+		return err
+	}
+	defer g.wipe()
 	db, err := p.open(plan)
 	if err != nil {
 		return err
@@ -58,11 +63,21 @@ func (p program) run(ctx context.Context, s settings) error {
 		TwoPerson: plan.twoPerson, RequireDeviceProof: plan.requireDevice, RequireAttestProof: plan.requireAttest,
 		FreezeOnHoneyName: plan.freezeOnName, AuditRetention: plan.retention,
 	})
-	err = p.unseal(ctx, v, plan)
-	if err == nil {
-		err = p.serve(ctx, v, s, plan)
+	if err := p.prepare(ctx, v, plan, g); err != nil {
+		// A new vault has nothing in it yet, and nobody who could use it.
+		return errors.Join(err, v.Close(), db.Discard())
 	}
+	err = p.serve(ctx, v, s, plan, g)
 	return errors.Join(err, v.Close(), db.Close())
+}
+
+// prepare unseals the vault, and sees to it that there is an admin token.
+func (p program) prepare(ctx context.Context, v *vault.Vault, plan plan, g *given) error {
+	if err := p.unseal(ctx, v, plan, g.password); err != nil || v.Sealed() {
+		return err
+	}
+	defer g.forgetAdmin() // a vault that is sealed and opened again has one
+	return p.settle(ctx, v, plan, g)
 }
 
 // hardened says what protects the process, and what could not be had.
@@ -96,7 +111,7 @@ func (p program) open(plan plan) (*store.DB, error) {
 }
 
 // unseal opens the vault with the operator's password, or makes a new one.
-func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
+func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan, given found) error {
 	old, err := v.Initialized(ctx)
 	if err != nil {
 		return fmt.Errorf("reading vault: %w", err)
@@ -116,10 +131,7 @@ func (p program) unseal(ctx context.Context, v *vault.Vault, plan plan) error {
 		p.unsealed(v, began)
 		return nil
 	}
-	password, from, err := plan.password.read()
-	if err != nil {
-		return fmt.Errorf("reading operator password: %w", err)
-	}
+	password, from := given.Bytes, given.from
 	if password.IsZero() && plan.listenSealed && old {
 		p.log.Warn("listening while SEALED: unseal with `cortex unseal`")
 		return nil
@@ -155,24 +167,15 @@ func (p program) unsealed(v *vault.Vault, began time.Time) {
 }
 
 // serve prepares what needs the keys, listens, and serves until ctx ends.
-func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan plan) error {
-	if !v.Sealed() {
-		if err := p.settle(ctx, v, plan); err != nil {
-			return err
-		}
-	}
+func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan plan, g *given) error {
 	if err := p.certify(ctx, v, plan); err != nil {
 		return fmt.Errorf("preparing the server's certificate: %w", err)
 	}
-	metrics, err := metricsSecret(plan.metrics)
-	if err != nil {
-		return err
-	}
 	handler, err := New(Config{
-		Vault: v, MetricsToken: metrics, Log: p.log, Live: plan.live.Live,
+		Vault: v, MetricsToken: g.metrics.Bytes, Log: p.log, Live: plan.live.Live,
 		ServerKey: plan.cert.statement,
 		OnUnseal: func(ctx context.Context) error {
-			if err := p.settle(ctx, v, plan); err != nil {
+			if err := p.settle(ctx, v, plan, g); err != nil {
 				return err
 			}
 			return p.vouch(ctx, plan.cert)
@@ -209,7 +212,7 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 
 // settle records what the audit trail should know, and sees to it that there
 // is an admin token.
-func (p program) settle(ctx context.Context, v *vault.Vault, plan plan) error {
+func (p program) settle(ctx context.Context, v *vault.Vault, plan plan, g *given) error {
 	if err := v.Start(ctx); err != nil {
 		return fmt.Errorf("recording the start: %w", err)
 	}
@@ -218,7 +221,7 @@ func (p program) settle(ctx context.Context, v *vault.Vault, plan plan) error {
 			return fmt.Errorf("recording an insecure setting: %w", err)
 		}
 	}
-	return p.adminToken(ctx, v, plan)
+	return p.adminToken(ctx, v, g)
 }
 
 // accept serves connections until ctx ends, and then drains them.

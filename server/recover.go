@@ -14,6 +14,7 @@ import (
 
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // A recoveryPlan says how the vault is opened with shares.
@@ -92,7 +93,7 @@ func (p program) sharesFromDir(ctx context.Context, v *vault.Vault, plan recover
 			continue
 		}
 		path := filepath.Join(plan.dir, f.Name())
-		share, _, err := readSecretFile(path)
+		share, err := secretfile.Read(path, warnExposed(p.log))
 		if err == nil {
 			err = addShare(ctx, v, plan, set, share)
 			share.Wipe()

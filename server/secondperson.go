@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // A secondPerson confirms what an operator does while no server runs.
@@ -22,10 +24,9 @@ type secondPerson struct {
 // errOnePerson: it takes two.
 var errOnePerson = errors.New("restoring this vault takes two persons: name a super account that is in the backup with --confirm-as, and have its holder type the password")
 
-func (s secondPerson) password(ctx context.Context, stdin *os.File) (opaque.Bytes, error) {
+func (s secondPerson) password(ctx context.Context, stdin *os.File, log *slog.Logger) (opaque.Bytes, error) {
 	if s.file != "" {
-		password, _, err := readSecretFile(s.file)
-		return password, err
+		return secretfile.Read(s.file, warnExposed(log))
 	}
 	if term.IsTerminal(int(stdin.Fd())) {
 		return promptOnce(ctx, stdin, fmt.Sprintf("cortex: %s confirms the restoring. Password of that account: ", s.name))
@@ -39,14 +40,14 @@ func (r restoring) password(ctx context.Context) (opaque.Bytes, error) {
 	if r.twoPerson && r.second.name == "" {
 		return opaque.Bytes{}, errOnePerson
 	}
-	password, _, err := secretInput{"CORTEX_KEK_PASSWORD", r.passwordFile, "kek-password"}.read()
+	password, err := secretInput{"CORTEX_KEK_PASSWORD", r.passwordFile, "kek-password"}.find(r.log)
 	if err != nil {
 		return opaque.Bytes{}, fmt.Errorf("reading operator password: %w", err)
 	}
 	if password.IsZero() && r.second.name != "" {
 		return askPassword(ctx, r.stdin, false)
 	}
-	return password, nil
+	return password.Bytes, nil
 }
 
 // mark marks the vault as restored, by one person or by two.
@@ -60,7 +61,7 @@ func (r restoring) mark(ctx context.Context, v *vault.Vault, made time.Time, ope
 	case r.second.name == "":
 		return v.MarkRestored(ctx, made)
 	}
-	password, err := r.second.password(ctx, r.stdin)
+	password, err := r.second.password(ctx, r.stdin, r.log)
 	if err != nil {
 		return fmt.Errorf("reading the password of %s: %w", r.second.name, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/cortex-auth/cortex/client/prompt"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 func adminTokenFlag(dst *string) cli.Flag {
@@ -22,32 +23,25 @@ func adminTokenFlag(dst *string) cli.Flag {
 
 // adminToken returns the token of the environment or of a file, or else of the
 // person at the terminal. Without one there is none.
-func adminToken(ctx context.Context, file string) (opaque.Bytes, error) {
+func adminToken(ctx context.Context, file string) (token opaque.Bytes, err error) {
 	if text, ok := os.LookupEnv("ADMIN_TOKEN"); ok {
-		return opaque.New([]byte(text)), nil
+		token, err = secretfile.Trim([]byte(text), "$ADMIN_TOKEN")
+	} else if file != "" {
+		token, err = readSecret(file)
+	} else if token, err = prompt.Secret(ctx, "admin token"); errors.Is(err, prompt.ErrNoTerminal) {
+		return opaque.Bytes{}, nil
 	}
-	if file == "" {
-		token, err := prompt.Secret(ctx, "admin token")
-		if errors.Is(err, prompt.ErrNoTerminal) {
-			return opaque.Bytes{}, nil
-		}
-		return token, err
-	}
-	text, err := readSecret(file)
 	if err != nil {
 		return opaque.Bytes{}, fmt.Errorf("reading the admin token: %w", err)
 	}
-	return opaque.New(bytes.TrimRight(text, "\r\n ")), nil
+	return token, nil
 }
 
 // readSecret reads a file that holds one secret.
-func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 4096))
+func readSecret(path string) (opaque.Bytes, error) {
+	return secretfile.Read(path, func(path string) {
+		fmt.Fprintf(os.Stderr, "cortex: warning: %s is open to others than its owner: chmod 600 %s\n", path, shellQuote(path))
+	})
 }
 
 // secretFrom returns a secret from a file, or from the person at the terminal.
@@ -60,11 +54,7 @@ func secretFrom(ctx context.Context, file, label string) (opaque.Bytes, error) {
 		}
 		return s, err
 	}
-	text, err := readSecret(file)
-	if err != nil {
-		return opaque.Bytes{}, err
-	}
-	return opaque.New(bytes.TrimSpace(text)), nil
+	return readSecret(file)
 }
 
 // newPassword returns a new password from a file, or from the person at the
