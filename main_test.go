@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,4 +144,59 @@ func packages(t *testing.T) map[string][]string {
 		t.Fatalf("found %d packages only", len(all))
 	}
 	return all
+}
+
+// What the README has a reader type is what a script types, in the same order.
+func TestReadmeSession(t *testing.T) {
+	script := scriptCommands(t)
+	session := readmeCommands(t)
+	if len(session) < 8 {
+		t.Fatalf("found %q only", session)
+	}
+	for _, line := range session {
+		at := slices.Index(script, line)
+		if at < 0 {
+			t.Errorf("scripts/e2e/readme.txtar has no more line for %q; left of it: %q", line, script)
+			continue
+		}
+		script = script[at+1:]
+	}
+}
+
+// readmeCommands returns the calls of cortex in the README's session, with the
+// script's variables for what differs each time.
+func readmeCommands(t *testing.T) (list []string) {
+	t.Helper()
+	_, session, _ := strings.Cut(read(t, "README.md"), "\n## A session\n")
+	session, _, _ = strings.Cut(session, "\n## ")
+	script := strings.NewReplacer("http://127.0.0.1:3000", "$URL", "PUBLIC-KEY", "$PUBLIC_KEY", "CODE", "$CODE")
+	comment := regexp.MustCompile(`\s+(#.*|&|2> \S+ &)$`)
+	for i, block := range strings.Split(session, "```") {
+		for line := range strings.Lines(block) {
+			line = comment.ReplaceAllString(strings.TrimPrefix(strings.TrimSpace(line), "$ "), "")
+			if i%2 == 1 && strings.HasPrefix(line, "cortex ") {
+				list = append(list, script.Replace(line))
+			}
+		}
+	}
+	return list
+}
+
+// scriptCommands returns the calls of cortex in the script.
+func scriptCommands(t *testing.T) (list []string) {
+	t.Helper()
+	call := regexp.MustCompile(`(?m)^!? ?exec (?:sh -c 'exec )?(cortex .*?)(?: 2> \S+')?(?: &\w*&)?$`)
+	for _, m := range call.FindAllStringSubmatch(read(t, "scripts/e2e/readme.txtar"), -1) {
+		list = append(list, m[1])
+	}
+	return list
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

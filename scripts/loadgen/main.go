@@ -40,10 +40,11 @@ var targets = map[string]func(*bench) error{
 	"unlock":  (*bench).unlock,
 	"rotate":  (*bench).rotate,
 	"hostile": (*bench).hostile,
+	"dev":     (*bench).dev,
 }
 
 // usual are those that run where none is named.
-var usual = []string{"fetch", "write", "start", "list", "unlock", "rotate"}
+var usual = []string{"fetch", "write", "start", "dev", "list", "unlock", "rotate"}
 
 func main() {
 	if err := run(); err != nil {
