@@ -78,6 +78,7 @@ var arrows = map[string][]string{
 const leafs = "leafs"
 
 var leafPackages = []string{
+	"vault/audit/note",
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
 	"vault/secretfile",
 }
