@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -376,6 +378,34 @@ func TestDevice(t *testing.T) {
 	s, err := c.Attest(t.Context(), opaque.New(tok.AccessToken.Reveal()), api.AttestRequest{AttestationPub: "p", BinarySHA256: "h", DaemonPID: new(int64(7))})
 	if err != nil || s.SessionID != "s" || !s.AllowlistEnforced || s.ExpiresIn != 86400 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A head that its own key did not sign is no answer.
+func TestAuditHead(t *testing.T) {
+	text, err := os.ReadFile("../vault/audit/note/testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := func(name string) string {
+		return regexp.MustCompile(`(?m)^` + name + ` (.*)$`).FindStringSubmatch(string(text))[1]
+	}
+	var answer string
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI != "/admin/audit/head" {
+			t.Errorf("asked %s", r.RequestURI)
+		}
+		io.WriteString(w, answer)
+	})
+	good := `{"note":` + member("note") + `,"verifier_key":"` + member("key") + `"}`
+	answer = good
+	if n, k, err := c.AuditHead(t.Context()); err != nil || n.Seq != 42 || k.String() != member("key") {
+		t.Errorf("%s, %s, %v", n, k, err)
+	}
+	for _, answer = range []string{`{}`, strings.Replace(good, "42", "43", 1), strings.Replace(good, "+", "", 1)} {
+		if _, _, err := c.AuditHead(t.Context()); !errors.Is(err, ErrAnswer) {
+			t.Errorf("%s: %v", answer, err)
+		}
 	}
 }
 

@@ -171,9 +171,9 @@ func (r restoring) verify(ctx context.Context, part string, h backup.Header, pas
 // verifyTrail replays the audit trail, with its MACs if there is a password.
 func verifyTrail(ctx context.Context, v *vault.Vault, password opaque.Bytes) (audit.Report, error) {
 	if password.IsZero() {
-		return v.VerifyAuditUnkeyed(ctx)
+		return v.VerifyAuditUnkeyed(ctx, nil)
 	}
-	return v.VerifyAuditWith(ctx, password)
+	return v.VerifyAuditWith(ctx, password, nil)
 }
 
 // remove removes what is not needed any more of a file that was to become a

@@ -123,6 +123,8 @@ func (s *Server) routes() []route {
 		{"GET /admin/backup", s.admin, bare(s.backup)},
 		{"GET /admin/audit-logs", s.admin, bare(s.auditLog)},
 		{"GET /admin/audit/export", s.admin, bare(s.exportAudit)},
+		{"GET /admin/audit/head", s.admin, bare(s.auditHead)},
+		{"POST /admin/audit/verify", s.admin, handle(s.verifyAudit)},
 	}
 }
 

@@ -3,20 +3,18 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/audit/note"
 	"github.com/cortex-auth/cortex/vault/harden"
-	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // The exit statuses of verify-audit, besides 0 for an intact trail.
@@ -39,27 +37,43 @@ func (e *exitError) Unwrap() error { return e.err }
 // ExitCode returns the status.
 func (e *exitError) ExitCode() int { return e.code }
 
+// An AskServer has the server at url verify its own audit trail.
+type AskServer func(ctx context.Context, cmd *cli.Command, url, tokenFile string, since *note.Note) (audit.Report, error)
+
 // VerifyAuditCommand returns the verb that replays the audit trail of a vault
-// file. Its error has the exit status: 1 for a broken trail, 2 where it could
-// not look.
-func VerifyAuditCommand() *cli.Command {
-	var a audition
+// file, or has a running server do so. Its error has the exit status: 1 for a
+// broken trail, 2 where it could not look.
+func VerifyAuditCommand(ask AskServer) *cli.Command {
+	a := audition{ask: ask}
 	return &cli.Command{
 		Name:  "verify-audit",
-		Usage: "replay the audit trail of a vault file",
+		Usage: "replay the audit trail of a vault file, or of a running server",
 		Description: `Checks every record against the one before it, its MAC, and the recorded end of the
 trail. Exits with 0 if it is intact, 1 if it is broken, and 2 if it could not look.
 
-The MACs need the operator password, which is asked for as "serve" does. The server must
-not be running on that file.`,
+With --db it reads the file itself, which no server must be running on. The MACs need the
+operator password, which is asked for as "serve" does. With --url it asks the server, which
+takes the admin token, and trust in that server.
+
+An older copy of the file is intact too. --since-head tells it from the one that you have
+seen: it takes a note that "cortex audit head" printed then, and looks for its record.
+
+Examples:
+   cortex verify-audit --db vault.db
+   cortex verify-audit --db vault.db --since-head head-2027-01-31.note --verifier-key vault.key
+   cortex verify-audit --url https://vault.example.com`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "db", Usage: "vault `FILE`, or bolt://FILE", Required: true, Sources: cli.EnvVars("DATABASE_URL"), Destination: &a.database, TakesFile: true},
+			&cli.StringFlag{Name: "db", Usage: "vault `FILE`, or bolt://FILE; else that of DATABASE_URL", Destination: &a.database, TakesFile: true},
+			&cli.StringFlag{Name: "url", Usage: "ask the server at `URL`", Destination: &a.url},
+			&cli.StringFlag{Name: "admin-token-file", Usage: "`FILE` with the admin token, for --url", Sources: cli.EnvVars("ADMIN_TOKEN_FILE"), Destination: &a.tokenFile, TakesFile: true},
+			&cli.StringFlag{Name: "since-head", Usage: "`FILE` with a signed head, whose record must still be there", Destination: &a.headFile, TakesFile: true},
+			&cli.StringFlag{Name: "verifier-key", Usage: "`KEY` that signed the head, or a file with it; else the vault's own", Destination: &a.verifierKey, TakesFile: true},
 			&cli.BoolFlag{Name: "unkeyed", Usage: "check hashes only, without the password: shows accidents, but not a forger", Destination: &a.unkeyed},
 			&cli.StringFlag{Name: "kek-password-file", Usage: "`FILE` with the operator password", Sources: cli.EnvVars("CORTEX_KEK_PASSWORD_FILE"), Destination: &a.passwordFile, TakesFile: true},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON on stdout", Destination: &a.json},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			a.stdin, a.stdout = os.Stdin, cmd.Root().Writer
+			a.cmd, a.stdin, a.stdout = cmd, os.Stdin, cmd.Root().Writer
 			a.log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			return a.run(ctx)
 		},
@@ -68,9 +82,14 @@ not be running on that file.`,
 
 // An audition is one run of verify-audit.
 type audition struct {
-	database, passwordFile string
-	unkeyed, json          bool
+	database, url         string
+	passwordFile          string
+	tokenFile             string
+	headFile, verifierKey string
+	unkeyed, json         bool
 
+	cmd    *cli.Command
+	ask    AskServer
 	log    *slog.Logger
 	stdin  *os.File
 	stdout io.Writer
@@ -78,11 +97,15 @@ type audition struct {
 
 func (a audition) run(ctx context.Context) error {
 	harden.Process(harden.Options{})
-	report, err := a.look(ctx)
+	since, err := a.since()
 	if err != nil {
 		return &exitError{exitCannotLook, err}
 	}
-	if err := a.print(report); err != nil {
+	report, err := a.look(ctx, since)
+	if err == nil {
+		err = a.print(report, since)
+	}
+	if err != nil {
 		return &exitError{exitCannotLook, err}
 	}
 	if report.Broken != nil {
@@ -91,72 +114,9 @@ func (a audition) run(ctx context.Context) error {
 	return nil
 }
 
-// look replays the trail. The file is opened for reading only and left as it
-// is.
-func (a audition) look(ctx context.Context) (audit.Report, error) {
-	path, err := store.ParseURL(a.database)
-	if err != nil {
-		return audit.Report{}, err
-	}
-	db, err := store.Open(store.Options{Path: path, ReadOnly: true, Log: a.log})
-	if err != nil {
-		return audit.Report{}, explainOpen(err)
-	}
-	defer db.Close()
-	v := vault.New(vault.Config{DB: db, Log: a.log})
-	if a.unkeyed {
-		return v.VerifyAuditUnkeyed(ctx)
-	}
-	password, err := a.password(ctx)
-	if err != nil {
-		return audit.Report{}, fmt.Errorf("reading operator password: %w", err)
-	}
-	defer password.Wipe()
-	return v.VerifyAuditWith(ctx, password)
-}
-
-// explainOpen says what to do about a file that cannot be looked at.
-func explainOpen(err error) error {
-	if _, ok := errors.AsType[*store.InUseError](err); ok {
-		return fmt.Errorf("opening vault: %w; stop that server, or verify a copy made while it was stopped", err)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("opening vault: %w; give the path that the server logged when it opened the file: --db FILE", err)
-	}
-	return fmt.Errorf("opening vault: %w", err)
-}
-
-func (a audition) password(ctx context.Context) (opaque.Bytes, error) {
-	in := secretInput{"CORTEX_KEK_PASSWORD", a.passwordFile, "kek-password"}
-	password, _, err := in.read()
-	if err == nil && password.IsZero() {
-		password, err = askPassword(ctx, a.stdin, false)
-	}
-	return password, err
-}
-
-// A verdict is a report as JSON.
-type verdict struct {
-	Intact bool     `json:"intact"`
-	Keyed  bool     `json:"keyed"`
-	Rows   uint64   `json:"rows"`
-	First  uint64   `json:"first"`
-	Last   uint64   `json:"last"`
-	Broken *badness `json:"broken"`
-}
-
-type badness struct {
-	Seq uint64 `json:"seq"`
-	Why string `json:"why"`
-}
-
-func (a audition) print(r audit.Report) error {
+func (a audition) print(r audit.Report, since *vault.Since) error {
 	if a.json {
-		v := verdict{Intact: r.Broken == nil, Keyed: r.Keyed, Rows: r.Rows, First: r.First, Last: r.Last}
-		if r.Broken != nil {
-			v.Broken = &badness{r.Broken.Seq, r.Broken.Why}
-		}
-		return json.NewEncoder(a.stdout).Encode(v)
+		return json.NewEncoder(a.stdout).Encode(wireReport(r))
 	}
 	if r.Broken != nil {
 		return nil // the error says it
@@ -164,6 +124,9 @@ func (a audition) print(r audit.Report) error {
 	checked := "hashes and MACs"
 	if !r.Keyed {
 		checked = "hashes only"
+	}
+	if since != nil {
+		checked += fmt.Sprintf("; with record %d of the head of %s", since.Note.Seq, since.Note.Time.Format(time.RFC3339))
 	}
 	_, err := fmt.Fprintf(a.stdout, "intact: %d records, %d to %d (%s)\n", r.Rows, r.First, r.Last, checked)
 	return err

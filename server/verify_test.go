@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cortex-auth/cortex/server/api"
 )
 
 func verifyAudit(t *testing.T, dir, password string, args ...string) (status int, stdout, log string) {
@@ -31,7 +33,7 @@ func TestVerifyAudit(t *testing.T) {
 	if status, stdout, log = verifyAudit(t, p.dir, "", "--db", "bolt://"+file, "--unkeyed"); status != 0 || !strings.Contains(stdout, "hashes only") {
 		t.Errorf("unkeyed: status %d: %s%s", status, stdout, log)
 	}
-	var v verdict
+	var v api.AuditReport
 	status, stdout, _ = verifyAudit(t, p.dir, testPassword, "--db", file, "--json")
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil || status != 0 || !v.Intact || !v.Keyed || v.Rows == 0 || v.Last != v.Rows || v.Broken != nil {
 		t.Errorf("json: status %d: %s, %v", status, stdout, err)
@@ -81,7 +83,7 @@ func TestVerifyAuditFindsTampering(t *testing.T) {
 		}
 	}
 	status, stdout, _ := verifyAudit(t, p.dir, testPassword, "--db", file, "--json")
-	var v verdict
+	var v api.AuditReport
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil || status != 1 || v.Intact || v.Broken == nil || v.Broken.Seq != 2 {
 		t.Errorf("json: status %d: %s, %v", status, stdout, err)
 	}

@@ -18,17 +18,21 @@ const (
 
 // Run keeps house until ctx ends: it writes the counts of failures, forgets
 // old messages, deletes log-ins and projects that came to nothing, says which
-// secrets expire, and destroys those that were deleted a while ago. It returns
+// secrets expire, destroys those that were deleted a while ago, and once an hour
+// logs the signed head of the audit trail. It returns
 // nil when ctx ends; other errors are logged, and it goes on.
 func (v *Vault) Run(ctx context.Context) error {
-	tick := time.NewTicker(keepEvery)
+	tick, head := time.NewTicker(keepEvery), time.NewTicker(headEvery)
 	defer tick.Stop()
+	defer head.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-v.rotate:
 			v.keepRotating(ctx)
+		case <-head.C:
+			v.logHead(ctx)
 		case <-tick.C:
 			if v.Sealed() {
 				continue

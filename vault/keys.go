@@ -17,9 +17,13 @@ const (
 	usePepper   = "pepper"
 	useIndex    = "index"
 	useRow      = "row"
+	useNote     = "note"
 	useSentinel = "sentinel"
 	useOldKEK   = "old-kek" // the KEK before this one, during a rotation
 )
+
+// fromStart are the uses of the keys that a vault has from its beginning.
+var fromStart = []string{useAudit, usePepper, useIndex, useRow, useNote}
 
 // sentinelText is what the sentinel decrypts to.
 const sentinelText = "cortex/1/sentinel"
@@ -73,10 +77,11 @@ type keys struct {
 	kek     *keyring.KEK
 	old     *keyring.KEK // the one before, while something is still under it
 	audit   auditKey
-	pepper  *keyring.MAC // admin token
-	index   *keyring.MAC // look-ups by token and device code
-	row     *keyring.MAC // every row of the store
-	signers []signer     // newest first
+	pepper  *keyring.MAC   // admin token
+	index   *keyring.MAC   // look-ups by token and device code
+	row     *keyring.MAC   // every row of the store
+	note    *locked.Signer // heads of the audit trail
+	signers []signer       // newest first
 }
 
 // An auditKey is the key of the audit trail, with the id its entries name.
@@ -102,6 +107,9 @@ func (k *keys) destroy() {
 			m.Destroy()
 		}
 	}
+	if k.note != nil {
+		k.note.Destroy()
+	}
 	for _, s := range k.signers {
 		s.key.Destroy()
 	}
@@ -112,8 +120,12 @@ func (k *keys) destroy() {
 	}
 }
 
-// setMAC puts a key of 32 bytes to its use. It takes ownership of it.
-func (k *keys) setMAC(use, kid string, key *locked.Buffer) error {
+// set puts a key of 32 bytes to its use. It takes ownership of it.
+func (k *keys) set(use, kid string, key *locked.Buffer) (err error) {
+	if use == useNote {
+		k.note, err = locked.NewSigner(key)
+		return err
+	}
 	m, err := keyring.NewMAC(key)
 	if err != nil {
 		return err
@@ -145,7 +157,7 @@ func (k *keys) sealKey(use, kid string) (sealedKeyRow, error) {
 		key.Destroy()
 		return sealedKeyRow{}, err
 	}
-	return r, k.setMAC(use, kid, key)
+	return r, k.set(use, kid, key)
 }
 
 // openKey brings back what sealKey sealed.
@@ -163,7 +175,7 @@ func (k *keys) openKey(tx *store.Tx, use string) error {
 	if err != nil {
 		return err
 	}
-	return k.setMAC(use, r.KID, key)
+	return k.set(use, r.KID, key)
 }
 
 // openOld brings back the KEK before this one, if a rotation is not finished.

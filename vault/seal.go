@@ -59,7 +59,7 @@ func (v *Vault) initialize(ctx context.Context, k *keys, password opaque.Bytes) 
 		return err
 	}
 	var rows []sealedKeyRow
-	for _, use := range []string{useAudit, usePepper, useIndex, useRow} {
+	for _, use := range fromStart {
 		r, err := k.sealKey(use, uuid.NewString())
 		if err != nil {
 			return err
@@ -134,15 +134,12 @@ func (v *Vault) unsealWith(ctx context.Context, k *keys) error {
 		k.destroy()
 		return nil
 	}
-	if err := v.open(ctx, k); err != nil {
-		v.db.SetMAC(nil)
-		k.destroy()
-		return fmt.Errorf("unsealing: %w", err)
-	}
-	if err := v.settleRestored(ctx, k); err != nil {
-		v.db.SetMAC(nil)
-		k.destroy()
-		return fmt.Errorf("unsealing: %w", err)
+	for _, step := range []func(context.Context, *keys) error{v.open, v.settleRestored, v.settleNoteKey} {
+		if err := step(ctx, k); err != nil {
+			v.db.SetMAC(nil)
+			k.destroy()
+			return fmt.Errorf("unsealing: %w", err)
+		}
 	}
 	v.keys = k
 	v.recovered.Store(false)
@@ -233,8 +230,9 @@ func (v *Vault) open(ctx context.Context, k *keys) error {
 		if err := k.checkSentinel(tx); err != nil {
 			return err
 		}
-		for _, use := range []string{useAudit, usePepper, useIndex, useRow} {
-			if err := k.openKey(tx, use); err != nil {
+		for _, use := range fromStart {
+			// A vault from before heads were signed has no key for that yet.
+			if err := k.openKey(tx, use); err != nil && (use != useNote || !isNotFound(err)) {
 				return err
 			}
 		}
@@ -266,10 +264,14 @@ func (k *keys) checkSentinel(tx *store.Tx) error {
 	return nil
 }
 
-// Start records that the vault began to serve. In mixed order with [Close] it
-// tells a crash from a stop.
+// Start records that the vault began to serve, and logs the signed head. In mixed
+// order with [Close] it tells a crash from a stop.
 func (v *Vault) Start(ctx context.Context) error {
-	return v.do(ctx, access.TheSystem(), record{action: access.Start}, (*op).noteTwoPersons)
+	err := v.do(ctx, access.TheSystem(), record{action: access.Start}, (*op).noteTwoPersons)
+	if err == nil {
+		v.logHead(ctx)
+	}
+	return err
 }
 
 // RecordInsecure records that the vault serves with a protection switched off.
@@ -278,8 +280,8 @@ func (v *Vault) RecordInsecure(ctx context.Context, setting string) error {
 	return v.do(ctx, access.TheSystem(), record{action: access.Insecure, resource: setting}, func(*op) error { return nil })
 }
 
-// Close records what is still to be recorded, waits for the operations under
-// way, and destroys the keys. The DB stays open. Closing a sealed vault does
+// Close records what is still to be recorded, logs the signed head, waits for the
+// operations under way, and destroys the keys. The DB stays open. Closing a sealed vault does
 // nothing.
 func (v *Vault) Close() error {
 	if v.Sealed() {
@@ -290,6 +292,7 @@ func (v *Vault) Close() error {
 		v.flushFailures(ctx),
 		v.do(ctx, access.TheSystem(), record{action: access.Stop}, func(*op) error { return nil }),
 	)
+	v.logHead(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget()
@@ -297,8 +300,9 @@ func (v *Vault) Close() error {
 }
 
 // Seal takes the keys out of memory, after the operations under way, and records
-// it before that. Those who are told of it are told first, within seconds or not
-// before the vault is opened again. Sealing a sealed vault is [ErrSealed].
+// it and logs the signed head before that. Those who are told of it are told first,
+// within seconds or not before the vault is opened again. Sealing a sealed vault is
+// [ErrSealed].
 func (v *Vault) Seal(ctx context.Context, by access.Caller) error {
 	err := v.do(ctx, by, record{action: access.Seal}, func(*op) error { return nil })
 	if err != nil {
@@ -306,6 +310,7 @@ func (v *Vault) Seal(ctx context.Context, by access.Caller) error {
 	}
 	v.lastWords(ctx)
 	err = v.flushFailures(context.WithoutCancel(ctx))
+	v.logHead(context.WithoutCancel(ctx))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forget()

@@ -221,7 +221,7 @@ func TestAuditEndIsGuarded(t *testing.T) {
 			if err := again.Unseal(t.Context(), testPassword()); !errors.Is(err, ErrAuditBroken) {
 				t.Errorf("unsealing: %v", err)
 			}
-			report, err := again.VerifyAuditWith(t.Context(), testPassword())
+			report, err := again.VerifyAuditWith(t.Context(), testPassword(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +271,8 @@ func TestVerifyAuditNamesTheRow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			edit(t, db, rewrite(c.records))
-			for kind, verify := range map[string]func(context.Context) (audit.Report, error){"keyed": v.VerifyAudit, "unkeyed": v.VerifyAuditUnkeyed} {
+			unkeyed := func(ctx context.Context) (audit.Report, error) { return v.VerifyAuditUnkeyed(ctx, nil) }
+			for kind, verify := range map[string]func(context.Context) (audit.Report, error){"keyed": v.VerifyAudit, "unkeyed": unkeyed} {
 				report, err := verify(t.Context())
 				if err != nil {
 					t.Fatal(err)

@@ -76,8 +76,9 @@ type Vault struct {
 	// operations counts what became of them.
 	operations operations
 	// copying is held while there is a backup that was not closed, exporting
-	// while there is such an export of the trail.
-	copying, exporting sync.Mutex
+	// while there is such an export of the trail, verifying while somebody has
+	// the trail verified.
+	copying, exporting, verifying sync.Mutex
 
 	pruned time.Time // when this process last looked for old records; for [Vault.Run] alone
 

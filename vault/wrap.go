@@ -13,7 +13,7 @@ import (
 const (
 	wrapsMax    = 1 << 32
 	wrapsWarn   = 1 << 31
-	wrapsAtInit = 6 // four keys, the sentinel, one signing key
+	wrapsAtInit = 7 // five keys, the sentinel, one signing key
 )
 
 // ErrKEKExhausted means that the KEK has wrapped as many keys as it safely can.

@@ -13,7 +13,7 @@ import (
 
 func auditTrail() noun {
 	return noun{"audit", "see what was done, and take it away as evidence", "cortex audit list --since 24h --status alarm", verbs{
-		auditList, auditExport,
+		auditList, auditExport, auditHead,
 	}}
 }
 

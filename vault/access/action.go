@@ -137,6 +137,7 @@ const (
 	Restore       Action = "restore"
 
 	MakeCertificate  Action = "server_certificate_make"
+	MakeNoteKey      Action = "audit_head_key_make"
 	RepeatedFailures Action = "repeated_failures"
 	AdminLogin       Action = "admin_login"
 	AgentProof       Action = "agent_proof"

@@ -59,7 +59,7 @@ var roles = map[Action][]Role{
 	Login: everyone, WhoAmI: everyone, Logout: everyone, ChangeOwnPassword: everyone,
 
 	// What is Super's alone.
-	Backup: nobody, Restore: nobody, MakeCertificate: nobody,
+	Backup: nobody, Restore: nobody, MakeCertificate: nobody, MakeNoteKey: nobody,
 
 	// Accounts, and what needs a second person.
 	CreateUser: nobody, ListUsers: nobody, UpdateUser: nobody, DeleteUser: nobody,

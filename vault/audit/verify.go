@@ -42,12 +42,21 @@ func (b Break) String() string { return fmt.Sprintf("record %d: %s", b.Seq, b.Wh
 // until then.
 func Verify(records iter.Seq2[Record, error], head *Head, keys map[string]MACKey) (Report, error) {
 	v := NewVerifier(keys)
+	if err := v.Read(records); err != nil {
+		return v.report, err
+	}
+	return v.Finish(head), nil
+}
+
+// Read adds the next records, up to the first break. Errors among them are as in
+// [Verify].
+func (v *Verifier) Read(records iter.Seq2[Record, error]) error {
 	for r, err := range records {
 		switch {
 		case errors.Is(err, ErrMalformed):
 			v.Unreadable(err)
 		case err != nil:
-			return v.report, fmt.Errorf("reading record %d: %w", v.next(), err)
+			return fmt.Errorf("reading record %d: %w", v.Next(), err)
 		default:
 			v.Add(r)
 		}
@@ -55,17 +64,18 @@ func Verify(records iter.Seq2[Record, error], head *Head, keys map[string]MACKey
 			break
 		}
 	}
-	return v.Finish(head), nil
+	return nil
 }
 
-// A Verifier verifies a chain record by record. It is what lies under
-// [Verify], for those who have no iterator.
+// A Verifier verifies a chain piece by piece, or record by record. It is what
+// lies under [Verify].
 type Verifier struct {
 	keys     map[string]MACKey
 	report   Report
 	last     [32]byte  // row hash of the last good record
 	before   [32]byte  // row hash before the first record
 	boundary *Boundary // the furthest that records speak of
+	pin      *Pin      // a record that must be there
 }
 
 // NewVerifier returns a Verifier at the beginning of a chain. keys is as in
@@ -91,7 +101,10 @@ func (v *Verifier) Add(r Record) bool {
 		v.report.First, v.last, v.before = e.Seq, r.PrevHash, r.PrevHash
 	}
 	if why := v.fault(r, e); why != "" {
-		return v.broken(v.next(), why)
+		return v.broken(v.Next(), why)
+	}
+	if v.pin != nil && v.pin.Seq == e.Seq && v.pin.RowHash != r.RowHash {
+		return v.broken(e.Seq, "is not the record of the pinned head: the chain was written anew")
 	}
 	v.remember(e)
 	v.report.Rows++
@@ -106,11 +119,12 @@ func (v *Verifier) Unreadable(err error) bool {
 	if v.report.Broken != nil {
 		return false
 	}
-	return v.broken(v.next(), err.Error())
+	return v.broken(v.Next(), err.Error())
 }
 
-// next returns the number that the next record must have.
-func (v *Verifier) next() uint64 {
+// Next returns the number that the next record must have; 1 before the first,
+// although that may have another after pruning.
+func (v *Verifier) Next() uint64 {
 	if v.report.Rows == 0 {
 		return max(v.report.First, 1)
 	}
@@ -121,7 +135,7 @@ func (v *Verifier) next() uint64 {
 // first is its own word, unless nothing goes before it.
 func (v *Verifier) place(r Record) uint64 {
 	if v.report.Rows > 0 || r.PrevHash == [32]byte{} {
-		return v.next()
+		return v.Next()
 	}
 	claim := reader{rest: r.Enc}
 	return max(claim.uint64(), 1)
@@ -138,7 +152,7 @@ func (v *Verifier) broken(seq uint64, why string) bool {
 
 // fault returns what is wrong with the next record, "" if nothing is.
 func (v *Verifier) fault(r Record, e Entry) string {
-	switch want := v.next(); {
+	switch want := v.Next(); {
 	case e.Seq > want:
 		return fmt.Sprintf("missing; record %d stands in its place", e.Seq)
 	case e.Seq < want:
@@ -185,11 +199,22 @@ func (v *Verifier) remember(e Entry) {
 // Finish checks the beginning and the end of the chain and returns the
 // report. The Verifier must not be used afterwards.
 func (v *Verifier) Finish(head *Head) Report {
-	if v.report.Broken == nil {
-		v.checkStart()
-	}
-	if v.report.Broken == nil {
-		v.checkHead(head)
+	return v.finish(v.checkStart, func() { v.checkHead(head) }, v.checkPin)
+}
+
+// FinishOpen is Finish for a copy of a chain that came without its head.
+// Whether records are missing at its end, only a [Pin] tells, and only up to
+// there.
+func (v *Verifier) FinishOpen() Report {
+	return v.finish(v.checkStart, v.checkPin)
+}
+
+// finish runs checks until one finds a break.
+func (v *Verifier) finish(checks ...func()) Report {
+	for _, check := range checks {
+		if v.report.Broken == nil {
+			check()
+		}
 	}
 	return v.report
 }

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/audit/note"
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// since returns the head that the trail must have; nil if none is asked for.
+func (a audition) since() (*vault.Since, error) {
+	if a.headFile == "" {
+		if a.verifierKey != "" {
+			return nil, errors.New("--verifier-key is for a head: give --since-head FILE too")
+		}
+		return nil, nil
+	}
+	text, err := readSome(a.headFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the head: %w", err)
+	}
+	n, err := note.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.headFile, err)
+	}
+	s := &vault.Since{Note: n}
+	if a.verifierKey == "" {
+		return s, nil
+	}
+	key, err := verifierKey(a.verifierKey)
+	if err != nil {
+		return nil, err
+	}
+	s.Key = &key
+	return s, n.Verify(key)
+}
+
+// verifierKey returns the key that a flag names, itself or a file with it.
+func verifierKey(flag string) (note.Key, error) {
+	if strings.Count(flag, "+") > 1 {
+		return note.ParseKey(flag)
+	}
+	text, err := readSome(flag)
+	if err != nil {
+		return note.Key{}, fmt.Errorf("reading the verifier key: %w", err)
+	}
+	return note.ParseKey(string(bytes.TrimSpace(text)))
+}
+
+// readSome reads a file that is a note or a key, and no more of one that is not.
+func readSome(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, note.MaxSize+1))
+}
+
+// look replays the trail where it is.
+func (a audition) look(ctx context.Context, since *vault.Since) (audit.Report, error) {
+	switch {
+	case a.database != "" && a.url != "":
+		return audit.Report{}, errors.New("give either --db FILE or --url URL")
+	case a.url != "" && since != nil:
+		return a.ask(ctx, a.cmd, a.url, a.tokenFile, &since.Note)
+	case a.url != "":
+		return a.ask(ctx, a.cmd, a.url, a.tokenFile, nil)
+	}
+	return a.lookInto(ctx, cmp.Or(a.database, os.Getenv("DATABASE_URL")), since)
+}
+
+// lookInto replays the trail of a file, which is opened for reading only and left
+// as it is.
+func (a audition) lookInto(ctx context.Context, database string, since *vault.Since) (audit.Report, error) {
+	if database == "" {
+		return audit.Report{}, errors.New("give --db FILE or --url URL")
+	}
+	path, err := store.ParseURL(database)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	db, err := store.Open(store.Options{Path: path, ReadOnly: true, Log: a.log})
+	if err != nil {
+		return audit.Report{}, explainOpen(err)
+	}
+	defer db.Close()
+	v := vault.New(vault.Config{DB: db, Log: a.log})
+	if a.unkeyed {
+		return v.VerifyAuditUnkeyed(ctx, since)
+	}
+	password, err := a.password(ctx)
+	if err != nil {
+		return audit.Report{}, fmt.Errorf("reading operator password: %w", err)
+	}
+	defer password.Wipe()
+	return v.VerifyAuditWith(ctx, password, since)
+}
+
+// explainOpen says what to do about a file that cannot be looked at.
+func explainOpen(err error) error {
+	if _, ok := errors.AsType[*store.InUseError](err); ok {
+		return fmt.Errorf("opening vault: %w; stop that server, ask it with --url, or verify a copy made while it was stopped", err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening vault: %w; give the path that the server logged when it opened the file: --db FILE", err)
+	}
+	return fmt.Errorf("opening vault: %w", err)
+}
+
+func (a audition) password(ctx context.Context) (opaque.Bytes, error) {
+	in := secretInput{"CORTEX_KEK_PASSWORD", a.passwordFile, "kek-password"}
+	password, _, err := in.read()
+	if err == nil && password.IsZero() {
+		password, err = askPassword(ctx, a.stdin, false)
+	}
+	return password, err
+}
