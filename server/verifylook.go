@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cortex-auth/cortex/store"
@@ -68,24 +69,48 @@ func readSome(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, note.MaxSize+1))
 }
 
+// errWhere: what is to be replayed is not said, or twice.
+var errWhere = errors.New("give one of --db FILE, --url URL and --export FILE")
+
 // look replays the trail where it is.
 func (a audition) look(ctx context.Context, since *vault.Since) (audit.Report, error) {
+	given := slices.DeleteFunc([]string{a.database, a.url, a.export}, func(s string) bool { return s == "" })
 	switch {
-	case a.database != "" && a.url != "":
-		return audit.Report{}, errors.New("give either --db FILE or --url URL")
-	case a.url != "" && since != nil:
-		return a.ask(ctx, a.cmd, a.url, a.tokenFile, &since.Note)
-	case a.url != "":
+	case len(given) > 1:
+		return audit.Report{}, errWhere
+	case a.export != "":
+		return readExport(a.export, since)
+	case a.url == "":
+		return a.lookInto(ctx, cmp.Or(a.database, os.Getenv("DATABASE_URL")), since)
+	case since == nil:
 		return a.ask(ctx, a.cmd, a.url, a.tokenFile, nil)
 	}
-	return a.lookInto(ctx, cmp.Or(a.database, os.Getenv("DATABASE_URL")), since)
+	return a.ask(ctx, a.cmd, a.url, a.tokenFile, &since.Note)
+}
+
+// readExport replays what an export has of the trail.
+func readExport(path string, since *vault.Since) (audit.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer f.Close()
+	x, err := audit.NewExportReader(f)
+	if err != nil {
+		return audit.Report{}, fmt.Errorf("%s: %w", path, err)
+	}
+	pin, err := since.Pin(x.Header.VaultID, nil)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return x.Verify(pin)
 }
 
 // lookInto replays the trail of a file, which is opened for reading only and left
 // as it is.
 func (a audition) lookInto(ctx context.Context, database string, since *vault.Since) (audit.Report, error) {
 	if database == "" {
-		return audit.Report{}, errors.New("give --db FILE or --url URL")
+		return audit.Report{}, errWhere
 	}
 	path, err := store.ParseURL(database)
 	if err != nil {

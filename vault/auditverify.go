@@ -23,10 +23,10 @@ type Since struct {
 	Key *note.Key
 }
 
-// pin returns the record to look for, after asking whether the head can be
+// Pin returns the record to look for, after asking whether the head can be
 // believed. Own is the vault's key, nil where it is not open. A nil Since asks
 // for nothing.
-func (s *Since) pin(vaultID string, own *note.Key) (*audit.Pin, error) {
+func (s *Since) Pin(vaultID string, own *note.Key) (*audit.Pin, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func (v *Vault) VerifyAudit(ctx context.Context) (audit.Report, error) {
 func (v *Vault) VerifyAuditFor(ctx context.Context, by access.Caller, since *Since) (audit.Report, error) {
 	var pin *audit.Pin
 	err := v.look(ctx, by, access.ReadAudit, func(o *op) (err error) {
-		if pin, err = since.pin(o.keys.vaultID, new(o.keys.noteKey())); err != nil {
+		if pin, err = since.Pin(o.keys.vaultID, new(o.keys.noteKey())); err != nil {
 			return invalid("since_head", "is of no use: %v", err)
 		}
 		return nil
@@ -81,7 +81,7 @@ func (v *Vault) VerifyAuditUnkeyed(ctx context.Context, since *Since) (audit.Rep
 	err := v.db.View(ctx, func(tx *store.Tx) error {
 		meta, err := metas.Get(tx, metaKey)
 		if err == nil {
-			pin, err = since.pin(meta.VaultID, nil)
+			pin, err = since.Pin(meta.VaultID, nil)
 		}
 		return err
 	})
@@ -111,7 +111,7 @@ func (v *Vault) VerifyAuditWith(ctx context.Context, password opaque.Bytes, sinc
 	if k.note != nil {
 		own = new(k.noteKey())
 	}
-	pin, err := since.pin(vaultID, own)
+	pin, err := since.Pin(vaultID, own)
 	if err != nil {
 		return audit.Report{}, err
 	}

@@ -99,6 +99,79 @@ func TestExportBroken(t *testing.T) {
 	}
 }
 
+// An export is verified from the record before it on, and proves nothing of its
+// end but up to what is pinned.
+func TestExportVerify(t *testing.T) {
+	text := exported(t)
+	_, all, err := readExport(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(h audit.ExportHeader, records ...audit.Record) []byte {
+		text, end := h.Line(), audit.ExportEnd{End: h.After}
+		for _, r := range records {
+			line, err := r.Line()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, _ := r.Entry()
+			text, end = append(text, line...), audit.ExportEnd{End: audit.Boundary{Seq: e.Seq, RowHash: r.RowHash}, Rows: end.Rows + 1}
+		}
+		return append(text, end.Line()...)
+	}
+	h := audit.ExportHeader{VaultID: "v", After: audit.Boundary{Seq: 1, RowHash: all[0].PrevHash}}
+	elsewhere := h
+	elsewhere.After.RowHash[0] ^= 1
+	pin := func(seq uint64) *audit.Pin { return &audit.Pin{Seq: seq, RowHash: all[seq-2].RowHash} }
+	for name, c := range map[string]struct {
+		text   []byte
+		pin    *audit.Pin
+		broken uint64
+	}{
+		"whole":                       {text, nil, 0},
+		"whole, with its last":        {text, pin(5), 0},
+		"whole, with its first":       {text, pin(2), 0},
+		"the one before it":           {text, &audit.Pin{Seq: 1, RowHash: all[0].PrevHash}, 0},
+		"another before it":           {text, &audit.Pin{Seq: 1}, 2},
+		"another in it":               {text, &audit.Pin{Seq: 3}, 3},
+		"one beyond it":               {text, &audit.Pin{Seq: 6}, 6},
+		"cut and mended":              {write(h, all[:3]...), nil, 0},
+		"cut and mended, with a head": {write(h, all[:3]...), pin(5), 5},
+		"cut off":                     {bytes.Join(bytes.SplitAfter(text, []byte("\n"))[:4], nil), nil, 5},
+		"linked elsewhere":            {write(elsewhere, all...), nil, 2},
+		"one taken out":               {write(h, all[0], all[2], all[3]), nil, 3},
+		"the first taken out":         {write(h, all[1:]...), nil, 2},
+	} {
+		x, err := audit.NewExportReader(bytes.NewReader(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := x.Verify(c.pin)
+		broken := uint64(0)
+		if report.Broken != nil {
+			broken = report.Broken.Seq
+		}
+		if err != nil || broken != c.broken || !report.Open && broken == 0 || report.Keyed {
+			t.Errorf("%s: %+v, %v, %v", name, report, report.Broken, err)
+		}
+	}
+	later := audit.ExportHeader{VaultID: "v", After: audit.Boundary{Seq: 4, RowHash: all[2].RowHash}}
+	x, err := audit.NewExportReader(bytes.NewReader(write(later, all[3])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Verify(pin(2)); !errors.Is(err, audit.ErrLost) {
+		t.Errorf("a head from before it: %v", err)
+	}
+	x, err = audit.NewExportReader(bytes.NewReader(append(write(h)[:len(h.Line())], (&audit.ExportError{Why: "sealed"}).Line()...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Verify(nil); err == nil || !strings.Contains(err.Error(), "not whole: sealed") {
+		t.Errorf("ends in an error: %v", err)
+	}
+}
+
 // What is not text in an entry is replaced in the part for people, and is whole
 // in the other.
 func TestExportKeepsBytes(t *testing.T) {

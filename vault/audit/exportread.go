@@ -61,6 +61,24 @@ func (x *ExportReader) Records() iter.Seq2[Record, error] {
 	}
 }
 
+// Verify reads the records and checks that they are linked, the first of them to
+// the one before it that the header names, and that they reach the pinned one,
+// unless that is nil; an ErrLost if that is too old. What makes no sense, and a
+// missing last line, are breaks.
+// Nothing in an export says whether it goes to the end of the chain.
+func (x *ExportReader) Verify(pin *Pin) (Report, error) {
+	v := NewVerifier(nil)
+	v.after = &x.Header.After
+	if pin != nil {
+		v.Pin(*pin)
+	}
+	if err := v.Read(x.Records()); err != nil {
+		return v.report, err
+	}
+	report := v.FinishOpen()
+	return report, pin.Tied(report)
+}
+
 // next reads a line, which is a record or the last; at is what is read so far.
 func (x *ExportReader) next(at ExportEnd) (r Record, last bool, err error) {
 	text, err := x.line()

@@ -16,6 +16,9 @@ type Report struct {
 	First, Last uint64
 	// Keyed tells whether MACs were checked, not only hashes.
 	Keyed bool
+	// Open tells that there was no head to say whether records are missing at
+	// the end.
+	Open bool
 	// Broken is the first thing found wrong, nil if the chain is intact.
 	Broken *Break
 }
@@ -75,6 +78,7 @@ type Verifier struct {
 	last     [32]byte  // row hash of the last good record
 	before   [32]byte  // row hash before the first record
 	boundary *Boundary // the furthest that records speak of
+	after    *Boundary // the record before the first, where that is known
 	pin      *Pin      // a record that must be there
 }
 
@@ -98,7 +102,11 @@ func (v *Verifier) Add(r Record) bool {
 		return v.broken(v.place(r), err.Error())
 	}
 	if v.report.Rows == 0 {
-		v.report.First, v.last, v.before = e.Seq, r.PrevHash, r.PrevHash
+		before := Boundary{e.Seq - 1, r.PrevHash}
+		if v.after != nil {
+			before = *v.after
+		}
+		v.report.First, v.last, v.before = before.Seq+1, before.RowHash, before.RowHash
 	}
 	if why := v.fault(r, e); why != "" {
 		return v.broken(v.Next(), why)
@@ -206,6 +214,7 @@ func (v *Verifier) Finish(head *Head) Report {
 // Whether records are missing at its end, only a [Pin] tells, and only up to
 // there.
 func (v *Verifier) FinishOpen() Report {
+	v.report.Open = true
 	return v.finish(v.checkStart, v.checkPin)
 }
 
@@ -223,7 +232,7 @@ func (v *Verifier) finish(checks ...func()) Report {
 // boundary beyond it is enough: pruning records how far it means to go, and then
 // goes there in steps.
 func (v *Verifier) checkStart() {
-	if v.report.First <= 1 {
+	if v.report.First <= 1 || v.after != nil {
 		return
 	}
 	gone := Boundary{v.report.First - 1, v.before}
