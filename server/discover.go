@@ -66,6 +66,9 @@ func wireDiscover(r vault.DiscoverResult) disclosure {
 		TokenExpiresAt: api.NewTime(r.Expires), TokenTTLSeconds: int64(r.TTL.Seconds()),
 		UnmatchedKeys: listed(r.Unmatched), Namespace: r.Namespace, Scope: listed(r.Scope),
 	}
+	if r.Masking != vault.MaskAlways {
+		out.Masking = string(r.Masking)
+	}
 	if r.Signed != nil {
 		out.SignedProjectToken = api.NewValue([]byte(*r.Signed))
 	}

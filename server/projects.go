@@ -67,6 +67,9 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 		// Whatever does not fit a duration is far beyond the bounds anyway.
 		change.TokenTTL = new(time.Duration(max(-1, min(*n, math.MaxInt32))) * time.Second)
 	}
+	if c.In.Masking != nil {
+		change.Masking = new(vault.Masking(*c.In.Masking))
+	}
 	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
 	return wireSettings(row), err
 }
@@ -80,7 +83,7 @@ func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, er
 }
 
 func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
-	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds())}
+	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking)}
 }
 
 func wireProject(p vault.Project) api.Project {

@@ -158,9 +158,11 @@ func TestConfig(t *testing.T) {
 func TestProjectSettings(t *testing.T) {
 	s := servertest.New(t)
 	const path = "/admin/projects/app/settings"
-	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90}`)
+	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600,"masking":"always"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"always"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "optional"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional"}`)
+	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "never"}), http.StatusBadRequest, api.InvalidRequest)
 	for _, bad := range []any{-1, 59, 31536001, int64(1) << 62, -int64(1) << 62} {
 		wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": bad}), http.StatusBadRequest, api.InvalidRequest)
 	}

@@ -74,6 +74,8 @@ type DiscoverResult struct {
 	Namespace string
 	// Scope is the sorted paths.
 	Scope []string
+	// Masking is the project's.
+	Masking Masking
 	// Signed is the JWT, if it was asked for.
 	Signed *string
 }
@@ -252,10 +254,11 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 		Namespace: p.Namespace, Project: p.Name, Agent: a.ID, AgentID: a.AgentID, JTI: uuid.NewString(),
 		Hash: o.keys.hash(hashProject, res.Token.Reveal()), Issued: o.now.UnixNano(),
 	}
-	var err error
-	if res.TTL, err = o.tokenTTL(p); err != nil {
+	settings, err := o.settingsOf(p)
+	if err != nil {
 		return DiscoverResult{}, err
 	}
+	res.TTL, res.Masking = settings.TokenTTL, settings.Masking
 	for _, w := range wishes {
 		if _, again := res.Mapped[w.name]; again {
 			continue

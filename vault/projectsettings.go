@@ -24,10 +24,21 @@ type projectSettingsRow struct {
 	Namespace string `cbor:"1,keyasint"`
 	Project   string `cbor:"2,keyasint"`
 	TokenTTL  int64  `cbor:"3,keyasint,omitempty"` // seconds; 0: as usual
+
+	MaskOptional bool `cbor:"4,keyasint,omitempty"`
 }
 
 // Key returns namespace and project.
 func (r projectSettingsRow) Key() store.Key { return store.Join(r.Namespace, r.Project) }
+
+// A Masking says whether who starts a command may have what it prints unmasked.
+type Masking string
+
+// The kinds of Masking.
+const (
+	MaskAlways   Masking = "always"
+	MaskOptional Masking = "optional"
+)
 
 // ProjectSettings are what is different for a project.
 type ProjectSettings struct {
@@ -35,15 +46,22 @@ type ProjectSettings struct {
 	// TokenTTL is how long its tokens live, in whole seconds: a minute to 365
 	// days; 14 days if nothing else was said.
 	TokenTTL time.Duration
+	// Masking is MaskAlways if nothing else was said.
+	Masking Masking
 }
 
 // A ProjectChange says which settings to change; nil fields stay as they are.
 type ProjectChange struct {
 	// TokenTTL is for tokens that are issued from now on. 0 means as usual.
 	TokenTTL *time.Duration
+	// Masking counts for a daemon when it gets its next token.
+	Masking *Masking
 }
 
 func (c ProjectChange) validate() error {
+	if c.Masking != nil && *c.Masking != MaskAlways && *c.Masking != MaskOptional {
+		return invalid("masking", "must be always or optional")
+	}
 	if c.TokenTTL == nil || *c.TokenTTL == 0 {
 		return nil
 	}
@@ -72,7 +90,14 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 }
 
 func (r projectSettingsRow) settings() ProjectSettings {
-	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl()}
+	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking()}
+}
+
+func (r projectSettingsRow) masking() Masking {
+	if r.MaskOptional {
+		return MaskOptional
+	}
+	return MaskAlways
 }
 
 func (r projectSettingsRow) ttl() time.Duration {
@@ -103,6 +128,10 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 			row.TokenTTL = int64(*c.TokenTTL / time.Second)
 			o.record.about("token_ttl", row.ttl().String())
 		}
+		if c.Masking != nil {
+			row.MaskOptional = *c.Masking == MaskOptional
+			o.record.about("masking", string(*c.Masking))
+		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()
 		if err := o.ensureNamespace(row.Namespace); err != nil {
@@ -132,13 +161,13 @@ func (o *op) settings(namespace, name string) (projectSettingsRow, error) {
 	return row, err
 }
 
-// tokenTTL returns how long a token of a project lives that opens something.
-func (o *op) tokenTTL(p projectRow) (time.Duration, error) {
+// settingsOf returns the settings of a project.
+func (o *op) settingsOf(p projectRow) (ProjectSettings, error) {
 	row, err := projectSettings.Get(o.Tx, p.Key())
 	if err != nil && !isNotFound(err) {
-		return 0, err
+		return ProjectSettings{}, err
 	}
-	return row.ttl(), nil
+	return row.settings(), nil
 }
 
 // DeleteProject deletes a project with its tokens, grants, settings, and all

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,19 +41,21 @@ func projectList() *cli.Command {
 
 func projectSettings() *cli.Command {
 	var f adminFlags
-	var namespace, ttl string
+	var namespace, ttl, masking string
 	return f.verb(&cli.Command{
 		Name: "settings", ArgsUsage: "PROJECT",
 		Usage: "show what is different for a project, or change it",
 		Description: `Examples:
    cortex project settings my-app
-   cortex project settings my-app --token-ttl 1d`,
+   cortex project settings my-app --token-ttl 1d
+   cortex project settings my-app --masking optional`,
 		Flags: []cli.Flag{
 			projectNamespace(&namespace),
 			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &ttl},
+			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &masking},
 		},
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := changeSettings(ctx, cmd, c, namespace, ttl)
+		out, err := changeSettings(ctx, cmd, c, namespace, ttl, masking)
 		switch {
 		case err != nil:
 			return err
@@ -60,23 +63,30 @@ func projectSettings() *cli.Command {
 			return writeJSON(cmd.Root().Writer, out)
 		}
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
-			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second))
+			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways))
 	})
 }
 
 // changeSettings returns the settings of a project, changed if there is anything
 // to change.
-func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, namespace, ttl string) (out api.ProjectSettings, err error) {
+func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, namespace, ttl, masking string) (out api.ProjectSettings, err error) {
 	name := cmd.Args().First()
-	if ttl == "" {
+	if ttl == "" && masking == "" {
 		out, err = c.ProjectSettings(ctx, namespace, name)
 		return out, about("project", name, whichNamespace(err, namespace))
 	}
-	d, err := readDuration(ttl)
-	if err != nil || d%time.Second != 0 {
-		return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", ttl))
+	var change api.UpdateProject
+	if ttl != "" {
+		d, err := readDuration(ttl)
+		if err != nil || d%time.Second != 0 {
+			return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", ttl))
+		}
+		change.TokenTTLSeconds = new(int64(d / time.Second))
 	}
-	out, err = c.UpdateProject(ctx, namespace, name, api.UpdateProject{TokenTTLSeconds: new(int64(d / time.Second))})
+	if masking != "" {
+		change.Masking = &masking
+	}
+	out, err = c.UpdateProject(ctx, namespace, name, change)
 	return out, about("project", name, whichNamespace(err, namespace))
 }
 

@@ -32,4 +32,6 @@ type DiscoverResponse struct {
 	Namespace          string            `json:"namespace"`
 	Scope              []string          `json:"scope"`
 	SignedProjectToken Value             `json:"signed_project_token,omitzero"`
+	// Masking is absent where what commands print must be masked.
+	Masking string `json:"masking,omitempty"`
 }

@@ -39,11 +39,19 @@ type ProjectSecrets struct {
 	Withheld []string         `json:"withheld,omitempty"`
 }
 
+// Whether who starts a command may have what it prints unmasked.
+const (
+	MaskAlways   = "always"
+	MaskOptional = "optional"
+)
+
 // ProjectSettings answers GET and PUT /admin/projects/{project_name}/settings.
 type ProjectSettings struct {
 	ProjectName     string `json:"project_name"`
 	Namespace       string `json:"namespace"`
 	TokenTTLSeconds int64  `json:"token_ttl_seconds"`
+	// Masking is absent on older servers.
+	Masking string `json:"masking,omitempty"`
 }
 
 // UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
@@ -51,4 +59,6 @@ type ProjectSettings struct {
 type UpdateProject struct {
 	// TokenTTLSeconds is from 60 to 31536000, or 0 for the usual 14 days.
 	TokenTTLSeconds *int64 `json:"token_ttl_seconds,omitempty"`
+	// Masking is MaskAlways or MaskOptional.
+	Masking *string `json:"masking,omitempty"`
 }
