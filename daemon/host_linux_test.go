@@ -168,6 +168,10 @@ type result struct {
 	status         int
 }
 
+// marker is what stands for the value of OPENAI_API_KEY where a command prints
+// it: that it is there shows that the command had the very value.
+const marker = "‹cortex:OPENAI_API_KEY›"
+
 func (h *host) run(command ...string) result {
 	h.t.Helper()
 	return h.finish(h.launcher(append([]string{"--"}, command...)...))

@@ -27,6 +27,8 @@ type token struct {
 	asked     time.Time     // when it was asked about them
 	pause     time.Duration // how long until it is asked again
 	waiting   string        // the grant id, if some of them wait for approval
+
+	unmaskable bool // the project's commands may print what they want
 }
 
 // early is how long before its end a token counts as over.
@@ -76,6 +78,8 @@ type project struct {
 	mu      sync.Mutex // guards what follows
 	token   *token     // nil without
 	pending error      // what waited for approval last; nil without
+
+	told map[string]bool // the variables that it was said of that they are not masked
 }
 
 func (p *project) get() *token {
@@ -178,6 +182,8 @@ type gift struct {
 	values  map[string]opaque.Bytes // wipe them
 	missing []string                // needed names that have no value
 	waiting string                  // the grant id, if some of these wait for approval
+
+	unmaskable bool // the program may print what it wants
 }
 
 // values returns the values of names that the project may have.
@@ -206,7 +212,7 @@ func (d *Daemon) values(ctx context.Context, project string, w wish, by client.C
 	if len(got.Withheld) > 0 {
 		d.log.Warn("the server withholds secrets", "project", project, "names", got.Withheld)
 	}
-	g := gift{values: got.Values, missing: t.missing(w.needed), waiting: t.waiting}
+	g := gift{values: got.Values, missing: t.missing(w.needed), waiting: t.waiting, unmaskable: t.unmaskable}
 	for _, name := range got.Withheld {
 		if slices.Contains(w.needed, name) {
 			g.missing = append(g.missing, name)
@@ -357,6 +363,7 @@ func (d *Daemon) discover(ctx context.Context, project string, names []string) (
 	return &token{
 		value: opaque.New(answer.ProjectToken.Reveal()), names: names, expires: answer.TokenExpiresAt.Time,
 		unmatched: slices.Compact(unmatched), asked: time.Now(), pause: firstPause,
+		unmaskable: answer.Masking == api.MaskOptional,
 	}, nil
 }
 

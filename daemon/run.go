@@ -110,6 +110,13 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
 	}
 	spec.Secrets = secrets(got.values)
+	mask, err := d.masks(c, req, got)
+	if err != nil {
+		return nil, err
+	}
+	if mask {
+		spec.Needles = spec.Secrets
+	}
 	// From here on signals wait for the program: it may have its own mind about
 	// them.
 	return d.starter.Start(ctx, spec)
@@ -225,6 +232,9 @@ func (d *Daemon) refused(err error) ipc.Response {
 	}
 	if e, ok := errors.AsType[*spawn.StartError](err); ok {
 		r.ExitCode = &e.Status
+	}
+	if errors.Is(err, errMustMask) {
+		r.ErrorCode = ipc.MustMask
 	}
 	if errors.Is(err, errWrongServer) {
 		r.ErrorCode = ipc.WrongServer

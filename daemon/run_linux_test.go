@@ -47,7 +47,7 @@ func TestRunFeelsDirect(t *testing.T) {
 	h.start()
 	real, _ := filepath.EvalSymlinks(h.work)
 	h.run("pwd").want(0, real+"\n")
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 	h.run("sh", "-c", `echo "$0, $# arguments: $2"; echo complaint >&2`, "sh", "a", "b \xff\n c", "").want(0, "sh, 3 arguments: b \xff\n c\n", "complaint\n")
 
 	cmd := h.launcher("--", "sh", "-c", "tr a-z A-Z; umask; ulimit -n; printenv GREETING OPENAI_API_KEY NOTIFY_SOCKET")
@@ -57,7 +57,7 @@ func TestRunFeelsDirect(t *testing.T) {
 	shell.Args = append(shell.Args, cmd.Args[1:]...)
 	shell.Env, shell.Dir, shell.Stdin = cmd.Env, cmd.Dir, cmd.Stdin
 	r := h.finish(shell)
-	if !strings.HasPrefix(r.stdout, "SOME TEXT\n0027\n") || !strings.HasSuffix(r.stdout, "hello \xfe there\nsk-canary\n") {
+	if !strings.HasPrefix(r.stdout, "SOME TEXT\n0027\n") || !strings.HasSuffix(r.stdout, "hello \xfe there\n"+marker+"\n") {
 		t.Errorf("%+v", r)
 	}
 
@@ -73,7 +73,7 @@ func TestRunNames(t *testing.T) {
 	h := newHost(t)
 	h.start()
 	show := []string{"sh", "-c", "echo $OPENAI_API_KEY $OTHER_KEY"}
-	h.run(show...).want(0, "sk-canary\n")
+	h.run(show...).want(0, marker+"\n")
 	// Values in the file, and the file itself, stay here.
 	if text := h.vault.asked[0].Context.FileContent; text != "OPENAI_API_KEY=\n" {
 		t.Errorf("sent %q", text)
@@ -81,17 +81,17 @@ func TestRunNames(t *testing.T) {
 	h.vault.wantCalls(1, 1, 1)
 
 	h.write("other.env", "OTHER_KEY=")
-	h.finish(h.launcher(append([]string{"--env-file", "other.env", "--"}, show...)...)).want(0, "other-canary\n")
+	h.finish(h.launcher(append([]string{"--env-file", "other.env", "--"}, show...)...)).want(0, "‹cortex:OTHER_KEY›\n")
 	h.vault.wantCalls(1, 2, 2)
 	// Each still gets its own names only, and they do not take the token from
 	// each other.
-	h.run(show...).want(0, "sk-canary\n")
-	h.finish(h.launcher(append([]string{"--env-file", "other.env", "--"}, show...)...)).want(0, "other-canary\n")
+	h.run(show...).want(0, marker+"\n")
+	h.finish(h.launcher(append([]string{"--env-file", "other.env", "--"}, show...)...)).want(0, "‹cortex:OTHER_KEY›\n")
 	h.vault.wantCalls(1, 2, 4)
 
 	h.finish(h.launcher("--env-file", "nothing.env", "--", "true")).want(1, "", "nothing.env")
 	os.Rename(filepath.Join(h.work, ".env"), filepath.Join(h.work, ".env.example"))
-	h.run(show...).want(0, "sk-canary\n")
+	h.run(show...).want(0, marker+"\n")
 	os.Remove(filepath.Join(h.work, ".env.example"))
 	h.run(show...).want(0, "\n", "neither .env nor .env.example")
 	h.vault.wantCalls(1, 2, 6)
@@ -105,7 +105,7 @@ func TestRunMissing(t *testing.T) {
 	cmd := h.launcher("--", "printenv", "OPENAI_API_KEY")
 	cmd.Env = append(cmd.Env, "IN_ENVIRONMENT=x")
 	r := h.finish(cmd)
-	r.want(0, "sk-canary\n", "cortex: warning: the vault has no secret for NOR_THIS, NOWHERE: the command runs without\n")
+	r.want(0, marker+"\n", "cortex: warning: the vault has no secret for NOR_THIS, NOWHERE: the command runs without\n")
 	if strings.Contains(r.stderr, "GIVEN") || strings.Contains(r.stderr, "IN_ENVIRONMENT") {
 		t.Errorf("stderr %s", r.stderr)
 	}
@@ -134,13 +134,13 @@ func TestRunPending(t *testing.T) {
 	h.run("true").want(1, "", "project app is waiting for approval", "\ngrant_id: grant-1\n")
 	h.vault.do(func() { delete(h.vault.refuse, "POST /agent/discover") })
 	h.vault.do(func() { h.vault.pending = nil })
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 
 	// A name that still waits does not stop runs that do not want it.
 	h.vault.do(func() { h.vault.pending = []string{"OTHER_KEY"} })
 	h.write("other.env", "OTHER_KEY=")
 	h.finish(h.launcher("--env-file", "other.env", "--", "true")).want(1, "", "waiting for approval")
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 
 	h.vault.do(func() {
 		h.vault.refuse["POST /agent/discover"] = *refusal(http.StatusForbidden, api.GrantDenied, "denied by a person")
@@ -164,7 +164,7 @@ func TestRunTooOften(t *testing.T) {
 		h.vault.do(func() { h.vault.withheld = []string{"OTHER_KEY"} })
 		limit(h)
 		for range 2 {
-			h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n", "cortex: warning: the vault has no secret for OTHER_KEY: the command runs without\n")
+			h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n", "cortex: warning: the vault has no secret for OTHER_KEY: the command runs without\n")
 		}
 		h.write(".env", "OPENAI_API_KEY=\n")
 		if r := h.run("printenv", "OPENAI_API_KEY"); r.stderr != "" {
@@ -177,9 +177,9 @@ func TestRunTooOften(t *testing.T) {
 		h := newHost(t)
 		h.vault.lifetime = 50 * time.Second // and less than a minute is no good, if another can be had
 		h.start()
-		h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+		h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 		limit(h)
-		if r := h.run("printenv", "OPENAI_API_KEY"); r.status != 0 || r.stdout != "sk-canary\n" || r.stderr != "" {
+		if r := h.run("printenv", "OPENAI_API_KEY"); r.status != 0 || r.stdout != marker+"\n" || r.stderr != "" {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -219,7 +219,7 @@ func TestRunsTogether(t *testing.T) {
 	h.start()
 	var wg sync.WaitGroup
 	for range 4 {
-		wg.Go(func() { h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n") })
+		wg.Go(func() { h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n") })
 	}
 	<-h.vault.entered
 	close(h.vault.gate)
@@ -230,15 +230,15 @@ func TestRunsTogether(t *testing.T) {
 func TestTokenRenewed(t *testing.T) {
 	h := newHost(t)
 	h.start()
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 	t.Run("replaced elsewhere", func(t *testing.T) {
 		h.vault.do(func() { h.vault.tokens["app"] = map[string][]string{"another": nil} })
-		h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+		h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 		h.vault.wantCalls(1, 2, 3)
 	})
 	t.Run("session ended", func(t *testing.T) {
 		h.vault.do(func() { clear(h.vault.sessions) })
-		h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+		h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 		h.vault.wantCalls(2, 4, 5)
 	})
 	t.Run("refused for good", func(t *testing.T) {
@@ -264,11 +264,11 @@ func TestTokenRenewed(t *testing.T) {
 func TestDaemonRestarts(t *testing.T) {
 	h := newHost(t)
 	stop := h.start()
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 	stop()
 	h.run("true").want(1, "", "the daemon is not running", "hint: start it: cortex daemon")
 	h.start()
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 	h.vault.wantCalls(2, 2, 2)
 	if a := h.vault.attests; a[0].AttestationPub == a[1].AttestationPub || a[0].BinarySHA256 != a[1].BinarySHA256 {
 		t.Error("the attestation key is to be as old as the process, the binary's hash is not to change")

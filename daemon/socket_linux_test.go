@@ -160,7 +160,7 @@ func TestServerAway(t *testing.T) {
 	back := &http.Server{Handler: h.vault.handler()}
 	go back.Serve(l)
 	defer back.Close()
-	h.run("printenv", "OPENAI_API_KEY").want(0, "sk-canary\n")
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
 }
 
 func TestStatus(t *testing.T) {

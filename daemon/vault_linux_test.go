@@ -43,6 +43,7 @@ type vault struct {
 	callers  []http.Header
 	attests  []api.AttestRequest
 	withheld []string             // names that are mapped and not delivered
+	masking  string               // of the project
 	lifetime time.Duration        // of tokens; if 0, as the real one has it
 	refuse   map[string]api.Error // routes that refuse
 	gate     chan struct{}        // if there, discover waits for it
@@ -168,7 +169,7 @@ func (v *vault) discover(r *http.Request, body []byte) (any, *api.Error) {
 	t := string(token.Random().Reveal())
 	v.tokens[project] = map[string][]string{t: names}
 	unmatched := slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := v.secrets[n]; return ok })
-	return api.DiscoverResponse{UnmatchedKeys: unmatched, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(cmp.Or(v.lifetime, 14*24*time.Hour)))}, nil
+	return api.DiscoverResponse{UnmatchedKeys: unmatched, Masking: v.masking, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(cmp.Or(v.lifetime, 14*24*time.Hour)))}, nil
 }
 
 func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {

@@ -20,6 +20,8 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	project, url, envFile, sock string
+
+	noMask bool
 }
 
 func runCommand() *cli.Command {
@@ -38,6 +40,10 @@ The exit status is COMMAND's, 128 and the signal's number if a signal ended it,
 127 if there is no such command, 126 if it cannot be executed. When this process
 ends, however it does, so does everything that COMMAND has started.
 
+Where COMMAND prints the value of a secret into a pipe or a file, NAME stands there
+instead, as in ‹cortex:NAME›, also where it prints it as base64, hex and the like.
+A terminal shows it. --no-mask is for projects whose administrator allows it.
+
 The first run of a project fails until an administrator has approved it.
 
 Examples:
@@ -48,6 +54,7 @@ Examples:
 			&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
 			&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
+			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
 		},
 		// Behind the command's name every flag is the command's, with or
 		// without "--" before it.
@@ -78,8 +85,8 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	r.request.Needed = needed(entries)
-	r.missing = func(m ipc.Response) { tellMissing(cmd, m) }
+	r.request.Needed, r.request.NoMask = needed(entries), &f.noMask
+	r.news = func(m ipc.Response) { tellNews(cmd, m) }
 	defer r.close()
 	return finishRun(cmd, r, ctx)
 }
@@ -115,6 +122,16 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 		return &ExitError{Code: status}
 	}
 	return nil
+}
+
+// tellNews says what the daemon had to say before the command runs.
+func tellNews(cmd *cli.Command, m ipc.Response) {
+	if len(m.Missing) > 0 {
+		tellMissing(cmd, m)
+	}
+	if len(m.Unmasked) > 0 {
+		say(cmd, "cortex: warning: too short or too common to be masked where the command prints it: %s", printableNames(m.Unmasked))
+	}
 }
 
 // tellMissing says which variables the command runs without.

@@ -23,8 +23,9 @@ type runRequest struct {
 	request ipc.Request
 	dir     *os.File
 	streams [3]*os.File
-	// missing hears what the vault has nothing for, before the command runs.
-	missing func(ipc.Response)
+	// news hears what the vault has nothing for, and what is not masked, before
+	// the command runs.
+	news func(ipc.Response)
 }
 
 // newRunRequest describes a run of a command, whose program is its first word.
@@ -40,7 +41,7 @@ func newRunRequest(sock, project, url string, names, command []string) (*runRequ
 	if names == nil {
 		names = []string{} // null would mean that the daemon is to look
 	}
-	r := &runRequest{sock: sock, dir: dir, streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, missing: func(ipc.Response) {}}
+	r := &runRequest{sock: sock, dir: dir, streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, news: func(ipc.Response) {}}
 	r.request = ipc.Request{
 		Cmd: ipc.CmdRun, V: ipc.Version, Project: project, Names: &names,
 		Program: ipc.Text(command[0]), Args: ipc.Texts(command[1:]),

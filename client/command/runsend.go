@@ -54,8 +54,8 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			switch {
 			case !ok:
 				return 0, lost(errors.Join(sendErr, readErr))
-			case len(answer.Missing) > 0:
-				r.missing(answer)
+			case len(answer.Missing) > 0 || len(answer.Unmasked) > 0:
+				r.news(answer)
 			case answer.Stopped != 0:
 				// So that a shell sees a stopped job; SIGCONT is forwarded.
 				unix.Kill(os.Getpid(), unix.SIGSTOP)
@@ -136,7 +136,7 @@ func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
 			return errors.New("its answer makes no sense")
 		}
 		lines <- answer
-		if answer.Stopped == 0 && len(answer.Missing) == 0 {
+		if answer.Stopped == 0 && len(answer.Missing) == 0 && len(answer.Unmasked) == 0 {
 			return nil
 		}
 	}

@@ -70,6 +70,9 @@ type Request struct {
 	Env []Text `json:"env,omitempty"`
 	// Umask is the program's file mode creation mask; nil for the daemon's.
 	Umask *int `json:"umask,omitempty"`
+	// NoMask asks for the program's output as it is. It is nil for a client that
+	// has not heard of masking, which then is not told of what is too short.
+	NoMask *bool `json:"no_mask,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
 }
@@ -86,11 +89,12 @@ type Limit struct {
 const (
 	PendingApproval = "pending_approval" // a person must approve first
 	WrongServer     = "wrong_server"     // the daemon is enrolled elsewhere
+	MustMask        = "must_mask"        // NoMask is not for this project
 	Busy            = "busy"             // too many connections
 )
 
-// A Response answers a request. With Stopped or Missing it is not the last
-// line.
+// A Response answers a request. With Stopped, Missing or Unmasked it is not the
+// last line.
 type Response struct {
 	OK bool `json:"ok"`
 	// ExitCode is the program's status, 128 and the signal's number if one
@@ -103,6 +107,10 @@ type Response struct {
 	// Missing are the needed names that the vault has no value for. If the first
 	// of them wait for approval, GrantID and ServerURL say where.
 	Missing []string `json:"missing,omitempty"`
+
+	// Unmasked are the variables whose values are too short or too common to be
+	// masked, those of which it was not said before.
+	Unmasked []string `json:"unmasked,omitempty"`
 
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`

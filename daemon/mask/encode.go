@@ -25,15 +25,23 @@ func forms(value []byte) (list [][]byte) {
 		}
 		add(bytes.Clone(p))
 		add(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")))
-		for _, encode := range encoders {
-			encode(p, add)
+		inBase64(p, add)
+		inHex(p, add)
+		if bytes.IndexFunc(p, special) >= 0 {
+			inPercent(p, add)
+			inJSON(p, add)
+			inShell(p, add)
 		}
 	}
 	return list
 }
 
-// encoders give what they make of a text to add, which keeps it.
-var encoders = []func(text []byte, add func([]byte)){inBase64, inHex, inPercent, inJSON, inShell}
+// special reports whether anything would escape a character.
+func special(r rune) bool {
+	return r > '~' || !alphanumeric(byte(r)) && strings.IndexByte("-_.", byte(r)) < 0
+}
+
+// The functions below give what they make of a text to add, which keeps it.
 
 // inBase64 encodes the text as it is by itself, and as a part of others: then what
 // encodes a neighbour as well is left out.

@@ -39,17 +39,17 @@ func child() int {
 // receive reads a spec and its descriptors from the daemon.
 func receive() (Spec, error) {
 	head := make([]byte, 4)
-	files, err := receiveFiles(head)
+	fds, err := receiveFDs(childFD, head)
 	if err != nil {
 		return Spec{}, err
 	}
-	n := binary.BigEndian.Uint32(head)
-	if n > maxSpec {
-		return Spec{}, errForm
-	}
-	body := make([]byte, n)
-	if err := readFull(childFD, body); err != nil {
+	body, err := receiveBody(childFD, head)
+	if err != nil {
 		return Spec{}, err
+	}
+	var files []*os.File
+	for _, fd := range fds {
+		files = append(files, os.NewFile(uintptr(fd), "passed"))
 	}
 	spec, streams, err := decodeSpec(body)
 	if err != nil || len(files) == 0 {
@@ -64,10 +64,10 @@ func receive() (Spec, error) {
 	return spec, nil
 }
 
-// receiveFiles fills head and returns the descriptors that come with it.
-func receiveFiles(head []byte) ([]*os.File, error) {
+// receiveFDs fills head and returns the descriptors that come with it.
+func receiveFDs(from int, head []byte) (fds []int, err error) {
 	oob := make([]byte, unix.CmsgSpace(4*4))
-	n, oobn, err := receiveMessage(childFD, head, oob)
+	n, oobn, err := receiveMessage(from, head, oob)
 	if err != nil {
 		return nil, err
 	}
@@ -78,18 +78,27 @@ func receiveFiles(head []byte) ([]*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var files []*os.File
 	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
+		some, err := unix.ParseUnixRights(&m)
 		if err != nil {
 			return nil, err
 		}
-		for _, fd := range fds {
+		for _, fd := range some {
 			syscall.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "passed"))
 		}
+		fds = append(fds, some...)
 	}
-	return files, readFull(childFD, head[n:])
+	return fds, readFull(from, head[n:])
+}
+
+// receiveBody returns what follows the length in head.
+func receiveBody(from int, head []byte) ([]byte, error) {
+	n := binary.BigEndian.Uint32(head)
+	if n > maxSpec {
+		return nil, errForm
+	}
+	body := make([]byte, n)
+	return body, readFull(from, body)
 }
 
 func receiveMessage(fd int, b, oob []byte) (n, oobn int, err error) {

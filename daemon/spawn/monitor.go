@@ -17,6 +17,7 @@ const (
 	reportKilled  = 'K' // the signal that ended the program; the last report
 	reportStopped = 'S' // the signal that stopped the program
 	reportFailed  = 'F' // the errno why there is no child; the last report
+	reportLost    = 'L' // the errno why some of the output is lost; before the last
 )
 
 // again is how often the killing is repeated while nothing is heard of those
@@ -30,6 +31,7 @@ func monitor() int {
 	runtime.LockOSThread()
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(specFD)
+	syscall.CloseOnExec(outputFD)
 	protectMonitor()
 
 	// Caught and not ignored: ignoring would be inherited.
@@ -38,18 +40,31 @@ func monitor() int {
 
 	w := &watch{control: os.NewFile(controlFD, "control")}
 	if err := w.start(); err != nil {
-		errno, _ := errors.AsType[syscall.Errno](err)
-		w.report(reportFailed, byte(errno))
-		return 1
+		return w.fail(err)
 	}
 	unix.Close(specFD)
-	w.loop(signals, w.commands())
+	output, err := newPumps()
+	if err != nil {
+		return w.fail(err) // and the child goes with it
+	}
+	commands := w.commands()
+	w.loop(signals, commands)
+	abandoned := w.abandoned || w.exit.Signaled() && deadly(w.exit.Signal())
+	if errno := output.finish(commands, abandoned); errno != 0 {
+		w.report(reportLost, byte(errno))
+	}
 	if w.exit.Signaled() {
 		w.report(reportKilled, byte(w.exit.Signal()))
 	} else {
 		w.report(reportExited, byte(w.exit.ExitStatus()))
 	}
 	return 0
+}
+
+func (w *watch) fail(err error) int {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	w.report(reportFailed, byte(errno))
+	return 1
 }
 
 // lean is the environment of monitors and children: each thread fewer is one
@@ -63,6 +78,8 @@ type watch struct {
 	program int // 0 once reaped
 	exit    unix.WaitStatus
 	ending  bool // everything is to be killed
+
+	abandoned bool // nobody waits for what the program printed
 }
 
 func (w *watch) start() error {
@@ -102,7 +119,7 @@ func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
 		case s, ok := <-commands:
 			if !ok {
 				commands = nil
-				w.ending = true
+				w.ending, w.abandoned = true, true
 				break
 			}
 			w.deliver(s)
@@ -143,6 +160,7 @@ func (w *watch) reap() bool {
 // process group, what a person sends to one process to the program alone.
 func (w *watch) deliver(s syscall.Signal) {
 	if w.program == 0 {
+		w.abandoned = w.abandoned || deadly(s)
 		return
 	}
 	switch s {

@@ -16,6 +16,10 @@
 // because the daemon died or wants it so, the monitor kills whatever is still
 // there, also what called setsid or forked twice, and reports only then.
 //
+// Where the program's output is to be masked it goes through the monitor, which
+// gets the secrets for that from the daemon. It reports the end only when
+// everything is passed on.
+//
 // A [Starter] keeps one monitor and its child ready, so that their start is
 // not on a run's way.
 package spawn
@@ -36,6 +40,7 @@ const roleChild = "child"
 const (
 	controlFD = 3 // the monitor's
 	specFD    = 4 // the monitor's, for its child
+	outputFD  = 5 // the monitor's: what to mask
 	childFD   = 3 // the child's end of the same
 )
 

@@ -20,6 +20,8 @@ type Spec struct {
 	Env     []string // NAME=VALUE
 	// Secrets go into the environment, in place of variables of these names.
 	Secrets []Secret
+	// Needles are kept out of what the program prints into pipes and files.
+	Needles []Secret
 	// Umask is the file mode creation mask; -1 for the daemon's.
 	Umask int
 	// Limits are resource limits. None goes beyond the daemon's own.
@@ -104,22 +106,14 @@ func (s Spec) encode() ([]byte, error) {
 		b = binary.BigEndian.AppendUint64(b, l.Soft)
 		b = binary.BigEndian.AppendUint64(b, l.Hard)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(len(s.Secrets)))
-	for _, v := range s.Secrets {
-		b = appendText(b, v.Name)
-		b = appendText(b, v.Value.Reveal())
-	}
-	return b, nil
+	return appendSecrets(b, s.Secrets), nil
 }
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + 4 + 4 + 4 + 20*len(s.Limits) + 4
+	n := 1 + 1 + 4 + 4 + len(s.Program) + 4 + 4 + 4 + 20*len(s.Limits) + secretsSize(s.Secrets)
 	for _, t := range slices.Concat(s.Args, s.Env) {
 		n += 4 + len(t)
-	}
-	for _, v := range s.Secrets {
-		n += 4 + len(v.Name) + 4 + v.Value.Len()
 	}
 	return n
 }
@@ -167,9 +161,7 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	for range d.count(20) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
-	for range d.count(8) {
-		s.Secrets = append(s.Secrets, Secret{string(d.text()), opaque.New(d.text())})
-	}
+	s.Secrets = d.secrets()
 	d.check(len(d.rest) == 0 && streams < 8)
 	if d.bad || s.Validate() != nil {
 		return Spec{}, 0, errForm

@@ -55,7 +55,7 @@ func (s *Starter) Close() {
 	s.spare = nil
 	s.mu.Unlock()
 	if spare != nil {
-		spare.spec.Close()
+		spare.unused()
 		spare.Kill()
 		<-spare.Done()
 	}
@@ -92,7 +92,7 @@ func (s *Starter) take() (*Run, error) {
 	if r != nil {
 		select {
 		case <-r.done:
-			r.spec.Close()
+			r.unused()
 		default:
 			return r, nil
 		}
@@ -137,6 +137,7 @@ type Run struct {
 	monitor *exec.Cmd
 	control *net.UnixConn
 	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
+	output  *net.UnixConn // so, too
 	stopped chan syscall.Signal
 	done    chan struct{}
 	strays  *strays
@@ -168,21 +169,35 @@ func newMonitor(strays *strays) (*Run, error) {
 		return nil, err
 	}
 	defer specEnd.Close()
+	output, outputEnd, err := pair()
+	if err != nil {
+		control.Close()
+		spec.Close()
+		return nil, err
+	}
+	defer outputEnd.Close()
 	cmd := &exec.Cmd{
 		Path: executable(), Args: []string{Name}, Env: lean, Dir: "/",
-		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd}, SysProcAttr: monitorAttr(),
+		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd, outputEnd}, SysProcAttr: monitorAttr(),
 	}
 	if err := strays.start(cmd); err != nil {
 		control.Close()
 		spec.Close()
+		output.Close()
 		return nil, fmt.Errorf("starting a monitor: %w", err)
 	}
 	r := &Run{
-		monitor: cmd, control: control, spec: spec,
+		monitor: cmd, control: control, spec: spec, output: output,
 		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), strays: strays,
 	}
 	go r.follow()
 	return r, nil
+}
+
+// unused closes what a program would be started with.
+func (r *Run) unused() {
+	r.spec.Close()
+	r.output.Close()
 }
 
 // pair returns a connection and a file that is its other end.
@@ -212,11 +227,19 @@ const startTimeout = 30 * time.Second
 
 // start hands the child its spec and waits until it has become the program.
 func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
-	defer r.spec.Close()
+	defer r.unused()
+	d, err := divert(spec)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.send(r.output, spec.Needles); err != nil {
+		return r.notStarted(ctx, err)
+	}
 	r.spec.SetDeadline(time.Now().Add(startTimeout))
 	defer context.AfterFunc(ctx, func() { r.spec.SetDeadline(time.Unix(1, 0)) })()
 	fds := []int{int(spec.Dir.Fd())}
-	for _, f := range spec.Streams {
+	for _, f := range d.streams {
 		if f != nil {
 			fds = append(fds, int(f.Fd()))
 		}
@@ -268,6 +291,7 @@ func (r *Run) follow() {
 // ended returns the last report.
 func (r *Run) ended() (Exit, error) {
 	report := make([]byte, 2)
+	var lost error
 	for {
 		if _, err := io.ReadFull(r.control, report); err != nil {
 			return Exit{}, ErrLost
@@ -279,9 +303,11 @@ func (r *Run) ended() (Exit, error) {
 			default: // nobody has heard of the last one yet
 			}
 		case reportExited:
-			return Exit{Code: int(n)}, nil
+			return Exit{Code: int(n)}, lost
 		case reportKilled:
-			return Exit{Signal: syscall.Signal(n)}, nil
+			return Exit{Signal: syscall.Signal(n)}, lost
+		case reportLost:
+			lost = fmt.Errorf("passing on what the program printed: %w", syscall.Errno(n))
 		case reportFailed:
 			return Exit{}, fmt.Errorf("the monitor cannot start a process: %w", syscall.Errno(n))
 		}
@@ -331,6 +357,7 @@ func (r *Run) Kill() {
 // Done is closed when the program has ended and nothing of it is left.
 func (r *Run) Done() <-chan struct{} { return r.done }
 
-// Exit returns how the program ended, or [ErrLost]. It may be called once Done
+// Exit returns how the program ended, and an error if what it printed could not
+// all be written; or [ErrLost]. It may be called once Done
 // is closed.
 func (r *Run) Exit() (Exit, error) { return r.exit, r.err }

@@ -154,6 +154,9 @@ func closeStrays() {
 	}
 }
 
+// widen lets a pipe hold more, so that its ends need not take turns so often.
+func widen(pipe *os.File) { unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, 512<<10) }
+
 func dup(from, to int) error { return unix.Dup3(from, to, 0) }
 
 // limit sets a resource limit, as far as the daemon's own allows.

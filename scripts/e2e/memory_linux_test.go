@@ -28,7 +28,7 @@ func TestKeysStayInLockedMemory(t *testing.T) {
 	s.admin("POST", "/admin/secrets", `{"key_path":"openai_api_key","secret_type":"KEY_VALUE","value":"sk-e2e-canary"}`)
 	s.enrol("bot")
 	daemon, _ := s.start("cortex-daemon", "X_CORTEX_SOCK")
-	s.useSecret("sk-e2e-canary")
+	s.useSecret()
 
 	scan(t, server.Process.Pid, "KEK", s.kek())
 	scan(t, daemon.Process.Pid, "agent key", s.seed("bot"))

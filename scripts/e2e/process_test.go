@@ -200,7 +200,7 @@ func (s *stage) enrol(agent string) {
 }
 
 // useSecret runs a command with the secret OPENAI_API_KEY, after the approval.
-func (s *stage) useSecret(value string) {
+func (s *stage) useSecret() {
 	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, ".env"), []byte("OPENAI_API_KEY=\n"), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -213,7 +213,7 @@ func (s *stage) useSecret(value string) {
 	}
 	s.admin("POST", "/admin/pending-grants/"+grant+"/approve", "{}")
 	stdout, stderr, err := s.run("cortex", run...)
-	if err != nil || stdout != value+"\n" {
+	if err != nil || stdout != "‹cortex:OPENAI_API_KEY›\n" {
 		s.t.Fatalf("%q, %v\n%s", stdout, err, stderr)
 	}
 }

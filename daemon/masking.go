@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/mask"
+)
+
+// errMustMask is in the chain of the error about a run that is not to be masked,
+// of a project whose runs are.
+var errMustMask = errors.New("what its commands print is always masked")
+
+// masks reports whether what the program prints is to be masked, and says of
+// which values that cannot be.
+func (d *Daemon) masks(c *connection, req ipc.Request, got gift) (bool, error) {
+	if req.NoMask == nil {
+		return true, nil
+	}
+	if *req.NoMask {
+		if !got.unmaskable {
+			return false, client.WithHint(fmt.Errorf("project %s: %w", req.Project, errMustMask),
+				"run it without --no-mask, or have an administrator allow it: cortex project settings "+req.Project+" --masking optional")
+		}
+		d.log.Info("a program's output is not masked", "project", req.Project, "client", c.peer.PID)
+		return false, nil
+	}
+	p, err := d.projects.of(req.Project)
+	if err != nil {
+		return false, err
+	}
+	if names := p.tell(short(got)); len(names) > 0 {
+		c.answer(ipc.Response{OK: true, Unmasked: names})
+	}
+	return true, nil
+}
+
+// short returns the names of values that cannot be masked, sorted.
+func short(got gift) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(got.values)) {
+		if mask.Short(got.values[name]) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// tell returns those of the names that it has not returned before.
+func (p *project) tell(names []string) (news []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told == nil {
+		p.told = map[string]bool{}
+	}
+	for _, name := range names {
+		if !p.told[name] {
+			news = append(news, name)
+		}
+		p.told[name] = true
+	}
+	return news
+}

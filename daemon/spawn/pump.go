@@ -1,0 +1,215 @@
+package spawn
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/mask"
+)
+
+// Pumps are what passes the output of a monitor's program on.
+type pumps struct {
+	end    *os.File      // readable when nothing writes any more
+	over   *os.File      // its other end
+	done   chan struct{} // closed when everything is passed on
+	mu     sync.Mutex    // guards failed
+	failed syscall.Errno // why something could not be written
+}
+
+// newPumps waits for the daemon to say what there is to mask.
+func newPumps() (*pumps, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p := &pumps{end: r, over: w, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.run()
+	}()
+	return p, nil
+}
+
+func (p *pumps) run() {
+	secrets, files, err := receiveOutput()
+	if err != nil || len(files) == 0 {
+		return // nothing to mask, or the daemon went away
+	}
+	set := sync.OnceValues(func() (*mask.Set, error) { return newSet(secrets) })
+	var wg sync.WaitGroup
+	for i := 0; i+1 < len(files); i += 2 {
+		wg.Go(func() {
+			s := stream{from: files[i], to: files[i+1], over: int(p.end.Fd())}
+			p.fail(s.pump(set))
+		})
+	}
+	wg.Wait()
+	for _, v := range secrets {
+		v.Value.Wipe()
+	}
+}
+
+// receiveOutput reads what [diversion.send] wrote.
+func receiveOutput() (secrets []Secret, files []int, err error) {
+	defer unix.Close(outputFD)
+	head := make([]byte, 4)
+	if files, err = receiveFDs(outputFD, head); err != nil {
+		return nil, nil, err
+	}
+	body, err := receiveBody(outputFD, head)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := decoder{rest: body}
+	secrets = d.secrets()
+	if d.bad || len(d.rest) > 0 {
+		return nil, nil, errForm
+	}
+	return secrets, files, nil
+}
+
+func newSet(secrets []Secret) (*mask.Set, error) {
+	var values []mask.Value
+	for _, v := range secrets {
+		values = append(values, mask.Value(v))
+	}
+	return mask.NewSet(values)
+}
+
+func (p *pumps) fail(err error) {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	// That nobody reads any more is the program's affair, and it hears of it.
+	if !ok || errno == unix.EPIPE {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = errno
+}
+
+// patience is how long a monitor that is to end waits for whoever reads.
+const patience = time.Second
+
+// finish returns when everything the program printed is passed on, or when nobody
+// waits for it any more: the daemon has gone, or sends a signal that would have
+// ended the program. It returns why something could not be written, or 0.
+func (p *pumps) finish(commands <-chan syscall.Signal, abandoned bool) syscall.Errno {
+	p.over.Close()
+	var late <-chan time.Time
+	if abandoned {
+		late = time.After(patience)
+	}
+	for {
+		select {
+		case <-p.done:
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.failed
+		case s, ok := <-commands:
+			if !ok {
+				commands, late = nil, time.After(patience)
+			} else if deadly(s) {
+				return 0
+			}
+		case <-late:
+			return 0
+		}
+	}
+}
+
+func deadly(s syscall.Signal) bool {
+	return s == unix.SIGINT || s == unix.SIGQUIT || s == unix.SIGTERM || s == unix.SIGHUP
+}
+
+// A stream is a pipe from the program and where it leads to.
+type stream struct {
+	from, to, over int
+}
+
+const pumpSize = 128 << 10
+
+// pump passes masked on what comes, until nothing can come any more. When nobody
+// reads it, the program is to hear of it at its next write, as it would without
+// a pump. The set is not made before there is anything to look at.
+func (s stream) pump(needles func() (*mask.Set, error)) error {
+	defer unix.Close(s.to)
+	defer unix.Close(s.from)
+	var w *mask.Writer
+	buf := make([]byte, pumpSize)
+	for {
+		n, err := s.next(buf)
+		switch {
+		case w == nil && n == 0:
+			return err
+		case n == 0:
+			return errors.Join(err, w.Flush())
+		case w == nil:
+			set, err := needles()
+			if err != nil {
+				return unix.ENOMEM // the program's writes fail, and nothing comes out unmasked
+			}
+			w = set.Writer(s)
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// next reads what comes next, which is nothing at the end.
+func (s stream) next(buf []byte) (int, error) {
+	if more, err := s.wait(); err != nil || !more {
+		return 0, err
+	}
+	return s.read(buf)
+}
+
+// wait returns whether there is something to read, which may be the end.
+func (s stream) wait() (more bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(s.from), Events: unix.POLLIN}, {Fd: int32(s.over), Events: unix.POLLIN}, {Fd: int32(s.to)}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false, err
+		case fds[0].Revents != 0:
+			return true, nil
+		case fds[1].Revents != 0:
+			return false, nil
+		case fds[2].Revents != 0:
+			return false, unix.EPIPE
+		}
+	}
+}
+
+func (s stream) read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(s.from, b)
+		if !errors.Is(err, unix.EINTR) {
+			return max(0, n), err
+		}
+	}
+}
+
+// Write writes to the caller's file, which may be one that does not wait.
+func (s stream) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		n, err := unix.Write(s.to, rest)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			unix.Poll([]unix.PollFd{{Fd: int32(s.to), Events: unix.POLLOUT}}, -1)
+		case err != nil:
+			return 0, err
+		default:
+			rest = rest[n:]
+		}
+	}
+	return len(b), nil
+}
