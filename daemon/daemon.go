@@ -2,9 +2,10 @@
 // and a session with the server, and starts programs with the secrets of a
 // project in their environment.
 //
-// It offers actions, never values: the socket's verbs are status and run, in
-// package ipc, and no verb answers with a secret or a token. Values are in the
-// daemon's memory between their arrival and the program's start.
+// It offers actions, never values: the socket's verbs are status, run and
+// redact, in package ipc, and no verb answers with a secret or a token. Values
+// are in the daemon's memory between their arrival and the program's start, and
+// in that of the program's monitor, which masks them, until its end.
 //
 // Follow a run through the package: listen.go has the socket, conn.go reads a
 // request and its descriptors, run.go carries it out: project.go has the

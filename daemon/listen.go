@@ -211,8 +211,10 @@ func (d *Daemon) handle(ctx context.Context, c *connection) {
 	case ipc.CmdStatus:
 		c.answer(d.status())
 	case ipc.CmdRun:
-		c.answer(d.run(ctx, c, req))
+		c.answer(d.run(ctx, c, req, d.start))
+	case ipc.CmdRedact:
+		c.answer(d.run(ctx, c, req, d.startRedacting))
 	default:
-		c.answer(ipc.Response{Error: "unknown cmd: use status or run"})
+		c.answer(ipc.Response{Error: "unknown cmd: use status, run or redact"})
 	}
 }

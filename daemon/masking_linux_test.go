@@ -11,7 +11,7 @@ func TestRunMasks(t *testing.T) {
 	h.vault.secrets["PORT"], h.vault.secrets["MODE"] = "8080", "production"
 	h.write(".env", "OPENAI_API_KEY=\nOTHER_KEY=\nPORT=\nMODE=\n")
 	h.start()
-	warning := "cortex: warning: too short or too common to be masked where the command prints it: MODE, PORT\n"
+	warning := "cortex: warning: too short or too common to be masked: MODE, PORT\n"
 	h.run("sh", "-c", `echo "$OPENAI_API_KEY $PORT $MODE"; echo "$OTHER_KEY" | base64 >&2`).
 		want(0, marker+" 8080 production\n", warning, "‹cortex:OTHER_KEY›")
 	// It is said once.
@@ -62,4 +62,36 @@ func TestRunFull(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "passing on what the program printed: no space left on device") {
 		t.Errorf("%v %q", cmd.ProcessState, stderr.String())
 	}
+}
+
+func (h *host) redact(text string, args ...string) result {
+	h.t.Helper()
+	cmd := h.launcher(args...)
+	cmd.Args[1], cmd.Stdin = "redact", strings.NewReader(text)
+	return h.finish(cmd)
+}
+
+func TestRedact(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	h.redact("sk-canary").want(1, "", "project app has not been run since the daemon was started\n", "hint: cortex run --project app -- true")
+	h.run("true").want(0, "")
+	h.redact("a sk-canary\nb other-canary\n").want(0, "a "+marker+"\nb other-canary\n")
+	h.vault.wantCalls(1, 1, 2) // each text is a fetch, on the record
+	h.write("other.env", "OTHER_KEY=")
+	h.finish(h.launcher("--env-file", "other.env", "--", "true")).want(0, "")
+	h.redact("a sk-canary\nb other-canary\n").want(0, "a "+marker+"\nb ‹cortex:OTHER_KEY›\n")
+	h.redact("x", "--url", "http://127.0.0.1:1").want(1, "", "enrolled at")
+}
+
+// A mask answers guesses, so it is not asked without end.
+func TestRedactTooOften(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	h.run("true").want(0, "")
+	for range 20 {
+		h.redact("sk-canary").want(0, marker)
+	}
+	h.redact("sk-canary").want(1, "", "project app: too many texts to redact\n", "hint: try again in ")
+	h.run("true").want(0, "")
 }

@@ -79,7 +79,8 @@ type project struct {
 	token   *token     // nil without
 	pending error      // what waited for approval last; nil without
 
-	told map[string]bool // the variables that it was said of that they are not masked
+	told     map[string]bool // the variables that it was said of that they are not masked
+	redacted []time.Time     // when a text was, lately
 }
 
 func (p *project) get() *token {
@@ -184,6 +185,12 @@ type gift struct {
 	waiting string                  // the grant id, if some of these wait for approval
 
 	unmaskable bool // the program may print what it wants
+}
+
+func (g gift) wipe() {
+	for _, v := range g.values {
+		v.Wipe()
+	}
 }
 
 // values returns the values of names that the project may have.

@@ -25,15 +25,18 @@ import (
 // errStopped is the cause of a run's end when the daemon stops.
 var errStopped = errors.New("the daemon was stopped")
 
-// run carries out a run request and returns its last line.
-func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request) ipc.Response {
+// A beginning is what a request has the daemon start.
+type beginning func(context.Context, *connection, ipc.Request, <-chan syscall.Signal) (*spawn.Run, error)
+
+// run has a request's program started, attends to it, and returns the last line.
+func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	signals := make(chan syscall.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 
 	began := time.Now()
-	r, err := d.start(ctx, c, req, signals)
+	r, err := start(ctx, c, req, signals)
 	if err != nil {
 		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
 		return d.refused(err)
@@ -98,11 +101,7 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.values(ctx, req.Project, wish{names, req.Needed}, d.caller(c.peer, spec.Dir))
 	})
-	defer func() {
-		for _, v := range got.values {
-			v.Wipe()
-		}
-	}()
+	defer got.wipe()
 	if err != nil {
 		return nil, err
 	}

@@ -49,13 +49,10 @@ The first run of a project fails until an administrator has approved it.
 Examples:
    cortex run --project my-app --url https://vault.example.com -- python3 main.py
    cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", Sources: cli.EnvVars("CORTEX_PROJECT"), Required: true, Destination: &f.project},
-			&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
+		Flags: append(f.daemonFlags(),
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
-			&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
-		},
+		),
 		// Behind the command's name every flag is the command's, with or
 		// without "--" before it.
 		StopOnNthArg: new(1),
@@ -64,12 +61,28 @@ Examples:
 	return cmd
 }
 
+// daemonFlags say whose secrets, and of which daemon.
+func (f *runFlags) daemonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", Sources: cli.EnvVars("CORTEX_PROJECT"), Required: true, Destination: &f.project},
+		&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
+		&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
+	}
+}
+
+func (f runFlags) check(cmd *cli.Command) error {
+	if !proof.ValidName(f.project) {
+		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+	}
+	return nil
+}
+
 func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.Args().Present() {
 		return usage(cmd, errors.New("no command to run"))
 	}
-	if !proof.ValidName(f.project) {
-		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+	if err := f.check(cmd); err != nil {
+		return err
 	}
 	entries, found, err := wantedNames(ctx, f.envFile)
 	if err != nil {
@@ -78,17 +91,27 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !found {
 		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
 	}
-	if f.sock == "" {
-		f.sock = socketPath()
-	}
-	r, err := newRunRequest(f.sock, f.project, f.url, dotenv.EntryNames(entries), cmd.Args().Slice())
+	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
 	if err != nil {
 		return err
 	}
-	r.request.Needed, r.request.NoMask = needed(entries), &f.noMask
-	r.news = func(m ipc.Response) { tellNews(cmd, m) }
+	r.request.Needed = needed(entries)
 	defer r.close()
 	return finishRun(cmd, r, ctx)
+}
+
+// request describes a run of a command.
+func (f runFlags) request(cmd *cli.Command, names, command []string) (*runRequest, error) {
+	if f.sock == "" {
+		f.sock = socketPath()
+	}
+	r, err := newRunRequest(f.sock, f.project, f.url, names, command)
+	if err != nil {
+		return nil, err
+	}
+	r.request.NoMask = &f.noMask
+	r.news = func(m ipc.Response) { tellNews(cmd, m) }
+	return r, nil
 }
 
 // needed returns the names, sorted, each once, that have no value in the file nor
@@ -130,7 +153,7 @@ func tellNews(cmd *cli.Command, m ipc.Response) {
 		tellMissing(cmd, m)
 	}
 	if len(m.Unmasked) > 0 {
-		say(cmd, "cortex: warning: too short or too common to be masked where the command prints it: %s", printableNames(m.Unmasked))
+		say(cmd, "cortex: warning: too short or too common to be masked: %s", printableNames(m.Unmasked))
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 const (
 	CmdStatus = "status"
 	CmdRun    = "run"
+	CmdRedact = "redact"
 )
 
 // Version is that of requests with descriptors.

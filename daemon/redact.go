@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+)
+
+// startRedacting has a text copied from standard input to standard output, with
+// the values of a project masked that was run before. They are fetched for it, on
+// the record, and what copies the text does not get them.
+func (d *Daemon) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+	if req.V == 0 {
+		return nil, fmt.Errorf("%w: redact wants descriptors", ipc.ErrMalformed)
+	}
+	req.Program, req.Args, req.Env = "cat", nil, nil
+	if err := d.admit(req); err != nil {
+		return nil, err
+	}
+	spec, err := surroundings(c, req)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.redacts(req.Project)
+	if err != nil {
+		return nil, err
+	}
+	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
+		return d.values(ctx, req.Project, wish{names: names}, d.caller(c.peer, spec.Dir))
+	})
+	defer got.wipe()
+	if err != nil {
+		return nil, err
+	}
+	if names := short(got); len(names) > 0 {
+		c.answer(ipc.Response{OK: true, Unmasked: names})
+	}
+	spec.Needles = secrets(got.values)
+	return d.starter.Start(ctx, spec)
+}
+
+// A mask tells who shows it a guess whether that is a value. So there are no more
+// than that many texts of a project in that time.
+const (
+	redactions = 20
+	redactTime = time.Minute
+)
+
+// redacts returns the names whose values are to be masked in a text.
+func (d *Daemon) redacts(name string) ([]string, error) {
+	p, err := d.projects.of(name)
+	if err != nil {
+		return nil, err
+	}
+	t := p.get()
+	if t == nil {
+		return nil, client.WithHint(fmt.Errorf("project %s has not been run since the daemon was started", name), "cortex run --project "+name+" -- true")
+	}
+	return t.names, p.mayRedact(time.Now())
+}
+
+var errTooManyTexts = errors.New("too many texts to redact")
+
+func (p *project) mayRedact(now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.redacted) > 0 && now.Sub(p.redacted[0]) >= redactTime {
+		p.redacted = p.redacted[1:]
+	}
+	if len(p.redacted) >= redactions {
+		wait := redactTime - now.Sub(p.redacted[0])
+		return client.WithHint(fmt.Errorf("project %s: %w", p.name, errTooManyTexts), fmt.Sprintf("try again in %s", wait.Round(time.Second)))
+	}
+	p.redacted = append(p.redacted, now)
+	return nil
+}
