@@ -146,7 +146,11 @@ func (s *Set) next(text []byte, from int) int {
 		return len(text)
 	}
 	end := from + s.window // of the window
-	for end <= len(text) {
+	for {
+		end = s.skip(text, end)
+		if end > len(text) {
+			break
+		}
 		d := int(s.shift[hash(text[end-block:])])
 		if d == 0 {
 			return end - s.window
@@ -159,6 +163,21 @@ func (s *Set) next(text []byte, from int) int {
 		}
 	}
 	return len(text)
+}
+
+// skip moves the end of the window as long as there is nothing, which is nearly
+// always. Four looks that do not wait for each other take little longer than one.
+func (s *Set) skip(text []byte, end int) int {
+	most := s.window - block + 1
+	for end+3*most <= len(text) {
+		a, b := s.shift[hash(text[end-block:])], s.shift[hash(text[end+most-block:])]
+		c, d := s.shift[hash(text[end+2*most-block:])], s.shift[hash(text[end+3*most-block:])]
+		if a&b&c&d != uint8(most) { // no shift is longer
+			return end
+		}
+		end += 4 * most
+	}
+	return end
 }
 
 // begins reports whether a text that is shorter than the window begins a needle.

@@ -139,6 +139,9 @@ const pumpSize = 128 << 10
 func (s stream) pump(needles func() (*mask.Set, error)) error {
 	defer unix.Close(s.to)
 	defer unix.Close(s.from)
+	if err := unix.SetNonblock(s.from, true); err != nil {
+		return err
+	}
 	var w *mask.Writer
 	buf := make([]byte, pumpSize)
 	for {
@@ -163,10 +166,18 @@ func (s stream) pump(needles func() (*mask.Set, error)) error {
 
 // next reads what comes next, which is nothing at the end.
 func (s stream) next(buf []byte) (int, error) {
-	if more, err := s.wait(); err != nil || !more {
-		return 0, err
+	for {
+		n, err := unix.Read(s.from, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			if more, err := s.wait(); err != nil || !more {
+				return 0, err
+			}
+		default:
+			return max(0, n), err
+		}
 	}
-	return s.read(buf)
 }
 
 // wait returns whether there is something to read, which may be the end.
@@ -184,15 +195,6 @@ func (s stream) wait() (more bool, err error) {
 			return false, nil
 		case fds[2].Revents != 0:
 			return false, unix.EPIPE
-		}
-	}
-}
-
-func (s stream) read(b []byte) (int, error) {
-	for {
-		n, err := unix.Read(s.from, b)
-		if !errors.Is(err, unix.EINTR) {
-			return max(0, n), err
 		}
 	}
 }
