@@ -50,7 +50,7 @@ func divert(s Spec) (d diversion, err error) {
 	}
 	for i, f := range s.Streams[1:] {
 		switch {
-		case f == nil || isTerminal(f):
+		case f == nil || isTerminal(f) || isNull(f):
 		case i == 1 && sameFile(f, s.Streams[1]):
 			// One pipe for both, or the order of what they print would be lost.
 			d.streams[2] = d.streams[1]
@@ -72,6 +72,16 @@ func divert(s Spec) (d diversion, err error) {
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	return err == nil
+}
+
+// isNull reports whether nobody will see what is written.
+func isNull(f *os.File) bool {
+	null, err := os.Stat(os.DevNull)
+	if err != nil {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && os.SameFile(info, null)
 }
 
 func sameFile(a, b *os.File) bool {

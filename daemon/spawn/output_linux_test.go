@@ -121,6 +121,28 @@ func TestMaskedBinary(t *testing.T) {
 	}
 }
 
+// What nobody sees goes where it went.
+func TestMaskedNull(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s := newStage(t)
+	spec := s.masked(`at=$(readlink /proc/$$/fd/1); echo $at >&2`)
+	r, w := pipe(t)
+	spec.Streams[1], spec.Streams[2] = null, w
+	run, err := s.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if text, err := io.ReadAll(r); err != nil || string(text) != "/dev/null\n" {
+		t.Errorf("%q %v", text, err)
+	}
+	exit(t, run)
+}
+
 // A program hears at once that nobody reads any more, as without a mask.
 func TestMaskedReaderGone(t *testing.T) {
 	s := newStage(t)
