@@ -62,12 +62,6 @@ func (in secretInput) find(log *slog.Logger) (found, error) {
 	return found{secret, path}, err
 }
 
-// read is find for those who have no log.
-func (in secretInput) read() (secret opaque.Bytes, from string, err error) {
-	f, err := in.find(slog.New(slog.DiscardHandler))
-	return f.Bytes, f.from, err
-}
-
 // warnExposed returns what tells the log of a file that is open to others.
 func warnExposed(log *slog.Logger) func(path string) {
 	return func(path string) {

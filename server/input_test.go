@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,8 +31,8 @@ func TestSecretInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(in secretInput) (string, error) {
-		secret, _, err := in.read()
-		return string(secret.Reveal()), err
+		f, err := in.find(slog.New(slog.DiscardHandler))
+		return string(f.Reveal()), err
 	}
 	if got, err := read(secretInput{variable, "", "cred"}); got != "" || err != nil {
 		t.Errorf("nothing: %q, %v", got, err)

@@ -146,9 +146,9 @@ func explainOpen(err error) error {
 
 func (a audition) password(ctx context.Context) (opaque.Bytes, error) {
 	in := secretInput{"CORTEX_KEK_PASSWORD", a.passwordFile, "kek-password"}
-	password, _, err := in.read()
-	if err == nil && password.IsZero() {
-		password, err = askPassword(ctx, a.stdin, false)
+	given, err := in.find(a.log)
+	if err != nil || !given.IsZero() {
+		return given.Bytes, err
 	}
-	return password, err
+	return askPassword(ctx, a.stdin, false)
 }
