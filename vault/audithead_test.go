@@ -1,13 +1,13 @@
 package vault_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,7 +149,7 @@ func TestNoteKeyStays(t *testing.T) {
 // each hour between, each in one line.
 func TestHeadsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lines
 		db := storetest.New(t)
 		v := vaulttest.On(t, db, vault.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 		key := signedHead(t, v).Key
@@ -157,12 +157,12 @@ func TestHeadsAreLogged(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			count := 0
-			for line := range bytes.Lines(slices.Clone(log.Bytes())) {
+			for line := range strings.Lines(log.String()) {
 				var entry struct {
 					Level, Msg, Note string
 					Seq              uint64
 				}
-				if err := json.Unmarshal(line, &entry); err != nil || entry.Msg != "audit head" {
+				if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Msg != "audit head" {
 					continue
 				}
 				count++
@@ -273,4 +273,22 @@ func TestOlderCopyIsFoundOut(t *testing.T) {
 	defer v.Close()
 	_, err = v.VerifyAuditFor(ctx, vaulttest.Admin, &vault.Since{Note: forged})
 	wantInvalid(t, err, "since_head")
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu  sync.Mutex // guards buf
+	buf strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
