@@ -325,7 +325,7 @@ func (t *token) inherit(old *token) {
 func (t *token) later(err error) *token {
 	next := *t
 	next.asked, next.pause, next.waiting = time.Now(), min(2*t.pause, lastPause), ""
-	if e, ok := errors.AsType[*api.Error](err); ok && errors.Is(e, api.PendingApproval) && e.Details != nil {
+	if e := waitsFor(err); e != nil {
 		next.waiting = e.Details.GrantID
 	}
 	return &next
@@ -346,18 +346,9 @@ func union(a, b []string) []string {
 // discover asks the server for a token. It is for a token that this process
 // does not have, so it replaces one that the server may still know.
 func (d *Daemon) discover(ctx context.Context, project string, names []string) (*token, error) {
-	s, err := d.sessions.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := d.ask(ctx, project, names, s)
-	if unauthorized(err) {
-		// The server ended the session, or took us for somebody else's.
-		if s, err = d.sessions.replace(ctx, s); err != nil {
-			return nil, err
-		}
-		answer, err = d.ask(ctx, project, names, s)
-	}
+	answer, err := inSession(ctx, d.sessions, func(by client.Attester) (api.DiscoverResponse, error) {
+		return d.ask(ctx, project, names, by)
+	})
 	if err != nil {
 		return nil, d.explainDiscover(err, project)
 	}
@@ -374,7 +365,7 @@ func (d *Daemon) discover(ctx context.Context, project string, names []string) (
 	}, nil
 }
 
-func (d *Daemon) ask(ctx context.Context, project string, names []string, s session) (api.DiscoverResponse, error) {
+func (d *Daemon) ask(ctx context.Context, project string, names []string, by client.Attester) (api.DiscoverResponse, error) {
 	p, err := d.key.Prove()
 	if err != nil {
 		return api.DiscoverResponse{}, err
@@ -383,7 +374,7 @@ func (d *Daemon) ask(ctx context.Context, project string, names []string, s sess
 		AgentID: d.key.AgentID, AuthProof: p.AuthProof, TS: &p.TS, Nonce: &p.Nonce,
 		Context:         api.DiscoverContext{ProjectName: project, FileContent: dotenv.Form(names)},
 		RegenerateToken: new(true),
-	}, d.sessions.attester(s))
+	}, by)
 }
 
 // explainDiscover says what to do about a refusal. A request that waits for

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,11 +44,11 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start 
 	}
 	c.closeFiles()
 	c.let()
-	req = ipc.Request{Project: req.Project} // the rest can be long, and go
+	req = ipc.Request{Project: req.Project, Timeout: req.Timeout} // the rest can be long, and go
 	d.running.Add(1)
 	defer d.running.Add(-1)
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
-	d.attend(ctx, c, r, signals)
+	late := d.attend(ctx, c, r, signals, req.Timeout)
 	exit, err := r.Exit()
 	outcome := []any{"project", req.Project, "client", c.peer.PID, "status", exit.Status(), "took", time.Since(began)}
 	if err != nil {
@@ -57,15 +58,21 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start 
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
 		return ipc.Response{Error: errStopped.Error() + ", and the program with it"}
+	case late:
+		return ipc.Response{Error: fmt.Sprintf("the program took longer than %v, and was ended", req.Timeout), ExitCode: new(ipc.StatusTimeout)}
 	case err != nil:
 		return ipc.Response{Error: err.Error()}
 	}
 	return ipc.Response{OK: true, ExitCode: new(exit.Status())}
 }
 
-// attend passes signals on until nothing of the program is left.
-func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal) {
-	over := ctx.Done()
+// grace is how long a program that took too long has to end itself.
+const grace = 5 * time.Second
+
+// attend passes signals on until nothing of the program is left, and reports
+// whether it had to be told, because it took longer than it may.
+func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal, most time.Duration) (late bool) {
+	over, up := ctx.Done(), after(most)
 	for {
 		select {
 		case s := <-signals:
@@ -79,10 +86,26 @@ func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signal
 		case <-over:
 			over = nil
 			r.Kill()
+		case <-up:
+			if late {
+				r.Kill()
+				break
+			}
+			late, up = true, after(grace)
+			r.Signal(unix.SIGTERM)
+			r.Signal(unix.SIGCONT) // one that is stopped hears nothing
 		case <-r.Done():
-			return
+			return late
 		}
 	}
+}
+
+// after is [time.After], and never for 0.
+func after(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.After(d)
 }
 
 // start gets the secrets and starts the program.
@@ -99,7 +122,9 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 		return nil, err
 	}
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
-		return d.values(ctx, req.Project, wish{names, req.Needed}, d.caller(c.peer, spec.Dir))
+		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
+			return d.values(ctx, req.Project, wish{names, req.Needed}, d.caller(c.peer, spec.Dir))
+		})
 	})
 	defer got.wipe()
 	if err != nil {
@@ -108,7 +133,7 @@ func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, sign
 	if len(got.missing) > 0 {
 		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
 	}
-	spec.Secrets = secrets(got.values)
+	spec.Secrets = secrets(renamed(got.values, req))
 	mask, err := d.masks(c, req, got)
 	if err != nil {
 		return nil, err
@@ -201,6 +226,10 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 		return nil, fmt.Errorf("reading the names: %w", err)
 	}
 	names = slices.Clone(names)
+	for _, a := range req.Aliases {
+		_, alias, _ := strings.Cut(a, "=")
+		names = append(names, alias)
+	}
 	slices.Sort(names)
 	names = slices.Compact(names)
 	// They travel as a text. What does not come out as it went in would be
@@ -213,6 +242,26 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 		return nil, fmt.Errorf("%w: names hold something that is no name", ipc.ErrMalformed)
 	}
 	return names, nil
+}
+
+// renamed returns the values by the names that the program is to have them as.
+func renamed(values map[string]opaque.Bytes, req ipc.Request) map[string]opaque.Bytes {
+	if len(req.Aliases) == 0 {
+		return values
+	}
+	given := map[string]opaque.Bytes{}
+	for _, name := range *req.Names {
+		if v, ok := values[name]; ok {
+			given[name] = v
+		}
+	}
+	for _, a := range req.Aliases {
+		name, alias, _ := strings.Cut(a, "=")
+		if v, ok := values[alias]; ok {
+			given[name] = v
+		}
+	}
+	return given
 }
 
 func secrets(values map[string]opaque.Bytes) []spawn.Secret {
@@ -240,10 +289,9 @@ func (d *Daemon) refused(err error) ipc.Response {
 	}
 	if e, ok := errors.AsType[*api.Error](err); ok {
 		r.ErrorCode = string(e.Code)
-		if errors.Is(e, api.PendingApproval) && e.Details != nil {
-			r.GrantID, r.RequestedKeys, r.Message = e.Details.GrantID, e.Details.RequestedKeys, e.Message
-			r.ServerURL = d.client.URL()
-		}
+	}
+	if e := waitsFor(err); e != nil {
+		r = d.tellGrant(r, e)
 	}
 	return r
 }

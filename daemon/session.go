@@ -119,6 +119,22 @@ func (s *sessions) replace(ctx context.Context, old session) (session, error) {
 	return now, nil
 }
 
+// inSession asks the server in a session, and once more in a new one where it
+// ended the session, or took us for somebody else's.
+func inSession[T any](ctx context.Context, s *sessions, ask func(client.Attester) (T, error)) (answer T, err error) {
+	now, err := s.current(ctx)
+	if err != nil {
+		return answer, err
+	}
+	if answer, err = ask(s.attester(now)); !unauthorized(err) {
+		return answer, err
+	}
+	if now, err = s.replace(ctx, now); err != nil {
+		return answer, err
+	}
+	return ask(s.attester(now))
+}
+
 // attest opens a session. The login is read each time, so that a new one is
 // found and the access token stays in memory no longer than needed.
 func (s *sessions) attest(ctx context.Context) (session, error) {

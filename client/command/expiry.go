@@ -58,8 +58,8 @@ func wireExpiry(t api.Time) string {
 	return t.String()
 }
 
-// duration writes a duration as [readDuration] reads it, in whole days or hours if
-// it can.
+// duration writes a duration as [readDuration] reads it, in whole days, hours or
+// minutes if it can.
 func duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -67,6 +67,8 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%dd", d/day)
 	case d%time.Hour == 0:
 		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
 	return d.String()
 }

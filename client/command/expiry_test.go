@@ -27,7 +27,7 @@ func TestReadExpiry(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for text, want := range map[string]string{"14d": "14d", "24h": "1d", "36h": "36h", "90m": "1h30m0s", "0": "0d"} {
+	for text, want := range map[string]string{"14d": "14d", "24h": "1d", "36h": "36h", "90m": "90m", "90s": "1m30s", "0": "0d"} {
 		d, err := readDuration(text)
 		if got := duration(d); err != nil || got != want {
 			t.Errorf("%s: %s, %v; want %s", text, got, err, want)

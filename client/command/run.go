@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/urfave/cli/v3"
@@ -21,7 +21,10 @@ import (
 type runFlags struct {
 	project, url, envFile, sock string
 
-	noMask bool
+	names   runNames
+	noMask  bool
+	wait    waitFlag
+	timeout timeFlag
 }
 
 func runCommand() *cli.Command {
@@ -37,22 +40,29 @@ these files are not used, and are not sent anywhere. The secrets do not pass
 through this process.
 
 The exit status is COMMAND's, 128 and the signal's number if a signal ended it,
-127 if there is no such command, 126 if it cannot be executed. When this process
+127 if there is no such command, 126 if it cannot be executed, 124 if --timeout
+ended it: with SIGTERM, and with SIGKILL five seconds later. When this process
 ends, however it does, so does everything that COMMAND has started.
 
 Where COMMAND prints the value of a secret into a pipe or a file, NAME stands there
 instead, as in ‹cortex:NAME›, also where it prints it as base64, hex and the like.
 A terminal shows it. --no-mask is for projects whose administrator allows it.
 
-The first run of a project fails until an administrator has approved it.
+The first run of a project fails until an administrator has approved it. With --wait
+it says what is to be approved, and runs COMMAND as soon as that is.
 
 Examples:
    cortex run --project my-app --url https://vault.example.com -- python3 main.py
-   cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'`,
-		Flags: append(f.daemonFlags(),
+   cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'
+   cortex run --project my-app --wait=1h -- make deploy
+   cortex run --project my-app --only TOKEN --env DATABASE_URL=STAGING_DATABASE_URL -- ./migrate
+   cortex run --project my-app --no-inherit --timeout 10m -- npm test`,
+		Flags: slices.Concat(f.daemonFlags(), f.names.flags(), []cli.Flag{
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
-		),
+			&cli.GenericFlag{Name: "wait", Usage: "wait for an approval, ten minutes or `HOW-LONG`: --wait=1h", Value: &f.wait, DefaultText: "do not wait"},
+			&cli.GenericFlag{Name: "timeout", Usage: "end COMMAND after `HOW-LONG`, with exit status 124", Value: &f.timeout, DefaultText: "none"},
+		}),
 		// Behind the command's name every flag is the command's, with or
 		// without "--" before it.
 		StopOnNthArg: new(1),
@@ -84,18 +94,24 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
+	if err := f.names.check(); err != nil {
+		return usage(cmd, err)
+	}
 	entries, found, err := wantedNames(ctx, f.envFile)
+	if err == nil {
+		entries, err = f.names.choose(entries)
+	}
 	if err != nil {
 		return err
 	}
-	if !found {
+	if !found && len(f.names.aliases) == 0 {
 		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
 	}
 	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
 	if err != nil {
 		return err
 	}
-	r.request.Needed = needed(entries)
+	f.shape(&r.request, entries)
 	defer r.close()
 	return finishRun(cmd, r, ctx)
 }
@@ -110,32 +126,22 @@ func (f runFlags) request(cmd *cli.Command, names, command []string) (*runReques
 		return nil, err
 	}
 	r.request.NoMask = &f.noMask
-	r.news = func(m ipc.Response) { tellNews(cmd, m) }
+	r.news = func(m ipc.Response) { tellNews(cmd, r, m) }
 	return r, nil
 }
 
-// needed returns the names, sorted, each once, that have no value in the file nor
-// in the environment: if the vault has none either, somebody should hear of it.
-func needed(entries []dotenv.Entry) []string {
-	var names []string
-	for _, e := range entries {
-		if _, set := os.LookupEnv(e.Name); e.Blank && !set {
-			names = append(names, e.Name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+// shape makes the request what the flags say, for the names that are asked for.
+func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
+	env := f.names.inherit(ipc.Strings(r.Env))
+	r.Env, r.Needed, r.Aliases = ipc.Texts(env), f.names.needed(entries, env), f.names.aliases
+	r.Wait, r.Timeout = time.Duration(f.wait.timeFlag), time.Duration(f.timeout)
 }
 
-// finishRun sends a run and turns its end into this command's. What waits for
-// approval is told in four lines, which scripts read.
+// finishRun sends a run and turns its end into this command's.
 func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	status, err := r.send(ctx)
 	if p, ok := errors.AsType[*pendingError](err); ok {
-		say(cmd, "cortex: %s", p)
-		say(cmd, "grant_id: %s", oneWord(p.grantID))
-		say(cmd, "requested_keys: %s", jsonNames(p.requestedKeys))
-		say(cmd, "%s", p.next())
+		tellPending(cmd, p)
 		return &ExitError{Code: 1}
 	}
 	if err != nil {
@@ -147,8 +153,20 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	return nil
 }
 
+// tellPending says what waits for approval, in four lines, which scripts read.
+func tellPending(cmd *cli.Command, p *pendingError) {
+	say(cmd, "cortex: %s", p)
+	say(cmd, "grant_id: %s", oneWord(p.grantID))
+	say(cmd, "requested_keys: %s", jsonNames(p.requestedKeys))
+	say(cmd, "%s", p.next())
+}
+
 // tellNews says what the daemon had to say before the command runs.
-func tellNews(cmd *cli.Command, m ipc.Response) {
+func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
+	if m.Waiting {
+		tellPending(cmd, r.pending(m))
+		say(cmd, "cortex: waiting up to %s for a decision", duration(r.request.Wait))
+	}
 	if len(m.Missing) > 0 {
 		tellMissing(cmd, m)
 	}

@@ -23,8 +23,8 @@ type runRequest struct {
 	request ipc.Request
 	dir     *os.File
 	streams [3]*os.File
-	// news hears what the vault has nothing for, and what is not masked, before
-	// the command runs.
+	// news hears what is waited for, what the vault has nothing for, and what is
+	// not masked, before the command runs.
 	news func(ipc.Response)
 }
 

@@ -54,13 +54,13 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			switch {
 			case !ok:
 				return 0, lost(errors.Join(sendErr, readErr))
-			case len(answer.Missing) > 0 || len(answer.Unmasked) > 0:
-				r.news(answer)
+			case answer.Last():
+				return r.finish(answer)
 			case answer.Stopped != 0:
 				// So that a shell sees a stopped job; SIGCONT is forwarded.
 				unix.Kill(os.Getpid(), unix.SIGSTOP)
 			default:
-				return r.finish(answer)
+				r.news(answer)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
 			return errors.New("its answer makes no sense")
 		}
 		lines <- answer
-		if answer.Stopped == 0 && len(answer.Missing) == 0 && len(answer.Unmasked) == 0 {
+		if answer.Last() {
 			return nil
 		}
 	}
@@ -165,17 +165,22 @@ func lost(err error) error {
 	return client.WithHint(err, "see whether it runs: cortex daemon status")
 }
 
+// pending says what an answer says of what waits for approval.
+func (r *runRequest) pending(answer ipc.Response) *pendingError {
+	p := &pendingError{project: r.request.Project, url: answer.ServerURL, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
+	if r.request.URL != nil {
+		p.url = *r.request.URL // of an older daemon, which runs for this server only
+	}
+	return p
+}
+
 // finish turns the last line into a status or an error.
 func (r *runRequest) finish(answer ipc.Response) (int, error) {
 	switch {
 	case answer.OK && answer.ExitCode != nil:
 		return *answer.ExitCode, nil
 	case answer.ErrorCode == ipc.PendingApproval:
-		p := &pendingError{project: r.request.Project, url: answer.ServerURL, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
-		if r.request.URL != nil {
-			p.url = *r.request.URL // of an older daemon, which runs for this server only
-		}
-		return 0, p
+		return 0, r.pending(answer)
 	case answer.OK || answer.Error == "":
 		return 0, lost(errors.New("its answer makes no sense"))
 	case answer.ExitCode != nil:

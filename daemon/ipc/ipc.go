@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // The limits of a connection.
@@ -43,6 +44,10 @@ const (
 	FileStderr = "stderr"
 )
 
+// StatusTimeout is the status of a program that took longer than it may, as
+// timeout(1) has it.
+const StatusTimeout = 124
+
 // A Request is what a client asks for. Members that this version does not know
 // are ignored.
 type Request struct {
@@ -64,7 +69,10 @@ type Request struct {
 	FDs []string `json:"fds,omitempty"`
 	// Names are the variables to ask the vault for.
 	Names *[]string `json:"names,omitempty"`
-	// Needed are those of Names that have no value anywhere else: where the
+	// Aliases are further variables to ask for, and what the program has them as,
+	// NAME=ALIAS each: it gets the vault's ALIAS as NAME.
+	Aliases []string `json:"aliases,omitempty"`
+	// Needed are those of all these that have no value anywhere else: where the
 	// vault has none either, the client wants to hear of it.
 	Needed []string `json:"needed,omitempty"`
 	// Env is the program's environment, NAME=VALUE each, without secrets.
@@ -74,6 +82,10 @@ type Request struct {
 	// NoMask asks for the program's output as it is. It is nil for a client that
 	// has not heard of masking, which then is not told of what is too short.
 	NoMask *bool `json:"no_mask,omitempty"`
+	// Wait is how long the client waits for a person's approval, in nanoseconds.
+	Wait time.Duration `json:"wait,omitempty"`
+	// Timeout is how long the program may run, in nanoseconds; 0 for ever.
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
 }
@@ -94,13 +106,12 @@ const (
 	Busy            = "busy"             // too many connections
 )
 
-// A Response answers a request. With Stopped, Missing or Unmasked it is not the
-// last line.
+// A Response answers a request. It may not be the last line: see [Response.Last].
 type Response struct {
 	OK bool `json:"ok"`
 	// ExitCode is the program's status, 128 and the signal's number if one
 	// ended it. With OK false it is the status of a program that could not be
-	// started.
+	// started, or StatusTimeout.
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Stopped is the signal that stopped the program; it waits for SIGCONT.
 	Stopped int `json:"stopped,omitempty"`
@@ -118,11 +129,19 @@ type Response struct {
 	ErrorCode string `json:"error_code,omitempty"`
 	Hint      string `json:"hint,omitempty"`
 
+	// Waiting tells that the daemon waits for the approval of what follows.
+	Waiting bool `json:"waiting,omitempty"`
 	// What waits for approval.
 	GrantID       string   `json:"grant_id,omitempty"`
 	RequestedKeys []string `json:"requested_keys,omitempty"`
 	Message       string   `json:"message,omitempty"`
 	ServerURL     string   `json:"server_url,omitempty"`
+}
+
+// Last reports whether no other line follows: it is not about a program that
+// stopped, or is yet to run.
+func (r Response) Last() bool {
+	return r.Stopped == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
 }
 
 // A Status answers a status request.

@@ -71,6 +71,10 @@ func (r Request) validate() error {
 		return fmt.Errorf("version %d is not known", r.V)
 	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
 		return errors.New("bad umask")
+	case r.Wait < 0 || r.Timeout < 0:
+		return errors.New("bad time")
+	case r.Names == nil && len(r.Aliases) > 0:
+		return errors.New("aliases without names")
 	case r.V == 0 && len(r.FDs) > 0:
 		return errors.New("descriptors without v")
 	}
@@ -85,6 +89,11 @@ func (r Request) validateTexts() error {
 	for _, t := range r.Env {
 		if hasNUL(t) || strings.IndexByte(string(t), '=') < 1 {
 			return errors.New("a variable is not NAME=VALUE")
+		}
+	}
+	for _, a := range r.Aliases {
+		if name, alias, _ := strings.Cut(a, "="); name == "" || alias == "" || strings.ContainsAny(a, "\x00\n\r") {
+			return errors.New("an alias is not NAME=ALIAS")
 		}
 	}
 	return nil
