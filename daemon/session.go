@@ -55,7 +55,8 @@ type sessions struct {
 	now     session    // the zero one while there is none
 	login   identity.Session
 	problem error       // why there is none
-	recent  []time.Time // attestations in attestWindow
+	recent  []time.Time // attestations in attestWindow, without those that were refused
+	refused refused
 }
 
 func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.Signer, log *slog.Logger) *sessions {
@@ -66,6 +67,16 @@ func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.
 
 // A refusal is an error that asking again will not change.
 type refusal struct{ error }
+
+// refused is the server's last refusal of a login.
+type refused struct {
+	err   error
+	login time.Time // when it was issued
+	at    time.Time
+}
+
+// refusedPause is how long the server is not asked about a login that it refused.
+const refusedPause = attestWindow / attestBurst
 
 // Unwrap returns the error itself.
 func (r refusal) Unwrap() error { return r.error }
@@ -138,9 +149,6 @@ func inSession[T any](ctx context.Context, s *sessions, ask func(client.Attester
 // attest opens a session. The login is read each time, so that a new one is
 // found and the access token stays in memory no longer than needed.
 func (s *sessions) attest(ctx context.Context) (session, error) {
-	if !s.may() {
-		return session{}, errTooOften
-	}
 	login, token, err := identity.OpenSession(s.dir, s.key)
 	if err != nil {
 		return session{}, explainLogin(err, s.lastLogin())
@@ -149,6 +157,9 @@ func (s *sessions) attest(ctx context.Context) (session, error) {
 	s.mu.Lock()
 	s.login = login
 	s.mu.Unlock()
+	if err := s.may(login); err != nil {
+		return session{}, err
+	}
 	began := time.Now().Round(0)
 	switch {
 	case !client.SameServer(login.ServerURL, s.client.URL()):
@@ -162,11 +173,12 @@ func (s *sessions) attest(ctx context.Context) (session, error) {
 		s.client.Know(*login.Pin)
 	}
 	answer, err := s.client.Attest(ctx, token, s.request)
-	if !errors.Is(err, client.ErrUnreachable) {
-		s.attested(began)
-	}
 	if err != nil {
-		return session{}, explainAttest(err, login, s.request.BinarySHA256)
+		err = explainAttest(err, login, s.request.BinarySHA256)
+	}
+	s.attested(began, login, err)
+	if err != nil {
+		return session{}, err
 	}
 	if answer.SessionID == "" || answer.ExpiresIn <= 0 {
 		return session{}, fmt.Errorf("%w: a session without an id or without a time", client.ErrAnswer)
@@ -185,18 +197,30 @@ func lasting(answer api.AttestResponse, began time.Time, login identity.Session)
 	return now
 }
 
-// may reports whether the server may be asked once more.
-func (s *sessions) may() bool {
+// may returns why the server may not be asked now, if so. A refusal is repeated
+// instead of asking for it again.
+func (s *sessions) may(login identity.Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r := s.refused; r.err != nil && r.login.Equal(login.IssuedAt) && time.Since(r.at) < refusedPause {
+		return r.err
+	}
 	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return time.Since(t) >= attestWindow })
-	return len(s.recent) < attestBurst
+	if len(s.recent) >= attestBurst {
+		return errTooOften
+	}
+	return nil
 }
 
-func (s *sessions) attested(at time.Time) {
+// attested keeps how an attestation went.
+func (s *sessions) attested(at time.Time, login identity.Session, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recent = append(s.recent, at)
+	if _, ok := errors.AsType[refusal](err); ok {
+		s.refused = refused{err, login.IssuedAt, at}
+	} else if !errors.Is(err, client.ErrUnreachable) {
+		s.recent = append(s.recent, at)
+	}
 }
 
 func (s *sessions) lastLogin() identity.Session {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,15 +192,36 @@ func TestSessionsAreNotOpenedTooOften(t *testing.T) {
 		if refused == 0 || len(d.times) < 10 {
 			t.Errorf("refused %d times, asked %d times", refused, len(d.times))
 		}
-		// What the server refuses counts as well.
-		time.Sleep(time.Minute)
-		n := len(d.times)
-		d.problem = &api.Error{Status: http.StatusUnauthorized, Message: "no"}
-		for range 5 {
-			s.replace(t.Context(), s.get())
+	})
+}
+
+// Whoever asks soon after the server refused the login hears that it did. A new
+// login is shown to it at once.
+func TestRefusalIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400, problem: &api.Error{Status: http.StatusUnauthorized, Message: "no"}}
+		s := keeper(t, d, 30*24*time.Hour)
+		for range 40 {
+			_, err := s.current(t.Context())
+			if _, ok := errors.AsType[refusal](err); !ok {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
 		}
-		if len(d.times) != n+attestBurst {
-			t.Errorf("asked %d times at once", len(d.times)-n)
+		if len(d.times) != 3 {
+			t.Errorf("asked %d times", len(d.times))
+		}
+		d.problem = nil
+		saveLogin(t, s.dir, s.key, "http://127.0.0.1:1", time.Hour)
+		if _, err := s.current(t.Context()); err != nil {
+			t.Error(err)
+		}
+		// The device is removed.
+		d.problem = &api.Error{Status: http.StatusUnauthorized, Message: "no"}
+		s.replace(t.Context(), s.get())
+		daemon := Daemon{client: s.client, sessions: s}
+		if problem := daemon.status().Problem; !strings.Contains(problem, "does not accept this host's login") {
+			t.Errorf("problem %q", problem)
 		}
 	})
 }

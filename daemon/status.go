@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -17,7 +18,8 @@ func (d *Daemon) status() ipc.Status {
 	s.Session = &ipc.Login{ServerURL: login.ServerURL, AgentID: login.AgentID, ExpiresAt: login.ExpiresAt().UTC().Format(time.RFC3339)}
 	if now.live() {
 		s.AttestSessionID, s.ExpiresAt = now.id, now.expires.UTC().Format(time.RFC3339)
-	} else if problem != nil {
+	}
+	if _, refused := errors.AsType[refusal](problem); problem != nil && (refused || !now.live()) {
 		s.Problem = problem.Error()
 	}
 	for _, m := range d.cfg.Hardening.Measures {
