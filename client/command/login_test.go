@@ -216,6 +216,24 @@ func TestStatusOfABrokenDaemon(t *testing.T) {
 	}
 }
 
+func TestStatusOfASilentDaemon(t *testing.T) {
+	h := newHost(t)
+	busy := filepath.Join(h.home, "busy")
+	daemonSays(t, busy, `{"ok":false,"error_code":"busy","error":"too many"}`)
+	hangs := filepath.Join(h.home, "hangs")
+	l, err := net.Listen("unix", hangs) // and nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for sock, problem := range map[string]string{busy: "too many", hangs: "does not answer"} {
+		r := h.run("daemon", "status", "--sock", sock).want(t, 0)
+		if !strings.Contains(r.stdout, fmt.Sprintf("running (pid %d), but", os.Getpid())) || strings.Contains(r.stdout, "start it") || !strings.Contains(r.stdout, problem) {
+			t.Errorf("stdout %s", r.stdout)
+		}
+	}
+}
+
 func TestLogout(t *testing.T) {
 	h := newHost(t)
 	if r := h.run("daemon", "logout").want(t, 0); r.stdout+r.stderr != "" {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
 )
 
 // A status is what daemon status shows. Absent members are unknown.
@@ -28,6 +31,9 @@ type status struct {
 	ExpiresAt       *time.Time `json:"expires_at,omitempty"` // of the login
 	AttestSessionID string     `json:"attest_session_id,omitempty"`
 	Sock            string     `json:"sock"`
+	// Silent is true for a daemon that runs and does not say how it is: Problem
+	// is why.
+	Silent bool `json:"silent,omitempty"`
 
 	// What follows is of a daemon that runs and says so: older ones do not.
 
@@ -83,7 +89,11 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 		return s, client.WithHint(fmt.Errorf("reading the login: %w", err), "cortex daemon login --agent-id ID --url URL")
 	}
 	// A daemon that is not there is an answer, not an error.
-	if a, err := askDaemon(ctx, sock); err == nil && a.OK {
+	a, err := askDaemon(ctx, sock)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && a.ErrorCode == ipc.Busy:
+		s.Running, s.Silent, s.PID, s.Problem = true, true, a.PID, cmp.Or(a.Error, "the daemon runs, but does not answer: it hangs, or was stopped")
+	case err == nil && a.OK:
 		s.Running, s.AttestSessionID = true, a.AttestSessionID
 		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
 		s.Runs, s.Hardening = a.Runs, a.Hardening
@@ -118,7 +128,13 @@ func (s status) daemon() string {
 		return "not running (" + startHint(s.Sock) + ")"
 	}
 	text := "running"
-	if s.PID != 0 {
+	if s.Silent && s.PID != 0 {
+		return fmt.Sprintf("running (pid %d), but does not say how it is", s.PID)
+	}
+	if s.Silent {
+		return text + ", but does not say how it is"
+	}
+	if s.Version != "" {
 		text += fmt.Sprintf(" (pid %d, version %s)", s.PID, printable(s.Version))
 	}
 	if s.AttestSessionID == "" {
@@ -132,7 +148,7 @@ func (s status) daemon() string {
 }
 
 func (s status) login() string {
-	if !s.LoggedIn && !s.Running {
+	if !s.LoggedIn && (!s.Running || s.Silent) {
 		return "none (cortex daemon login --agent-id ID --url URL)"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
@@ -179,6 +195,8 @@ type daemonAnswer struct {
 	Version         string        `json:"version"`
 	Runs            *int          `json:"runs"`
 	Hardening       []ipc.Measure `json:"hardening"`
+	Error           string        `json:"error"`
+	ErrorCode       string        `json:"error_code"`
 }
 
 // The limits of asking the daemon.
@@ -187,27 +205,36 @@ const (
 	maxStatus  = 64 << 10
 )
 
-func askDaemon(ctx context.Context, sock string) (daemonAnswer, error) {
+// askDaemon asks how the daemon is. Of one that does not say, the answer has the
+// process.
+func askDaemon(ctx context.Context, sock string) (a daemonAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", sock)
 	if err != nil {
-		return daemonAnswer{}, err
+		return a, err
 	}
 	defer conn.Close()
+	a.PID = servedBy(conn)
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
 	if _, err := io.WriteString(conn, `{"cmd":"status"}`+"\n"); err != nil {
-		return daemonAnswer{}, err
+		return a, err
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, maxStatus)).ReadBytes('\n')
 	defer clear(line)
 	if err != nil {
-		return daemonAnswer{}, err
+		return a, err
 	}
-	var a daemonAnswer
-	if err := json.Unmarshal(line, &a); err != nil {
-		return daemonAnswer{}, err
+	return a, json.Unmarshal(line, &a)
+}
+
+// servedBy returns the process that serves a socket, 0 if nobody can tell.
+func servedBy(conn net.Conn) int {
+	p, err := peer.Of(conn.(*net.UnixConn))
+	if err != nil {
+		return 0
 	}
-	return a, nil
+	defer p.Close()
+	return p.PID
 }
