@@ -87,8 +87,7 @@ func (f devFlags) run(ctx context.Context, cmd *cli.Command) (err error) {
 	if err := d.describe(cmd); err != nil {
 		return fmt.Errorf("dev: nobody reads where it is: %w", err)
 	}
-	<-ctx.Done()
-	return nil
+	return d.stay(ctx)
 }
 
 // A devVault is a whole cortex on this machine.

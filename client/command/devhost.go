@@ -78,6 +78,23 @@ func (h *devHost) close() error {
 	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
 }
 
+// stay returns when ctx ends, and with an error when a part does before.
+func (h *devHost) stay(ctx context.Context) error {
+	ended := make(chan *part, len(h.parts))
+	for _, p := range h.parts {
+		go func() {
+			<-p.done
+			ended <- p
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case p := <-ended:
+		return fmt.Errorf("dev: %s has ended (%v):\n%s", p.name, p.err, p.out)
+	}
+}
+
 // A part is one running process.
 type part struct {
 	name string
