@@ -18,6 +18,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/client/prompt"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -176,6 +177,7 @@ func TestStatusAndReport(t *testing.T) {
 		{fmt.Errorf("run: %w", &ExitError{Code: 3}), 3, ""},
 		{&ExitError{Code: 2, Err: errors.New("a"), Hint: "b"}, 2, "cortex: a\ncortex: hint: b\n"},
 		{fmt.Errorf("x: %w", context.Canceled), 130, "cortex: interrupted\n"},
+		{fmt.Errorf("x: %w", prompt.ErrInterrupted), 130, "cortex: x: interrupted at the prompt\n"},
 	} {
 		var out strings.Builder
 		Report(&out, row.err)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/prompt"
 	"github.com/cortex-auth/cortex/vault/harden"
 )
 
@@ -51,7 +52,7 @@ func (e *ExitError) ExitCode() int { return e.Code }
 
 // Status returns the exit status for what a command returned: 0 for nil, the
 // status of an error that has one, as an [ExitError] or a [harden.Ended], 130 when
-// the command was interrupted by nobody knows whom, else 1.
+// the command was interrupted by nobody knows whom, or at a prompt, else 1.
 func Status(err error) int {
 	if err == nil {
 		return 0
@@ -62,7 +63,7 @@ func Status(err error) int {
 	if e, ok := errors.AsType[harden.Ended](err); ok {
 		return e.Status()
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, prompt.ErrInterrupted) {
 		return 130
 	}
 	return 1
