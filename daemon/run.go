@@ -44,11 +44,11 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start 
 	}
 	c.closeFiles()
 	c.let()
-	req = ipc.Request{Project: req.Project, Timeout: req.Timeout} // the rest can be long, and go
+	req = ipc.Request{Project: req.Project, Timeout: req.Timeout, Acks: req.Acks} // the rest can be long, and go
 	d.running.Add(1)
 	defer d.running.Add(-1)
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
-	late := d.attend(ctx, c, r, signals, req.Timeout)
+	late := d.attend(ctx, c, r, signals, req)
 	exit, err := r.Exit()
 	outcome := []any{"project", req.Project, "client", c.peer.PID, "status", exit.Status(), "took", time.Since(began)}
 	if err != nil {
@@ -71,13 +71,16 @@ const grace = 5 * time.Second
 
 // attend passes signals on until nothing of the program is left, and reports
 // whether it had to be told, because it took longer than it may.
-func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal, most time.Duration) (late bool) {
-	over, up := ctx.Done(), after(most)
+func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal, req ipc.Request) (late bool) {
+	over, up := ctx.Done(), after(req.Timeout)
 	for {
 		select {
 		case s := <-signals:
 			if ipc.Forwarded(s) {
 				r.Signal(s)
+			}
+			if req.Acks && deadly(s) {
+				c.answer(ipc.Response{OK: true, Ack: int(s)})
 			}
 		case s := <-r.Stopped():
 			if c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
@@ -160,10 +163,10 @@ func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(contex
 	return got, err
 }
 
-// deadly are the signals that end a program which has said nothing about them.
-var deadly = map[syscall.Signal]bool{
-	unix.SIGHUP: true, unix.SIGINT: true, unix.SIGQUIT: true, unix.SIGABRT: true, unix.SIGTERM: true, unix.SIGALRM: true, unix.SIGPIPE: true,
-	unix.SIGUSR1: true, unix.SIGUSR2: true, unix.SIGVTALRM: true, unix.SIGXCPU: true, unix.SIGXFSZ: true,
+// deadly reports whether a signal is passed on, and ends a program which has said
+// nothing about it.
+func deadly(s syscall.Signal) bool {
+	return ipc.Forwarded(s) && s != unix.SIGTSTP && s != unix.SIGCONT && !slices.Contains(unheeded, s)
 }
 
 // watch calls stop when a signal comes that would end the program. The function
@@ -177,7 +180,7 @@ func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
 			case <-done:
 				return
 			case s := <-signals:
-				if deadly[s] {
+				if deadly(s) {
 					stop(harden.Ended{Signal: s})
 				}
 			}

@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -93,6 +94,29 @@ func TestRunAnswers(t *testing.T) {
 			t.Errorf("%s: stdout %q, stderr %q", row.answer, r.stdout, r.stderr)
 		}
 	}
+}
+
+// A daemon that hangs does not keep a launcher that is to end.
+func TestRunOfADaemonThatHangs(t *testing.T) {
+	h := newHost(t)
+	sock := filepath.Join(h.home, "s")
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		in.ReadBytes('\n')
+		unix.Kill(os.Getpid(), unix.SIGTERM)
+		in.WriteTo(io.Discard)
+	}()
+	h.run("run", "--project", "app", "--env-file", "/dev/null", "--sock", sock, "--", "x").want(t, 143, "the daemon does not answer", "hint: see whether")
 }
 
 func TestRunRequest(t *testing.T) {

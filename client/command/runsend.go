@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,17 +19,22 @@ import (
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
-// sendTimeout is how long the daemon may take to read the request.
-const sendTimeout = 10 * time.Second
+// The times that the daemon may take.
+const (
+	sendTimeout = 10 * time.Second // to read the request
+	ackTimeout  = 3 * time.Second  // to do something about a signal
+)
 
 // send runs the command and returns its exit status. Errors are an [ExitError]
 // for a command that could not be started, a [pendingError], or others.
 //
 // The command has a process group of its own, so the terminal's signals come
 // to this process and are forwarded: their end of ctx is not the end of the
-// run. An end before there is anything to forward to is.
+// run. An end before there is anything to forward to is. So is one that a daemon
+// that hangs does nothing about: nobody else would end this process.
 func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	signals := forwardable()
 	if ctx.Err() != nil {
@@ -45,12 +51,21 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 		defer close(lines)
 		readErr = responses(conn, lines)
 	}()
+	r.request.Acks = true
 	sendErr := r.write(conn)
+	var end os.Signal // forwarded, and nothing heard since
+	var deaf <-chan time.Time
 	for {
 		select {
 		case s := <-signals:
 			forward(conn, s)
+			if deaf == nil && slices.Contains(ends, s) {
+				end, deaf = s, time.After(ackTimeout)
+			}
+		case <-deaf:
+			return 0, unheard(end.(syscall.Signal))
 		case answer, ok := <-lines:
+			deaf = nil
 			switch {
 			case !ok:
 				return 0, lost(errors.Join(sendErr, readErr))
@@ -59,10 +74,23 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			case answer.Stopped != 0:
 				// So that a shell sees a stopped job; SIGCONT is forwarded.
 				unix.Kill(os.Getpid(), unix.SIGSTOP)
+			case answer.Ack != 0: // the command may have its own mind about it
 			default:
 				r.news(answer)
 			}
 		}
+	}
+}
+
+// ends are the signals by which people and supervisors want this process to end.
+var ends = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+
+// unheard is the end by a signal that the daemon does nothing about.
+func unheard(s syscall.Signal) error {
+	return &ExitError{
+		Code: harden.Ended{Signal: s}.Status(),
+		Err:  errors.New("the daemon does not answer: ended without it; the command, if it runs, ends when the daemon goes on or ends"),
+		Hint: "see whether it runs: cortex daemon status",
 	}
 }
 

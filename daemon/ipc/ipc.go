@@ -4,7 +4,7 @@
 // A client sends one [Request] and gets one [Response], or one [Status], and
 // the connection ends. A launcher of version 1 sends descriptors along with
 // the request and keeps the connection open while the program runs: it sends
-// [Signal] lines, it may get Responses that only say that the program stopped,
+// [Signal] lines, it may get Responses that only say that the program stopped or was sent a signal,
 // and then the final one. When it closes the connection, everything it started
 // is killed.
 //
@@ -86,6 +86,9 @@ type Request struct {
 	Wait time.Duration `json:"wait,omitempty"`
 	// Timeout is how long the program may run, in nanoseconds; 0 for ever.
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// Acks asks for a line for each signal that ends programs and is the running
+	// program's now.
+	Acks bool `json:"acks,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
 }
@@ -115,6 +118,8 @@ type Response struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Stopped is the signal that stopped the program; it waits for SIGCONT.
 	Stopped int `json:"stopped,omitempty"`
+	// Ack is a signal that the program has been sent, where that was asked for.
+	Ack int `json:"ack,omitempty"`
 
 	// Missing are the needed names that the vault has no value for. If the first
 	// of them wait for approval, GrantID and ServerURL say where.
@@ -139,9 +144,9 @@ type Response struct {
 }
 
 // Last reports whether no other line follows: it is not about a program that
-// stopped, or is yet to run.
+// stopped, was sent a signal, or is yet to run.
 func (r Response) Last() bool {
-	return r.Stopped == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
+	return r.Stopped == 0 && r.Ack == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
 }
 
 // A Status answers a status request.
@@ -155,7 +160,8 @@ type Status struct {
 	ExpiresAt       string `json:"expires_at,omitempty"`
 	AgentID         string `json:"agent_id"`
 	ServerURL       string `json:"server_url"`
-	// Problem is why there is no session, one line for people.
+	// Problem is why there is no session, or why the server refuses another one
+	// in its place, one line for people.
 	Problem string `json:"problem,omitempty"`
 	PID     int    `json:"pid"`
 	Version string `json:"version"`
@@ -190,7 +196,8 @@ const MaxSignal = 64
 // Forwarded reports whether a launcher passes a signal on. Not SIGKILL and SIGSTOP,
 // which nobody can catch; SIGCHLD, SIGURG and SIGPROF, which its own runtime uses;
 // SIGTTIN and SIGTTOU, by which the terminal stops it; nor those that tell of its
-// own faults.
+// own faults. A launcher does not get to see all that are: on Linux the runtime
+// keeps 32 to 34, which do to it what they do to any program.
 func Forwarded(s syscall.Signal) bool {
 	switch s {
 	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF, syscall.SIGTTIN, syscall.SIGTTOU,

@@ -411,7 +411,7 @@ func listen(ts *testscript.TestScript, neg bool, args []string) {
 // signals are the names that signal takes.
 var signals = map[string]syscall.Signal{
 	"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP,
-	"QUIT": syscall.SIGQUIT, "USR1": syscall.SIGUSR1, "ABRT": syscall.SIGABRT,
+	"QUIT": syscall.SIGQUIT, "USR1": syscall.SIGUSR1, "ABRT": syscall.SIGABRT, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
 }
 
 // signalCommand finds the newest background command whose arguments begin with
