@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -47,7 +46,7 @@ func (db *DB) replace(ctx context.Context) (old *engine, err error) {
 	}
 	old = db.engine.Load()
 	part := db.path + ".compact"
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removePart(part); err != nil {
 		return nil, err
 	}
 	e, err := copyOf(old, part)

@@ -168,7 +168,13 @@ func TestCompactRefuses(t *testing.T) {
 	if err := db.Compact(gone); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if err := os.WriteFile(db.Path()+".compact", []byte("left behind by a crash"), 0o600); err != nil {
+	if err := os.WriteFile(db.Path()+".compact", []byte("of somebody else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Compact(t.Context()); !errors.Is(err, store.ErrForeign) {
+		t.Error(err)
+	}
+	if err := os.WriteFile(db.Path()+".compact", make([]byte, 5000), 0o600); err != nil { // left behind by a crash
 		t.Fatal(err)
 	}
 	if err := db.Compact(t.Context()); err != nil {

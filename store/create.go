@@ -21,8 +21,7 @@ func create(path string) (created bool, err error) {
 		return false, err
 	}
 	part := path + ".new"
-	// A crash may have left one.
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removePart(part); err != nil {
 		return false, err
 	}
 	if err := build(part); err != nil {

@@ -54,12 +54,8 @@ func named(f *os.File) bool {
 
 // sign writes who holds the lock.
 func (l *lock) sign() error {
-	info, err := l.file.Stat()
-	if err != nil {
+	if err := l.recognise(); err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", l.file.Name())
 	}
 	if err := l.file.Chmod(fileMode); err != nil {
 		return err
@@ -67,8 +63,29 @@ func (l *lock) sign() error {
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
-	_, err = l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	_, err := l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return err
+}
+
+// recognise returns an error for a file that holds something else than what sign
+// writes: somebody may need it. A crash may have left it empty, or zeros.
+func (l *lock) recognise() error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", l.file.Name())
+	}
+	text, err := io.ReadAll(io.NewSectionReader(l.file, 0, 32))
+	if err != nil {
+		return err
+	}
+	pid := strings.TrimSuffix(strings.Trim(string(text), "\x00"), "\n")
+	if strings.Trim(pid, "0123456789") != "" || info.Size() > 20 {
+		return inTheWay(l.file.Name())
+	}
+	return nil
 }
 
 // release ends the lock.

@@ -58,7 +58,8 @@ type Options struct {
 // [fs.ErrNotExist] if it, or its directory, does not exist and is not to be
 // created, [ErrForeign] for a file of another kind, [ErrDamaged] for one that is
 // cut short, and [ErrNewer] for one that a newer version wrote; all of these are
-// left as they are. A file of an older version is migrated, unless it is opened
+// left as they are. ErrForeign is also the error about a file beside it that has
+// a name of ours and is not. A file of an older version is migrated, unless it is opened
 // for reading.
 func Open(o Options) (*DB, error) {
 	path, err := resolve(o.Path)
@@ -115,7 +116,11 @@ func (db *DB) openReading() error {
 }
 
 // openWriting takes the lock, creates the file if there is none, and opens it.
+// Beside a file of another kind it touches nothing.
 func (db *DB) openWriting(reserved int64) error {
+	if err := refuseForeign(db.path); err != nil {
+		return err
+	}
 	l, err := takeLock(db.path)
 	if err != nil {
 		return err
@@ -147,11 +152,7 @@ func (db *DB) openWriting(reserved int64) error {
 // removeFiles removes a database and what lies beside it. The caller holds the
 // lock.
 func removeFiles(path string) error {
-	err := os.Remove(reservePath(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(os.Remove(path), err, os.Remove(lockPath(path)))
+	return errors.Join(os.Remove(path), removeReserve(path), os.Remove(lockPath(path)))
 }
 
 // openLocked is openWriting under the lock. It reports whether the list of free
@@ -297,7 +298,7 @@ func resolve(path string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return real, err
 	}
-	if _, err := os.Lstat(abs); err == nil {
+	if info, err := os.Lstat(abs); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return "", fmt.Errorf("%s is a symbolic link to nothing", abs)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))

@@ -66,13 +66,23 @@ func wantFiles(t *testing.T, dir string, want ...string) {
 func TestOpenAfterCrashWhileCreating(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "vault.db")
-	if err := os.WriteFile(path+".new", []byte("part"), 0o644); err != nil {
+	whole, err := os.ReadFile(closed(t))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if db := storetest.Open(t, path); !db.Created() {
-		t.Error("not created")
+	for _, part := range [][]byte{nil, make([]byte, 5000), whole, whole[:100]} {
+		if err := os.WriteFile(path+".new", part, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		db := storetest.Open(t, path)
+		if !db.Created() {
+			t.Error("not created")
+		}
+		wantFiles(t, dir, "vault.db", "vault.db.lock")
+		if err := db.Discard(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wantFiles(t, dir, "vault.db", "vault.db.lock")
 }
 
 func TestMode(t *testing.T) {

@@ -2,8 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -52,15 +50,14 @@ func reservePath(path string) string { return path + ".reserve" }
 // nil where n is 0, and where there is no room for one, which is logged. One that
 // was given up before is there, in part.
 func openReserve(path string, n int64, log *slog.Logger) (*reserve, error) {
-	path = reservePath(path)
 	if n == 0 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		return nil, nil
+		return nil, removeReserve(path)
 	}
-	_, err := os.Lstat(path)
-	made := errors.Is(err, fs.ErrNotExist)
+	path = reservePath(path)
+	made, err := ours(path, wantZeros)
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return nil, full(err)
@@ -76,14 +73,14 @@ func openReserve(path string, n int64, log *slog.Logger) (*reserve, error) {
 	return r, nil
 }
 
+// removeReserve removes the reserve of the database at path, if there is one.
+func removeReserve(path string) error { return removeOurs(reservePath(path), wantZeros) }
+
 // open finds out how much of the reserve there is, and completes it.
 func (r *reserve) open() error {
 	var s unix.Stat_t
 	if err := unix.Fstat(int(r.file.Fd()), &s); err != nil {
 		return err
-	}
-	if s.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fmt.Errorf("%s is not a regular file", r.file.Name())
 	}
 	if err := r.file.Chmod(fileMode); err != nil {
 		return err
