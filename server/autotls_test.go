@@ -69,7 +69,7 @@ func TestAutoTLSAlone(t *testing.T) {
 		s := local()
 		s.insecureHTTP, s.tls = false, tlsAuto
 		change(&s)
-		if _, err := s.plan(); err == nil || !strings.Contains(err.Error(), "CORTEX_TLS") {
+		if _, err := s.plan(t.Context()); err == nil || !strings.Contains(err.Error(), "CORTEX_TLS") {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}

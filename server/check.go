@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,9 +14,9 @@ import (
 
 // check says what is wrong with the settings and with what they name, all of it
 // at once, and changes nothing. What is merely worth knowing goes to stdout.
-func (p program) check(s settings) error {
-	plan, err := s.plan()
-	err = errors.Join(err, p.checkCertificate(plan), p.checkDatabase(plan), p.checkSecrets(plan))
+func (p program) check(ctx context.Context, s settings) error {
+	plan, err := s.plan(ctx)
+	err = errors.Join(err, p.checkCertificate(plan), p.checkDatabase(plan), p.checkSecrets(ctx, plan))
 	for _, setting := range plan.insecure {
 		p.say("insecure setting: %s", setting)
 	}
@@ -86,8 +87,8 @@ func (p program) checkNew(path string) error {
 }
 
 // checkSecrets reads what the server would be given.
-func (p program) checkSecrets(plan plan) error {
-	g, err := plan.given(p.log)
+func (p program) checkSecrets(ctx context.Context, plan plan) error {
+	g, err := plan.given(ctx, p.log)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ A configuration file (--config, CORTEX_CONFIG) has lines NAME=value with the nam
 variables, those of secrets excepted. Flags and the environment win over it.`,
 		Flags: append(s.flags(), &cli.BoolFlag{Name: "check-config", Usage: "say what is wrong with the settings, and with the files they name, and change nothing", Destination: &checkOnly}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			s, err := s.complete(cmd.IsSet)
+			s, err := s.complete(ctx, cmd.IsSet)
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ variables, those of secrets excepted. Flags and the environment win over it.`,
 				stdout: cmd.Root().Writer,
 			}
 			if checkOnly {
-				return p.check(s)
+				return p.check(ctx, s)
 			}
 			return p.run(ctx, s)
 		},

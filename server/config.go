@@ -2,14 +2,16 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // maxConfig is the longest configuration file read, in bytes.
@@ -86,7 +88,7 @@ var secretSettings = map[string]string{
 // complete notes which settings flags and environment made, and reads the
 // configuration file for the others. The function isSet says whether a flag was
 // given, or its variable.
-func (s settings) complete(isSet func(flag string) bool) (settings, error) {
+func (s settings) complete(ctx context.Context, isSet func(flag string) bool) (settings, error) {
 	s.fixed = map[string]bool{}
 	for _, f := range s.table() {
 		_, inEnvironment := os.LookupEnv(f.name)
@@ -97,16 +99,16 @@ func (s settings) complete(isSet func(flag string) bool) (settings, error) {
 	}
 	given := s
 	s.given = &given
-	return s.configured()
+	return s.configured(ctx)
 }
 
 // configured returns the settings with what their configuration file, if there
 // is one, says about those that neither a flag nor a variable did.
-func (s settings) configured() (settings, error) {
+func (s settings) configured(ctx context.Context) (settings, error) {
 	if s.configFile == "" {
 		return s, nil
 	}
-	lines, err := readConfig(s.configFile)
+	lines, err := readConfig(ctx, s.configFile)
 	if err != nil {
 		return s, err
 	}
@@ -116,13 +118,8 @@ func (s settings) configured() (settings, error) {
 	return s, nil
 }
 
-func readConfig(path string) ([]configLine, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+func readConfig(ctx context.Context, path string) ([]configLine, error) {
+	text, err := secretfile.ReadFile(ctx, path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ func configure(t *testing.T, s settings, text string, flags ...string) (settings
 	if err := os.WriteFile(s.configFile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return s.complete(func(flag string) bool { return strings.Contains(" "+strings.Join(flags, " ")+" ", " "+flag+" ") })
+	return s.complete(context.Background(), func(flag string) bool { return strings.Contains(" "+strings.Join(flags, " ")+" ", " "+flag+" ") })
 }
 
 func TestConfigFile(t *testing.T) {
@@ -53,7 +54,7 @@ func TestConfigFileIsStrict(t *testing.T) {
 	}
 	s := local()
 	s.configFile = filepath.Join(t.TempDir(), "missing")
-	if _, err := s.complete(func(string) bool { return false }); err == nil {
+	if _, err := s.complete(context.Background(), func(string) bool { return false }); err == nil {
 		t.Error("a file that is not there is read")
 	}
 }

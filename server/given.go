@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,14 +17,14 @@ type given struct {
 }
 
 // given reads the secrets, and reports everything that is wrong with them at once.
-func (p plan) given(log *slog.Logger) (*given, error) {
+func (p plan) given(ctx context.Context, log *slog.Logger) (*given, error) {
 	g := given{resetAdmin: p.resetToken}
 	var errs [4]error
 	if !p.recovery.on { // which is for those who have no password
-		g.password, errs[0] = readGiven("operator password", p.password, 1, log)
+		g.password, errs[0] = readGiven(ctx, "operator password", p.password, 1, log)
 	}
-	g.admin, errs[1] = readGiven("admin token", p.adminToken, vault.AdminTokenMin, log)
-	g.metrics, errs[2] = readGiven("metrics token", p.metrics, minMetricsToken, log)
+	g.admin, errs[1] = readGiven(ctx, "admin token", p.adminToken, vault.AdminTokenMin, log)
+	g.metrics, errs[2] = readGiven(ctx, "metrics token", p.metrics, minMetricsToken, log)
 	if g.resetAdmin && !g.admin.IsZero() {
 		errs[3] = errors.New("--reset-admin-token makes a new admin token, but one was given as well, in " + g.admin.from)
 	}
@@ -35,8 +36,8 @@ func (p plan) given(log *slog.Logger) (*given, error) {
 }
 
 // readGiven reads a secret that has at least so many bytes, if it is given.
-func readGiven(name string, in secretInput, least int, log *slog.Logger) (found, error) {
-	f, err := in.find(log)
+func readGiven(ctx context.Context, name string, in secretInput, least int, log *slog.Logger) (found, error) {
+	f, err := in.find(ctx, log)
 	if err == nil && f.from != "" && f.Len() < least {
 		f.Wipe()
 		err = fmt.Errorf("the one from %s must have at least %d bytes", f.from, least)

@@ -38,7 +38,7 @@ type found struct {
 
 // find looks for the secret. One that is there but blank is an error: somebody
 // meant to set it. The log hears of a file that is open to others.
-func (in secretInput) find(log *slog.Logger) (found, error) {
+func (in secretInput) find(ctx context.Context, log *slog.Logger) (found, error) {
 	if text, ok := os.LookupEnv(in.variable); ok {
 		if err := os.Unsetenv(in.variable); err != nil {
 			return found{}, fmt.Errorf("unsetting %s: %w", in.variable, err)
@@ -55,7 +55,7 @@ func (in secretInput) find(log *slog.Logger) (found, error) {
 	default:
 		path = filepath.Join(dir, in.credential)
 	}
-	secret, err := secretfile.Read(path, warnExposed(log))
+	secret, err := secretfile.Read(ctx, path, warnExposed(log))
 	if in.file == "" && errors.Is(err, os.ErrNotExist) {
 		return found{}, nil
 	}

@@ -31,7 +31,7 @@ func TestSecretInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(in secretInput) (string, error) {
-		f, err := in.find(slog.New(slog.DiscardHandler))
+		f, err := in.find(t.Context(), slog.New(slog.DiscardHandler))
 		return string(f.Reveal()), err
 	}
 	if got, err := read(secretInput{variable, "", "cred"}); got != "" || err != nil {

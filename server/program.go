@@ -44,12 +44,12 @@ func (p program) run(ctx context.Context, s settings) error {
 	p.hardened(harden.Process(harden.Options{}))
 	slack := make([]byte, heapSlack)
 	defer runtime.KeepAlive(slack)
-	plan, err := s.plan()
+	plan, err := s.plan(ctx)
 	if err != nil {
 		return err
 	}
 	p.announce(plan)
-	g, err := plan.given(p.log)
+	g, err := plan.given(ctx, p.log)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (p program) sharesFromDir(ctx context.Context, v *vault.Vault, plan recover
 			continue
 		}
 		path := filepath.Join(plan.dir, f.Name())
-		share, err := secretfile.Read(path, warnExposed(p.log))
+		share, err := secretfile.Read(ctx, path, warnExposed(p.log))
 		if err == nil {
 			err = addShare(ctx, v, plan, set, share)
 			share.Wipe()

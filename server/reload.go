@@ -42,7 +42,7 @@ func (p program) reload(ctx context.Context, hup <-chan os.Signal, srv *Server, 
 		}
 		p.notifyReloading()
 		p.reloadCertificate(ctx, plan.cert)
-		running = p.reloadSettings(srv, running)
+		running = p.reloadSettings(ctx, srv, running)
 		p.notify("READY=1")
 	}
 }
@@ -61,11 +61,11 @@ func (p program) reloadCertificate(ctx context.Context, cert *certificate) {
 
 // reloadSettings reads the configuration file again, and has the server go by
 // what can change. It returns the settings that are in force then.
-func (p program) reloadSettings(srv *Server, running settings) settings {
+func (p program) reloadSettings(ctx context.Context, srv *Server, running settings) settings {
 	if running.configFile == "" {
 		return running
 	}
-	now, live, err := running.again()
+	now, live, err := running.again(ctx)
 	if err == nil {
 		err = srv.Change(live.Live)
 	}
@@ -88,9 +88,9 @@ func (p program) reloadSettings(srv *Server, running settings) settings {
 }
 
 // again returns the settings as they would be at a start now.
-func (s settings) again() (now settings, live liveSettings, err error) {
+func (s settings) again(ctx context.Context) (now settings, live liveSettings, err error) {
 	now = *s.given
-	if now, err = now.configured(); err != nil {
+	if now, err = now.configured(ctx); err != nil {
 		return now, live, err
 	}
 	if live, err = now.live(); err != nil {

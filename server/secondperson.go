@@ -26,7 +26,7 @@ var errOnePerson = errors.New("restoring this vault takes two persons: name a su
 
 func (s secondPerson) password(ctx context.Context, stdin *os.File, log *slog.Logger) (opaque.Bytes, error) {
 	if s.file != "" {
-		return secretfile.Read(s.file, warnExposed(log))
+		return secretfile.Read(ctx, s.file, warnExposed(log))
 	}
 	if term.IsTerminal(int(stdin.Fd())) {
 		return promptOnce(ctx, stdin, fmt.Sprintf("cortex: %s confirms the restoring. Password of that account: ", s.name))
@@ -40,7 +40,7 @@ func (r restoring) password(ctx context.Context) (opaque.Bytes, error) {
 	if r.twoPerson && r.second.name == "" {
 		return opaque.Bytes{}, errOnePerson
 	}
-	password, err := secretInput{"CORTEX_KEK_PASSWORD", r.passwordFile, "kek-password"}.find(r.log)
+	password, err := secretInput{"CORTEX_KEK_PASSWORD", r.passwordFile, "kek-password"}.find(ctx, r.log)
 	if err != nil {
 		return opaque.Bytes{}, fmt.Errorf("reading operator password: %w", err)
 	}

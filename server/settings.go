@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -95,7 +96,7 @@ var errNoTLS = errors.New("refusing to serve without TLS: set TLS_CERT_FILE and 
 
 // plan checks settings, and reports everything that is wrong at once. It opens
 // nothing but the certificate.
-func (s settings) plan() (plan, error) {
+func (s settings) plan(ctx context.Context) (plan, error) {
 	p := plan{
 		attest:    !s.disableRequestSigning,
 		twoPerson: s.twoPerson,
@@ -109,7 +110,7 @@ func (s settings) plan() (plan, error) {
 	p.listenSealed = s.listenSealed
 	var errs [13]error
 	p.path, errs[0] = store.ParseURL(s.database)
-	p.cert, errs[1] = s.certificate()
+	p.cert, errs[1] = s.certificate(ctx)
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
 	p.live, errs[3] = s.live()
 	errs[4] = checkLogFormat(s.logFormat)
@@ -139,7 +140,7 @@ func (s settings) freezeOnName() (bool, error) {
 	return false, fmt.Errorf("CORTEX_HONEY_ON_NAME %q: want alarm or freeze", s.honeyOnName)
 }
 
-func (s settings) certificate() (*certificate, error) {
+func (s settings) certificate(ctx context.Context) (*certificate, error) {
 	switch {
 	case s.newCertificate && s.tls != tlsAuto:
 		return nil, errors.New("--new-certificate is about the server's own: it needs CORTEX_TLS=auto")
@@ -150,7 +151,7 @@ func (s settings) certificate() (*certificate, error) {
 	case s.tls == tlsAuto:
 		return &certificate{own: true}, nil
 	case s.certFile != "" && s.keyFile != "":
-		return loadCertificate(s.certFile, s.keyFile)
+		return loadCertificate(ctx, s.certFile, s.keyFile)
 	case s.certFile != "" || s.keyFile != "":
 		return nil, errors.New("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both")
 	case !s.insecureHTTP:

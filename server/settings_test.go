@@ -38,7 +38,7 @@ func TestAddress(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	p, err := local().plan()
+	p, err := local().plan(t.Context())
 	if err != nil || !p.attest || p.path != "cortex-auth.db" || len(p.insecure) != 1 || p.insecure[0] != "INSECURE_HTTP" {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -59,7 +59,7 @@ func TestPlan(t *testing.T) {
 	} {
 		s := local()
 		change(&s)
-		if _, err := s.plan(); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := s.plan(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestPlan(t *testing.T) {
 
 // Everything that is wrong is said at once.
 func TestPlanSaysAll(t *testing.T) {
-	_, err := settings{port: "x", rateLimits: "x", trustedProxies: "x", kdfProfile: "x"}.plan()
+	_, err := settings{port: "x", rateLimits: "x", trustedProxies: "x", kdfProfile: "x"}.plan(t.Context())
 	for _, word := range []string{"port", "rate limit", "proxy", "profile", "INSECURE_HTTP"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%q is missing in: %v", word, err)
@@ -79,7 +79,7 @@ func TestInsecureOnLoopback(t *testing.T) {
 	for _, listen := range []string{"", "127.0.0.1", "127.9.9.9:1", "[::1]:5"} {
 		s := local()
 		s.listen, s.disableRequestSigning, s.rateLimits = listen, true, "off"
-		p, err := s.plan()
+		p, err := s.plan(t.Context())
 		if err != nil || p.attest || !p.live.Unlimited || len(p.insecure) != 3 {
 			t.Errorf("%q: %+v, %v", listen, p, err)
 		}
@@ -87,7 +87,7 @@ func TestInsecureOnLoopback(t *testing.T) {
 	// Plain HTTP beyond this machine is possible, for those who say where.
 	s := local()
 	s.listen = "0.0.0.0"
-	if _, err := s.plan(); err != nil {
+	if _, err := s.plan(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
+
+// maxPEM is the length of the longest certificate chain or key read, in bytes.
+const maxPEM = 1 << 20
 
 // A certificate is a certificate chain and its key, which can be read again
 // while connections are served.
@@ -30,10 +33,10 @@ type certificate struct {
 
 // loadCertificate reads PEM files: all certificates of the one are the chain,
 // and the key may be in PKCS#8, SEC 1 or PKCS#1 form.
-func loadCertificate(certFile, keyFile string) (*certificate, error) {
+func loadCertificate(ctx context.Context, certFile, keyFile string) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile}
 	c.read = c.readFiles
-	return c, c.reload(context.Background())
+	return c, c.reload(ctx)
 }
 
 // reload reads the certificate again. On an error what was read before stays.
@@ -53,12 +56,12 @@ func (c *certificate) reload(ctx context.Context) error {
 	return nil
 }
 
-func (c *certificate) readFiles(context.Context) (none tls.Certificate, err error) {
-	chain, err := os.ReadFile(c.certFile)
+func (c *certificate) readFiles(ctx context.Context) (none tls.Certificate, err error) {
+	chain, err := secretfile.ReadFile(ctx, c.certFile, maxPEM)
 	if err != nil {
 		return none, fmt.Errorf("reading certificate: %w", err)
 	}
-	key, err := os.ReadFile(c.keyFile)
+	key, err := secretfile.ReadFile(ctx, c.keyFile, maxPEM)
 	if err != nil {
 		return none, fmt.Errorf("reading key: %w", err)
 	}

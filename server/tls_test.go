@@ -85,7 +85,8 @@ func TestKeyForms(t *testing.T) {
 		"PKCS#8, EC":      {ecKey, "PRIVATE KEY", pkcs8(ecKey)},
 		"PKCS#8, Ed25519": {edKey, "PRIVATE KEY", pkcs8(edKey)},
 	} {
-		cert, err := loadCertificate(writePair(t, t.TempDir(), 1, tc.key, tc.keyType, tc.der))
+		certFile, keyFile := writePair(t, t.TempDir(), 1, tc.key, tc.keyType, tc.der)
+		cert, err := loadCertificate(t.Context(), certFile, keyFile)
 		if err != nil || cert.expires().Before(time.Now()) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -94,7 +95,8 @@ func TestKeyForms(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
-	cert, err := loadCertificate(ecPair(t, dir, 1))
+	certFile, keyFile := ecPair(t, dir, 1)
+	cert, err := loadCertificate(t.Context(), certFile, keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}

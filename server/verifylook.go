@@ -146,7 +146,7 @@ func explainOpen(err error) error {
 
 func (a audition) password(ctx context.Context) (opaque.Bytes, error) {
 	in := secretInput{"CORTEX_KEK_PASSWORD", a.passwordFile, "kek-password"}
-	given, err := in.find(a.log)
+	given, err := in.find(ctx, a.log)
 	if err != nil || !given.IsZero() {
 		return given.Bytes, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cortex-auth/cortex/client/prompt"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // maxEnvFile bounds the file of --env-file.
@@ -78,7 +79,7 @@ func devSet(ctx context.Context, s string) (name string, value opaque.Bytes, err
 
 // readEnvFile adds the values of a .env file.
 func readEnvFile(ctx context.Context, path string, to map[string]opaque.Bytes) error {
-	text, err := readNamed(ctx, path, maxEnvFile)
+	text, err := secretfile.ReadFile(ctx, path, maxEnvFile)
 	if err != nil {
 		return fmt.Errorf("reading values: %w", err)
 	}

@@ -14,13 +14,14 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // wantedNames reads the names from the named file, or from the usual ones in
 // this directory, and reports whether there is one.
 func wantedNames(ctx context.Context, named string) (entries []dotenv.Entry, found bool, err error) {
 	if named != "" {
-		entries, err = namesIn(ctx, named, readNamed)
+		entries, err = namesIn(ctx, named, secretfile.ReadFile)
 		return entries, true, err
 	}
 	for _, usual := range []string{".env", ".env.example"} {
@@ -46,31 +47,6 @@ func namesIn(ctx context.Context, path string, read func(context.Context, string
 	return entries, nil
 }
 
-// readNamed reads a file that a person named, which may be a pipe. It returns
-// most+1 bytes of a longer one.
-func readNamed(ctx context.Context, path string, most int64) ([]byte, error) {
-	f, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory", path)
-	}
-	// Nobody need wait for whoever may write into a pipe.
-	defer context.AfterFunc(ctx, func() { f.Close() })()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if ctx.Err() != nil {
-		clear(text)
-		return nil, ctx.Err()
-	}
-	return text, err
-}
-
 // readUsual reads a file that whoever wrote the directory named. It must be what
 // its name says: a pipe could be this process's own input, and a link lead to
 // something else that is nobody's business.
@@ -82,7 +58,8 @@ func readUsual(ctx context.Context, path string, most int64) ([]byte, error) {
 	if base := filepath.Base(target); !strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".env") {
 		return nil, client.WithHint(fmt.Errorf("%s is a link to something else", path), "if that is meant, name it: --env-file "+path)
 	}
-	f, err := open(path)
+	// It waits for nobody.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +72,4 @@ func readUsual(ctx context.Context, path string, most int64) ([]byte, error) {
 		return nil, client.WithHint(fmt.Errorf("%s is not a plain file", path), "name another file: --env-file FILE")
 	}
 	return io.ReadAll(io.LimitReader(f, most+1))
-}
-
-// open opens a file for reading, and waits for nobody.
-func open(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 }

@@ -27,7 +27,7 @@ func adminToken(ctx context.Context, file string) (token opaque.Bytes, err error
 	if text, ok := os.LookupEnv("ADMIN_TOKEN"); ok {
 		token, err = secretfile.Trim([]byte(text), "$ADMIN_TOKEN")
 	} else if file != "" {
-		token, err = readSecret(file)
+		token, err = readSecret(ctx, file)
 	} else if token, err = prompt.Secret(ctx, "admin token"); errors.Is(err, prompt.ErrNoTerminal) {
 		return opaque.Bytes{}, nil
 	}
@@ -38,8 +38,8 @@ func adminToken(ctx context.Context, file string) (token opaque.Bytes, err error
 }
 
 // readSecret reads a file that holds one secret.
-func readSecret(path string) (opaque.Bytes, error) {
-	return secretfile.Read(path, func(path string) {
+func readSecret(ctx context.Context, path string) (opaque.Bytes, error) {
+	return secretfile.Read(ctx, path, func(path string) {
 		fmt.Fprintf(os.Stderr, "cortex: warning: %s is open to others than its owner: chmod 600 %s\n", path, shellQuote(path))
 	})
 }
@@ -54,7 +54,7 @@ func secretFrom(ctx context.Context, file, label string) (opaque.Bytes, error) {
 		}
 		return s, err
 	}
-	return readSecret(file)
+	return readSecret(ctx, file)
 }
 
 // newPassword returns a new password from a file, or from the person at the
@@ -84,7 +84,7 @@ func readValue(ctx context.Context, cmd *cli.Command, file string) (text []byte,
 	if file == "-" {
 		text, err = io.ReadAll(io.LimitReader(cmd.Root().Reader, maxValue+1))
 	} else {
-		text, err = readNamed(ctx, file, maxValue)
+		text, err = secretfile.ReadFile(ctx, file, maxValue)
 	}
 	if err == nil && len(text) > maxValue {
 		err = fmt.Errorf("%s is longer than %d bytes", file, maxValue)
@@ -110,8 +110,14 @@ func valueFrom(ctx context.Context, cmd *cli.Command, file, label string) (api.V
 		return api.NewValue(typed.Reveal()), err
 	}
 	text, err := readValue(ctx, cmd, file)
+	if file == "-" {
+		file = "standard input"
+	}
 	if line, ok := bytes.CutSuffix(text, []byte{'\n'}); ok && !bytes.ContainsRune(line, '\n') {
 		text = bytes.TrimSuffix(line, []byte{'\r'})
+	}
+	if err == nil && len(text) == 0 {
+		err = fmt.Errorf("%s is empty; nothing was changed", file)
 	}
 	return api.NewValue(text), err
 }

@@ -4,9 +4,8 @@ package secretfile
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,26 +21,15 @@ const Max = 4096
 // Read returns the secret in a file, as [Trim] leaves it. A file that others than
 // its owner may read or write is told to warn, and read all the same: as long as
 // somebody hears of it, that is better than a vault that does not start.
-func Read(path string, warn func(path string)) (opaque.Bytes, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return opaque.Bytes{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+func Read(ctx context.Context, path string, warn func(path string)) (opaque.Bytes, error) {
+	text, info, err := read(ctx, path, Max)
 	if err != nil {
 		return opaque.Bytes{}, err
 	}
 	if exposed(path, info) {
 		warn(path)
 	}
-	text := make([]byte, Max+1)
-	n, err := io.ReadFull(f, text)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		clear(text)
-		return opaque.Bytes{}, err
-	}
-	return Trim(text[:n], path)
+	return Trim(text, path)
 }
 
 // Trim cuts the white space around a secret off, and refuses one that is blank or

@@ -29,7 +29,7 @@ func TestRead(t *testing.T) {
 		"": "is blank", " \n": "is blank", long + "\n": "longer than 4096", long + long: "longer than 4096",
 	} {
 		path := write(t, filepath.Join(t.TempDir(), "secret"), text, 0o600)
-		got, err := Read(path, func(path string) { t.Errorf("%s is open to others?", path) })
+		got, err := Read(t.Context(), path, func(path string) { t.Errorf("%s is open to others?", path) })
 		if err != nil {
 			if !strings.Contains(err.Error(), path+" ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "xx") {
 				t.Errorf("%.20q: %v", text, err)
@@ -38,10 +38,10 @@ func TestRead(t *testing.T) {
 			t.Errorf("%.20q: %.20q", text, got.Reveal())
 		}
 	}
-	if _, err := Read(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Read(t.Context(), filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := Read(t.TempDir(), func(string) {}); err == nil {
+	if _, err := Read(t.Context(), t.TempDir(), func(string) {}); err == nil {
 		t.Error("a directory was read")
 	}
 }
@@ -53,7 +53,7 @@ func TestExposed(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", credentials+"/")
 	read := func(path string) (warned []string) {
 		t.Helper()
-		got, err := Read(path, func(path string) { warned = append(warned, path) })
+		got, err := Read(t.Context(), path, func(path string) { warned = append(warned, path) })
 		if err != nil || string(got.Reveal()) != "hush" {
 			t.Errorf("%s: %q, %v", path, got.Reveal(), err)
 		}
