@@ -207,9 +207,10 @@ func TestRunElsewhere(t *testing.T) {
 		t.Errorf("%d requests went elsewhere", requests)
 	}
 	h.vault.wantCalls(before, 0, 0)
-	for _, url := range []string{h.vault.server.URL + "/", strings.ToUpper(h.vault.server.URL[:4]) + h.vault.server.URL[4:], ""} {
+	for _, url := range []string{h.vault.server.URL + "/", strings.ToUpper(h.vault.server.URL[:4]) + h.vault.server.URL[4:]} {
 		h.finish(h.launcher("--url", url, "--", "true")).want(0, "")
 	}
+	h.finish(h.launcher("--url", "", "--", "true")).want(2, "", "--url is empty") // a variable that is not set
 	h.finish(h.launcher("--project", "../x", "--", "true")).want(2, "", "bad project name")
 }
 

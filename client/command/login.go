@@ -71,14 +71,15 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	auth, err := c.DeviceAuthorize(ctx)
+	p := poll{client: c.Client, say: func(text string) { say(cmd, "%s", text) }}
+	auth, err := p.begin(ctx)
 	if err != nil {
-		return explainAuthorize(err)
+		return err
 	}
 	if err := l.show(ctx, cmd, c, key, auth); err != nil {
 		return err
 	}
-	token, err := poll{client: c.Client, say: func(text string) { say(cmd, "%s", text) }}.wait(ctx, auth)
+	token, err := p.wait(ctx, auth)
 	if err != nil {
 		return err
 	}
@@ -191,16 +192,4 @@ func saveLogin(dir string, key identity.Key, c meeting, token api.DeviceToken) (
 		return identity.Session{}, fmt.Errorf("saving the session: %w", err)
 	}
 	return s, nil
-}
-
-func explainAuthorize(err error) error {
-	e, ok := errors.AsType[*api.Error](err)
-	if !ok || e.Status != 429 {
-		return fmt.Errorf("beginning the login: %w", err)
-	}
-	wait := "a minute"
-	if e.RetryAfter > 0 {
-		wait = e.RetryAfter.String()
-	}
-	return client.WithHint(fmt.Errorf("beginning the login: %w", err), "wait "+wait+" and type the same command again")
 }

@@ -73,7 +73,6 @@ func TestLoginFails(t *testing.T) {
 		authorize, token http.HandlerFunc
 		texts            []string
 	}{
-		"too fast":      {answers(429, `{"error":"slow"}`), nil, []string{"slow", "hint: wait a minute"}},
 		"no such route": {answers(404, ``), nil, []string{"404"}},
 		"wrong agent":   {answers(200, authorized), answers(200, approved("other")), []string{"approved for agent other, not for bot", "hint: "}},
 		"no JWT":        {answers(200, authorized), answers(200, `{"access_token":"x"}`), []string{"access token"}},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,26 @@ const (
 )
 
 var errCodeExpired = errors.New("nobody approved the code in time")
+
+// begin asks for a device code. A server that gives out only so many at a time
+// is waited for.
+func (p poll) begin(ctx context.Context) (api.DeviceAuthorization, error) {
+	for {
+		auth, err := p.client.DeviceAuthorize(ctx)
+		e, answered := errors.AsType[*api.Error](err)
+		switch {
+		case err == nil:
+			return auth, nil
+		case !answered || e.Status != http.StatusTooManyRequests:
+			return auth, fmt.Errorf("beginning the login: %w", err)
+		}
+		pause := cmp.Or(min(e.RetryAfter, mostInterval), mostInterval)
+		p.say(fmt.Sprintf("the server gives out one code at a time to this address: asking again in %s (Ctrl-C stops)", pause))
+		if !sleep(ctx, pause) {
+			return api.DeviceAuthorization{}, ended(ctx)
+		}
+	}
+}
 
 // wait polls until the code is approved, refused or too old, or ctx ends.
 // Being asked to slow down, a server that is away and one that fails are

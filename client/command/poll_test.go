@@ -109,6 +109,25 @@ func TestPollingStops(t *testing.T) {
 	})
 }
 
+// A server that gives out one code a minute is waited for.
+func TestPollingBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{start: time.Now(), answers: []string{later, tooMany, "200 " + authorized}}
+		c, err := client.New(client.Config{URL: "https://v.example", HTTP: &http.Client{Transport: s}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		auth, err := poll{client: c, say: func(text string) { said = append(said, text) }}.begin(t.Context())
+		if err != nil || auth.UserCode != "BCDF-GHJK" {
+			t.Errorf("%+v, %v", auth, err)
+		}
+		if want := []time.Duration{0, 20 * time.Second, 80 * time.Second}; !slices.Equal(s.asked, want) || len(said) != 2 || !strings.Contains(said[0], "in 20s") {
+			t.Errorf("asked at %v, said %q", s.asked, said)
+		}
+	})
+}
+
 func pollWith(ctx context.Context, s *script, interval, expiry int64) (api.DeviceToken, error) {
 	c, err := client.New(client.Config{URL: "https://v.example", HTTP: &http.Client{Transport: s}})
 	if err != nil {

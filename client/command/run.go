@@ -80,7 +80,17 @@ func (f *runFlags) daemonFlags() []cli.Flag {
 	}
 }
 
+// check refuses what cannot be meant: an empty URL is a variable that is not set,
+// and would switch the check of the server off.
 func (f runFlags) check(cmd *cli.Command) error {
+	for name, value := range map[string]string{"url": f.url, "env-file": f.envFile, "sock": f.sock} {
+		if value == "" && cmd.IsSet(name) {
+			return usage(cmd, fmt.Errorf("--%s is empty", name))
+		}
+	}
+	if f.project == "--" {
+		return usage(cmd, errors.New("--project has no value"))
+	}
 	if !proof.ValidName(f.project) {
 		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}

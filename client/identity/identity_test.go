@@ -373,3 +373,12 @@ func FuzzSession(f *testing.F) {
 		}
 	})
 }
+
+// Keys do not end up in whatever directory somebody happens to be in.
+func TestDirWithoutHome(t *testing.T) {
+	t.Setenv("CORTEX_HOME", "")
+	t.Setenv("HOME", "")
+	if dir := Dir(); !filepath.IsAbs(dir) || filepath.Base(dir) != ".cortex" {
+		t.Errorf("got %q", dir)
+	}
+}

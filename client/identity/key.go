@@ -6,11 +6,13 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/cortex-auth/cortex/vault/locked"
@@ -38,12 +40,19 @@ type Key struct {
 const seedSize = 32
 
 // Dir returns the directory of all state: CORTEX_HOME, else .cortex in the
-// home directory.
+// home directory. It is never below the working directory by accident: without
+// HOME, the home directory is what the system has for the user, else the root.
 func Dir() string {
 	if dir := os.Getenv("CORTEX_HOME"); dir != "" {
 		return dir
 	}
-	return filepath.Join(os.Getenv("HOME"), ".cortex")
+	home := os.Getenv("HOME")
+	if home == "" {
+		if u, err := user.Current(); err == nil {
+			home = u.HomeDir
+		}
+	}
+	return filepath.Join(cmp.Or(home, "/"), ".cortex")
 }
 
 // Path returns the key file of an agent. The id must be valid; see
