@@ -46,12 +46,17 @@ func (db *DB) used(tagged bool) map[declared]bool {
 // checkPages has the engine check its file. It must not change meanwhile, so
 // this is a write transaction, where there can be one.
 func (db *DB) checkPages() error {
-	tx, err := db.engine.Load().begin(!db.readOnly)
+	e := db.engine.Load()
+	tx, err := e.begin(!db.readOnly)
 	if err != nil {
 		return ErrClosed
 	}
 	defer tx.Rollback()
-	if err := guard(func() error { return walkAll(tx) }); err != nil {
+	h, err := readHeader(e.file)
+	if err == nil {
+		err = verifyPages(e.file, h)
+	}
+	if err != nil {
 		return err
 	}
 	var found []error

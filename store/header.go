@@ -19,8 +19,10 @@ import (
 //	magic u32 │ version u32 │ page size u32 │ flags u32 │ root u64 │ sequence u64 │
 //	free list u64 │ pages u64 │ transaction u64 │ FNV-1a of all before, u64
 type header struct {
+	page    int64 // bytes
 	size    int64 // bytes in use
-	settled bool  // the list of free pages is in the file
+	root    uint64
+	settled bool // the list of free pages is in the file
 	txid    uint64
 }
 
@@ -113,7 +115,9 @@ func readMeta(f *os.File, page int64) (*header, int64, error) {
 		return nil, 0, ErrDamaged
 	}
 	return &header{
+		page:    size,
 		size:    int64(pages) * size,
+		root:    le.Uint64(m[16:]),
 		settled: le.Uint64(m[32:]) != noFreelist,
 		txid:    le.Uint64(m[48:]),
 	}, size, nil

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -166,8 +164,8 @@ func (db *DB) openLocked() (settled bool, err error) {
 		return false, err
 	}
 	if !h.settled && !db.created {
-		if err := db.prewalk(f); err != nil {
-			return false, errors.Join(err, f.Close())
+		if err := verifyPages(f, h); err != nil {
+			return false, errors.Join(fmt.Errorf("%s: %w", db.path, err), f.Close())
 		}
 	}
 	e, err := startEngine(f, &bolt.Options{InitialMmapSize: mapped})
@@ -179,40 +177,6 @@ func (db *DB) openLocked() (settled bool, err error) {
 	}
 	db.engine.Store(e)
 	return h.settled, nil
-}
-
-// prewalk looks at every page that is in use. The engine does that as well when it
-// has to find the free ones, but in a goroutine of its own, out of reach: what
-// makes no sense there would end the process.
-func (db *DB) prewalk(f *os.File) error {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	e, err := startEngine(os.NewFile(uintptr(fd), f.Name()), &bolt.Options{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	err = guard(func() error {
-		return e.View(walkAll)
-	})
-	// Closing gives up the lock, which both descriptors share.
-	return errors.Join(err, e.Close(), lockData(f, db.path, false))
-}
-
-// walkAll looks at every key there is, in the order in which the engine will
-// compare them: a key may lie outside of the file, too.
-func walkAll(tx *bolt.Tx) error {
-	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-		var before []byte
-		return b.ForEach(func(k, _ []byte) error {
-			if bytes.Compare(before, k) >= 0 && before != nil {
-				return fmt.Errorf("%w: its keys are not in order", ErrDamaged)
-			}
-			before = k
-			return nil
-		})
-	})
 }
 
 // begin begins a transaction.
