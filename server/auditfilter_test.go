@@ -173,6 +173,15 @@ func TestAuditConfined(t *testing.T) {
 			t.Errorf("no %s is seen", action)
 		}
 	}
+	// Nor does the text of a policy take what it does out of their sight.
+	s.Admin(t, "POST", "/admin/policies", map[string]any{
+		"policy_name": "zz namespace=zz", "agent_pattern": "bot namespace=zz", "allowed_paths": []string{"*"}, "denied_paths": []string{}, "namespace": "team",
+	}, nil)
+	var policies []map[string]any
+	as(t, s, token, "GET", "/admin/audit-logs?action=create_policy", nil).JSON(t, &policies)
+	if len(policies) != 1 {
+		t.Errorf("%d policies were made", len(policies))
+	}
 	// What is shared into a namespace speaks of two.
 	var made struct{ ID string }
 	s.Admin(t, "POST", "/admin/secrets", map[string]any{"key_path": "ours", "secret_type": "KEY_VALUE", "value": "v"}, &made)

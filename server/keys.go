@@ -114,6 +114,7 @@ func (s *Server) unseal(ctx context.Context, c call[api.UnsealRequest]) (api.Sea
 	var err error
 	switch {
 	case !s.vault.Sealed():
+		return s.sealStatus(ctx, c.request) // by somebody else: there is nothing to be done
 	case c.In.Password.IsZero() == c.In.Share.IsZero():
 		return status, &vault.InvalidError{Field: "the body", Reason: "must have password or share"}
 	case c.In.Share.IsZero():

@@ -45,7 +45,7 @@ func (s *Server) scraper(ctx context.Context, q *request) error {
 		if err := s.admin(ctx, q); err != nil {
 			return err
 		}
-		if !q.By.May(access.ReadMetrics) {
+		if !q.By.May(access.ReadMetrics) || q.By.Scoped() { // they count what is everybody's
 			return vault.ErrDenied
 		}
 		return nil

@@ -166,3 +166,18 @@ func TestMetricsTokenIsNotGuessed(t *testing.T) {
 		t.Errorf("%d", last)
 	}
 }
+
+// Metrics count what is everybody's, so those who see a part only get none.
+func TestMetricsAreForTheUnconfined(t *testing.T) {
+	s := servertest.With(t, servertest.Config{Unlimited: true})
+	s.Admin(t, "POST", "/admin/namespaces", map[string]any{"name": "team"}, nil)
+	for name, want := range map[string]int{"ann": http.StatusOK, "bea": http.StatusForbidden} {
+		var within []string
+		if want != http.StatusOK {
+			within = []string{"team"}
+		}
+		if a := as(t, s, logIn(t, s, name, "auditor", within...), "GET", "/metrics", nil); a.Status != want {
+			t.Errorf("%v: %d %s", within, a.Status, a.Body)
+		}
+	}
+}

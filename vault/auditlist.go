@@ -152,12 +152,17 @@ func (o *op) maySee(e audit.Entry) bool {
 	return placed
 }
 
-// namespacesOf yields the namespaces that the resources of an entry speak of.
+// namespacesOf yields the namespaces that the resources of an entry speak of. They
+// stand before everything that somebody chose the words of.
 func namespacesOf(resources []audit.Resource) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, about := range resources {
 			for word := range strings.FieldsSeq(about.Decision) {
-				if key, name, ok := strings.Cut(word, "="); ok && (key == "namespace" || key == "into") && !yield(name) {
+				key, name, ok := strings.Cut(word, "=")
+				if ok && key != "namespace" && key != "into" {
+					break
+				}
+				if ok && !yield(name) {
 					return
 				}
 			}

@@ -142,7 +142,7 @@ func (v *Vault) CreatePolicy(ctx context.Context, by access.Caller, n NewPolicy)
 
 // aboutPolicy says in the record what the policy says.
 func (o *op) aboutPolicy(r policyRow) {
-	o.record.about(r.ID, "agents="+r.Agents+" namespace="+r.Namespace)
+	o.record.about(r.ID, "namespace="+r.Namespace+" agents="+r.Agents)
 	for _, p := range r.Allowed {
 		o.record.about(p, "allowed")
 	}
