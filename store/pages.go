@@ -59,12 +59,12 @@ func (v *verifier) read(id uint64) ([]byte, error) {
 	if id < 2 || id >= v.end {
 		return nil, damage(id, "there is none")
 	}
-	head := make([]byte, pageHeader)
-	if _, err := v.file.ReadAt(head, int64(id)*v.size); err != nil {
+	page := make([]byte, v.size)
+	if _, err := v.file.ReadAt(page, int64(id)*v.size); err != nil {
 		return nil, err
 	}
-	more := uint64(binary.LittleEndian.Uint32(head[12:]))
-	if binary.LittleEndian.Uint64(head) != id || more >= v.end-id {
+	more := uint64(binary.LittleEndian.Uint32(page[12:]))
+	if binary.LittleEndian.Uint64(page) != id || more >= v.end-id {
 		return nil, damage(id, "its header is of another")
 	}
 	for i := id; i <= id+more; i++ {
@@ -73,7 +73,10 @@ func (v *verifier) read(id uint64) ([]byte, error) {
 		}
 		v.used[i] = true
 	}
-	page := make([]byte, int64(more+1)*v.size)
+	if more == 0 {
+		return page, nil
+	}
+	page = make([]byte, int64(more+1)*v.size)
 	_, err := v.file.ReadAt(page, int64(id)*v.size)
 	return page, err
 }
@@ -107,16 +110,18 @@ func (v *verifier) page(id uint64, page, min, max []byte, depth int) error {
 func element(page []byte, i int, flags uint16) (key, value []byte, ok bool) {
 	at := pageHeader + i*pageElement
 	e := page[at : at+pageElement]
-	pos, key4, value4 := binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]), uint32(0)
+	number := func(at int) uint64 { return uint64(binary.LittleEndian.Uint32(e[at:])) }
+	from, keySize, valueSize := number(0), number(4), uint64(0)
 	if flags == pageLeaf {
-		pos, key4, value4 = binary.LittleEndian.Uint32(e[4:]), binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
+		from, keySize, valueSize = number(4), number(8), number(12)
 	}
-	from := uint64(at) + uint64(pos)
-	middle := from + uint64(key4)
-	if end := middle + uint64(value4); end > uint64(len(page)) {
+	from += uint64(at)
+	middle := from + keySize
+	end := middle + valueSize
+	if end > uint64(len(page)) {
 		return nil, nil, false
 	}
-	return page[from:middle], page[middle : middle+uint64(value4)], true
+	return page[from:middle], page[middle:end], true
 }
 
 // below verifies what an element leads to: a page, a bucket, or nothing.
