@@ -58,7 +58,8 @@ takes the admin token, and trust in that server. With --export it reads an expor
 the trail, which has hashes to check, and neither MACs nor a recorded end.
 
 An older copy of the file is intact too. --since-head tells it from the one that you have
-seen: it takes a note that "cortex audit head" printed then, and looks for its record.
+seen: it takes a note that "cortex audit head" printed then, and looks for its record. A
+backup that was restored is such a copy, for notes that are newer than the backup.
 
 Examples:
    cortex verify-audit --db vault.db
@@ -125,8 +126,16 @@ func (a audition) print(r audit.Report, since *vault.Since) error {
 	if r.Broken != nil {
 		return nil // the error says it
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %d records, %d to %d (%s)\n", verdict(r), r.Rows, r.First, r.Last, extent(r, since))
+	_, err := fmt.Fprintf(a.stdout, "%s: %s (%s)\n", verdict(r), span(r), extent(r, since))
 	return err
+}
+
+// span says which records there are.
+func span(r audit.Report) string {
+	if r.Rows == 0 {
+		return fmt.Sprintf("no records after %d", r.Last)
+	}
+	return fmt.Sprintf("%d records, %d to %d", r.Rows, r.First, r.Last)
 }
 
 // A finding is a report as JSON. A server always knows where its trail ends; an
@@ -150,15 +159,13 @@ func extent(r audit.Report, since *vault.Since) string {
 	if !r.Keyed {
 		said = "hashes only"
 	}
-	proven := uint64(0)
 	if since != nil {
-		proven = since.Note.Seq
-		said += fmt.Sprintf("; with record %d of the head of %s", proven, since.Note.Time.Format(time.RFC3339))
+		said += fmt.Sprintf("; with record %d of the head of %s", since.Note.Seq, since.Note.Time.Format(time.RFC3339))
 	}
 	if r.Open && r.First > 1 {
 		said += fmt.Sprintf("; what was before record %d is not in it", r.First)
 	}
-	if r.Open && proven < r.Last {
+	if r.Open && (since == nil || since.Note.Seq < r.Last) {
 		said += "; that nothing is missing at its end is not proven"
 	}
 	return said

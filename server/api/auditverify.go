@@ -13,7 +13,9 @@ type AuditReport struct {
 	Intact bool `json:"intact"`
 	// Keyed tells whether MACs were checked, not only hashes.
 	Keyed bool `json:"keyed"`
-	// Rows is the number of good records, First and Last their numbers.
+	// Rows is the number of good records, First and Last are the numbers of the
+	// first and the last. If there is none, Last is that of the one before, as far
+	// as it is known.
 	Rows  uint64 `json:"rows"`
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`

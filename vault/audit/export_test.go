@@ -141,6 +141,10 @@ func TestExportVerify(t *testing.T) {
 		"linked elsewhere":            {write(elsewhere, all...), nil, 2},
 		"one taken out":               {write(h, all[0], all[2], all[3]), nil, 3},
 		"the first taken out":         {write(h, all[1:]...), nil, 2},
+		"nothing in it":               {write(h), nil, 0},
+		"nothing, after it":           {write(h), &audit.Pin{Seq: 1, RowHash: all[0].PrevHash}, 0},
+		"nothing, after another":      {write(h), &audit.Pin{Seq: 1}, 2},
+		"nothing, and one beyond it":  {write(h), pin(2), 2},
 	} {
 		x, err := audit.NewExportReader(bytes.NewReader(c.text))
 		if err != nil {
@@ -156,14 +160,16 @@ func TestExportVerify(t *testing.T) {
 		}
 	}
 	later := audit.ExportHeader{VaultID: "v", After: audit.Boundary{Seq: 4, RowHash: all[2].RowHash}}
-	x, err := audit.NewExportReader(bytes.NewReader(write(later, all[3])))
-	if err != nil {
-		t.Fatal(err)
+	for _, records := range [][]audit.Record{all[3:], nil} {
+		x, err := audit.NewExportReader(bytes.NewReader(write(later, records...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := x.Verify(pin(2)); !errors.Is(err, audit.ErrLost) || r.First != 5 || r.Last != 4+r.Rows {
+			t.Errorf("%d records, a head from before them: %+v, %v", len(records), r, err)
+		}
 	}
-	if _, err := x.Verify(pin(2)); !errors.Is(err, audit.ErrLost) {
-		t.Errorf("a head from before it: %v", err)
-	}
-	x, err = audit.NewExportReader(bytes.NewReader(append(write(h)[:len(h.Line())], (&audit.ExportError{Why: "sealed"}).Line()...)))
+	x, err := audit.NewExportReader(bytes.NewReader(append(write(h)[:len(h.Line())], (&audit.ExportError{Why: "sealed"}).Line()...)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func (x *ExportReader) Records() iter.Seq2[Record, error] {
 // Nothing in an export says whether it goes to the end of the chain.
 func (x *ExportReader) Verify(pin *Pin) (Report, error) {
 	v := NewVerifier(nil)
-	v.after = &x.Header.After
+	v.After(x.Header.After)
 	if pin != nil {
 		v.Pin(*pin)
 	}

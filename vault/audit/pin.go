@@ -10,8 +10,12 @@ import (
 // the chain.
 var ErrLost = errors.New("a newer head is needed")
 
+// wentElsewhere says what another record than the pinned one means. Only the
+// records tell which it was: restoring a backup is one.
+const wentElsewhere = "the chain went on from an older copy, as it does after a restore, or was written anew"
+
 // A Pin is a record that somebody took note of outside the vault. A chain that
-// does not have it is an older copy, or was written anew.
+// does not have it is an older copy, went on from one, or was written anew.
 type Pin struct {
 	// Seq is its number.
 	Seq uint64
@@ -39,7 +43,7 @@ func (v *Verifier) checkPin() {
 	case v.pin == nil:
 	case v.pin.Seq > v.report.Last:
 		v.report.Broken = &Break{v.report.Last + 1, fmt.Sprintf("missing; the pinned head is at %d: this is an older copy, or was cut off", v.pin.Seq)}
-	case v.pin.Seq+1 == v.report.First && v.pin.RowHash != v.before:
-		v.report.Broken = &Break{v.report.First, "not linked to the record of the pinned head: the chain was written anew"}
+	case v.pin.Seq == v.before.Seq && v.pin.RowHash != v.before.RowHash:
+		v.report.Broken = &Break{v.report.First, "not linked to the record of the pinned head: " + wentElsewhere}
 	}
 }

@@ -11,8 +11,9 @@ import (
 type Report struct {
 	// Rows is the number of records found good.
 	Rows uint64
-	// First and Last are the numbers of the first and the last good record; 0
-	// if there is none. First is more than 1 after pruning.
+	// First and Last are the numbers of the first and the last good record.
+	// First is more than 1 after pruning. If there is none, Last is the number
+	// of the record before, as far as that is known, and else 0.
 	First, Last uint64
 	// Keyed tells whether MACs were checked, not only hashes.
 	Keyed bool
@@ -76,9 +77,9 @@ type Verifier struct {
 	keys     map[string]MACKey
 	report   Report
 	last     [32]byte  // row hash of the last good record
-	before   [32]byte  // row hash before the first record
+	before   Boundary  // the record before the first
+	given    bool      // before is known without the first record
 	boundary *Boundary // the furthest that records speak of
-	after    *Boundary // the record before the first, where that is known
 	pin      *Pin      // a record that must be there
 }
 
@@ -86,6 +87,19 @@ type Verifier struct {
 // [Verify].
 func NewVerifier(keys map[string]MACKey) *Verifier {
 	return &Verifier{keys: keys, report: Report{Keyed: keys != nil}}
+}
+
+// After says what the record before the first one is. It must be called before
+// that is added.
+func (v *Verifier) After(b Boundary) {
+	v.given = true
+	v.begin(b)
+}
+
+// begin has the chain begin after a record.
+func (v *Verifier) begin(after Boundary) {
+	v.before, v.last = after, after.RowHash
+	v.report.First, v.report.Last = after.Seq+1, after.Seq
 }
 
 // Add checks the next record and reports whether the chain is intact so far.
@@ -101,18 +115,14 @@ func (v *Verifier) Add(r Record) bool {
 	if err != nil {
 		return v.broken(v.place(r), err.Error())
 	}
-	if v.report.Rows == 0 {
-		before := Boundary{e.Seq - 1, r.PrevHash}
-		if v.after != nil {
-			before = *v.after
-		}
-		v.report.First, v.last, v.before = before.Seq+1, before.RowHash, before.RowHash
+	if v.report.Rows == 0 && !v.given {
+		v.begin(Boundary{max(e.Seq, 1) - 1, r.PrevHash})
 	}
 	if why := v.fault(r, e); why != "" {
 		return v.broken(v.Next(), why)
 	}
 	if v.pin != nil && v.pin.Seq == e.Seq && v.pin.RowHash != r.RowHash {
-		return v.broken(e.Seq, "is not the record of the pinned head: the chain was written anew")
+		return v.broken(e.Seq, "is not the record of the pinned head: "+wentElsewhere)
 	}
 	v.remember(e)
 	v.report.Rows++
@@ -130,19 +140,14 @@ func (v *Verifier) Unreadable(err error) bool {
 	return v.broken(v.Next(), err.Error())
 }
 
-// Next returns the number that the next record must have; 1 before the first,
+// Next returns the number that the next record must have; before the first 1,
 // although that may have another after pruning.
-func (v *Verifier) Next() uint64 {
-	if v.report.Rows == 0 {
-		return max(v.report.First, 1)
-	}
-	return v.report.Last + 1
-}
+func (v *Verifier) Next() uint64 { return v.report.Last + 1 }
 
 // place returns the number under which a bad record is reported. That of the
 // first is its own word, unless nothing goes before it.
 func (v *Verifier) place(r Record) uint64 {
-	if v.report.Rows > 0 || r.PrevHash == [32]byte{} {
+	if v.report.Rows > 0 || v.given || r.PrevHash == [32]byte{} {
 		return v.Next()
 	}
 	claim := reader{rest: r.Enc}
@@ -152,7 +157,7 @@ func (v *Verifier) place(r Record) uint64 {
 // broken records the first break.
 func (v *Verifier) broken(seq uint64, why string) bool {
 	if v.report.Rows == 0 {
-		v.report.First = 0
+		v.report.First, v.report.Last = 0, 0
 	}
 	v.report.Broken = &Break{seq, why}
 	return false
@@ -232,11 +237,10 @@ func (v *Verifier) finish(checks ...func()) Report {
 // boundary beyond it is enough: pruning records how far it means to go, and then
 // goes there in steps.
 func (v *Verifier) checkStart() {
-	if v.report.First <= 1 || v.after != nil {
+	if v.before.Seq == 0 || v.given {
 		return
 	}
-	gone := Boundary{v.report.First - 1, v.before}
-	switch pruned := v.boundary; {
+	switch pruned, gone := v.boundary, v.before; {
 	case pruned == nil:
 		v.report.Broken = &Break{1, "missing, and its removal is not recorded"}
 	case pruned.Seq < gone.Seq:
