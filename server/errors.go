@@ -40,6 +40,7 @@ var problems = []struct {
 	{vault.ErrWrongPassword, http.StatusForbidden, api.Forbidden},
 	{vault.ErrWrongShares, http.StatusForbidden, api.Forbidden},
 	{vault.ErrUnconfirmed, http.StatusForbidden, api.Forbidden},
+	{vault.ErrForeignPassword, http.StatusForbidden, api.Forbidden},
 	{errOpenUnseal, http.StatusForbidden, api.Forbidden},
 	{vault.ErrRotating, http.StatusConflict, api.Conflict},
 	{vault.ErrGrantDenied, http.StatusForbidden, api.GrantDenied},

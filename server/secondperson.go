@@ -68,7 +68,7 @@ func (r restoring) mark(ctx context.Context, v *vault.Vault, made time.Time, ope
 	defer password.Wipe()
 	err = v.MarkConfirmed(ctx, made, operator, r.second.name, password)
 	if errors.Is(err, vault.ErrUnauthorized) {
-		return fmt.Errorf("%s is no super account with that password in this backup", r.second.name)
+		return fmt.Errorf("%s is no super account with that password in this backup, or somebody else chose the password", r.second.name)
 	}
 	return err
 }

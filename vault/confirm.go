@@ -42,8 +42,6 @@ func (r confirmationRow) Key() store.Key { return store.Key(r.ID) }
 // person, as far as anybody can tell.
 const tokenHolder = "admin-token"
 
-func person(by access.Caller) string { return cmp.Or(by.ID, tokenHolder) }
-
 // A ConfirmationError says that a second person has to confirm first.
 type ConfirmationError struct {
 	// ID is the confirmation's.
@@ -76,9 +74,8 @@ func (r confirmationRow) confirmation() Confirmation {
 	}
 }
 
-// confirmed returns nil if by may go on with what it asks for: at once where one
-// person is enough; else once, after another one has confirmed. Otherwise it is a
-// [*ConfirmationError], and the request waits for that.
+// confirmed returns nil if by may go on with what takes longer than a
+// transaction: see [op.confirmed]. Otherwise it is a [*ConfirmationError].
 func (v *Vault) confirmed(ctx context.Context, by access.Caller, a access.Action, what string) error {
 	if !v.cfg.TwoPerson || by.Kind == access.System {
 		return nil
@@ -87,40 +84,55 @@ func (v *Vault) confirmed(ctx context.Context, by access.Caller, a access.Action
 		return ErrDenied
 	}
 	return v.do(ctx, by, record{action: access.AskConfirmation, resource: string(a)}, func(o *op) error {
-		mine, err := o.confirmationOf(by, a, what)
-		if err != nil {
-			return err
-		}
-		if mine.Confirmed != "" {
-			o.record.about(mine.ID, "confirmed by "+mine.ConfirmedAs)
-			return confirmations.Delete(o.Tx, mine.Key())
-		}
-		o.record.status = statusPending
-		if mine.ID == "" {
-			if mine, err = o.askConfirmation(by, a, what); err != nil {
-				return err
-			}
-		}
-		o.record.about(mine.ID, what)
-		o.verdict = &ConfirmationError{ID: mine.ID, Expires: nanos(mine.Expires)}
-		return nil
+		_, err := o.confirmed(a, what)
+		return err
 	})
 }
 
-// confirmationOf finds what by asked for before.
-func (o *op) confirmationOf(by access.Caller, a access.Action, what string) (confirmationRow, error) {
+// confirmed reports whether the caller may go on with what it asks for: at once
+// where one person is enough; else once, after another one has confirmed.
+// Otherwise the request waits for that, the verdict is a [*ConfirmationError],
+// and the operation has to leave everything as it is.
+func (o *op) confirmed(a access.Action, what string) (bool, error) {
+	if !o.cfg.TwoPerson || o.by.Kind == access.System {
+		return true, nil
+	}
+	me, err := o.person()
+	if err != nil {
+		return false, err
+	}
+	mine, err := o.confirmationOf(me, a, what)
+	switch {
+	case err != nil:
+		return false, err
+	case mine.Confirmed != "":
+		o.record.about(mine.ID, "confirmed by "+mine.ConfirmedAs)
+		return true, confirmations.Delete(o.Tx, mine.Key())
+	case mine.ID == "":
+		if mine, err = o.askConfirmation(me, a, what); err != nil {
+			return false, err
+		}
+	}
+	o.record = record{action: access.AskConfirmation, resource: string(a), status: statusPending}
+	o.record.about(mine.ID, what)
+	o.verdict = &ConfirmationError{ID: mine.ID, Expires: nanos(mine.Expires)}
+	return false, nil
+}
+
+// confirmationOf finds what a person asked for before.
+func (o *op) confirmationOf(me string, a access.Action, what string) (confirmationRow, error) {
 	for r, err := range confirmations.All(o.Tx, "") {
 		if err != nil {
 			return confirmationRow{}, err
 		}
-		if r.Action == a && r.What == what && r.Asked == person(by) && r.Expires > o.now.UnixNano() {
+		if r.Action == a && r.What == what && r.Asked == me && r.Expires > o.now.UnixNano() {
 			return r, nil
 		}
 	}
 	return confirmationRow{}, nil
 }
 
-func (o *op) askConfirmation(by access.Caller, a access.Action, what string) (confirmationRow, error) {
+func (o *op) askConfirmation(me string, a access.Action, what string) (confirmationRow, error) {
 	all, err := gather(confirmations.All(o.Tx, ""))
 	if err != nil {
 		return confirmationRow{}, err
@@ -137,7 +149,7 @@ func (o *op) askConfirmation(by access.Caller, a access.Action, what string) (co
 		return confirmationRow{}, ErrTooMany
 	}
 	r := confirmationRow{
-		ID: uuid.NewString(), Action: a, What: what, Asked: person(by), AskedName: by.Name,
+		ID: uuid.NewString(), Action: a, What: what, Asked: me, AskedName: o.by.Name,
 		Created: o.now.UnixNano(), Expires: o.now.Add(confirmWithin).UnixNano(),
 	}
 	return r, confirmations.Insert(o.Tx, r)
@@ -155,21 +167,25 @@ func (v *Vault) Confirmations(ctx context.Context, by access.Caller) (all []Conf
 }
 
 // Confirm lets another person's request happen, once, when it is sent again
-// within 15 minutes. One's own request is [ErrDenied]; one that was confirmed
-// before [ErrDecided].
+// within 15 minutes. One's own request is [ErrDenied], and so is an account
+// whose password somebody else chose, as [ErrForeignPassword]; one that was
+// confirmed before is [ErrDecided].
 func (v *Vault) Confirm(ctx context.Context, by access.Caller, id string) (c Confirmation, err error) {
 	err = v.do(ctx, by, record{action: access.Confirm, resource: id}, func(o *op) error {
 		r, err := o.waiting(id)
 		if err != nil {
 			return err
 		}
+		me, err := o.person()
 		switch {
-		case r.Asked == person(by):
+		case err != nil:
+			return err
+		case r.Asked == me:
 			return ErrDenied
 		case r.Confirmed != "":
 			return ErrDecided
 		}
-		r.Confirmed, r.ConfirmedAs = person(by), by.Name
+		r.Confirmed, r.ConfirmedAs = me, by.Name
 		r.Expires = o.now.Add(confirmWithin).UnixNano()
 		o.record.about(string(r.Action), "asked by "+r.AskedName+" "+r.What)
 		c = r.confirmation()

@@ -21,8 +21,17 @@ func twoPersons(t *testing.T) (v *Vault, one, two access.Caller) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { v.Close() })
-	return v, access.Caller{Kind: access.Admin, Role: access.Super, Name: "admin"},
-		access.Caller{Kind: access.Admin, Role: access.Super, Name: "bob", ID: "row-of-bob"}
+	one = access.Caller{Kind: access.Admin, Role: access.Super, Name: "admin"}
+	first, next := opaque.New([]byte("the admin chose this")), opaque.New([]byte("bob chose this"))
+	bob, err := v.CreateUser(t.Context(), one, NewUser{Name: "bob", Role: access.Super, Password: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two = access.Caller{Kind: access.Admin, Role: access.Super, Name: "bob", ID: bob.ID, Auth: "login"}
+	if err := v.ChangeOwnPassword(t.Context(), two, first, next); err != nil {
+		t.Fatal(err)
+	}
+	return v, one, two
 }
 
 func asked(t *testing.T, err error) *ConfirmationError {

@@ -20,6 +20,8 @@ var (
 	// ErrUnconfirmed: the vault was put back from a backup without the second
 	// person that it takes.
 	ErrUnconfirmed = errors.New("this vault was restored by one person, and it takes two: restore the backup again, with --confirm-as")
+	// ErrForeignPassword: the account cannot stand for a person yet.
+	ErrForeignPassword = errors.New("somebody else chose this account's password, so it is no second person yet: change it first, with cortex user password")
 	// ErrInitialized: the vault has a key slot already.
 	ErrInitialized = errors.New("the vault is initialised already")
 	// ErrNotInitialized: the vault has no key slot yet.

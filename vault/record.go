@@ -174,6 +174,7 @@ var refusals = []struct {
 	{ErrDenied, statusDenied},
 	{ErrProofRequired, statusRefused + ":proof_required"},
 	{ErrWrongPassword, statusRefused + ":wrong_password"},
+	{ErrForeignPassword, statusRefused + ":foreign_password"},
 	{ErrRotating, statusRefused + ":rotating"},
 	{ErrGrantDenied, statusDenied},
 	{ErrFrozen, statusFrozen},

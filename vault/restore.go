@@ -96,8 +96,8 @@ func (v *Vault) markRestored(ctx context.Context, row restoredRow) error {
 // MarkConfirmed is MarkRestored with the consent of a second person: a super
 // account that is in the backup, by its password there. The operator's password
 // opens the vault for that, and leaves it sealed; errors about it are those of
-// Unseal. An account that is none, or no super, or has another password, is
-// [ErrUnauthorized].
+// Unseal. An account that is none, or no super, or has another password, or one
+// that somebody else chose, is [ErrUnauthorized].
 func (v *Vault) MarkConfirmed(ctx context.Context, made time.Time, operator opaque.Bytes, name string, password opaque.Bytes) error {
 	vaultID, _, kek, err := v.openSlot(ctx, operator)
 	if err != nil {
@@ -113,7 +113,7 @@ func (v *Vault) MarkConfirmed(ctx context.Context, made time.Time, operator opaq
 	if err != nil {
 		return err
 	}
-	if user.Role != access.Super {
+	if user.Role != access.Super || !user.own() {
 		return ErrUnauthorized
 	}
 	row := restoredRow{Made: made.UnixNano(), Back: time.Now().UnixNano(), Confirmed: user.Name}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
-	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -14,10 +13,7 @@ import (
 // use a confirmation of another restoring.
 func TestConfirmationIsGenuine(t *testing.T) {
 	v, one, _ := twoPersons(t)
-	ctx, operator, password := t.Context(), opaque.New([]byte("operator password")), opaque.New([]byte("a long enough password"))
-	if _, err := v.CreateUser(ctx, one, NewUser{Name: "bob", Role: access.Super, Password: password}); err != nil {
-		t.Fatal(err)
-	}
+	ctx, operator, password := t.Context(), opaque.New([]byte("operator password")), opaque.New([]byte("bob chose this"))
 	if err := v.Seal(ctx, one); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +50,22 @@ func TestConfirmationIsGenuine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := v.Unseal(ctx, operator); err != nil {
+		t.Error(err)
+	}
+}
+
+// An account whose password somebody else chose is no second person.
+func TestForeignPasswordConfirmsNoRestoring(t *testing.T) {
+	v, one, two := twoPersons(t)
+	ctx, next := t.Context(), opaque.New([]byte("the admin chose that"))
+	v.cfg.TwoPerson = false
+	if _, err := v.UpdateUser(ctx, one, two.ID, UserChange{Password: &next}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Seal(ctx, one); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.MarkConfirmed(ctx, time.Now(), opaque.New([]byte("operator password")), "bob", next); !errors.Is(err, ErrUnauthorized) {
 		t.Error(err)
 	}
 }

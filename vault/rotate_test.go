@@ -265,7 +265,7 @@ func TestWhoMayTouchKeys(t *testing.T) {
 	v := vaulttest.On(t, storetest.New(t), vault.Config{TwoPerson: true})
 	ctx := t.Context()
 	manager := account(t, v, "manager", access.Manager)
-	one, two := account(t, v, "one", access.Super), account(t, v, "two", access.Super)
+	one, two := superAccounts(t, v)
 	operator := vaulttest.Password()
 	for name, try := range map[string]func(by access.Caller, current opaque.Bytes) error{
 		"rotate": func(by access.Caller, current opaque.Bytes) error {

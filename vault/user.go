@@ -36,6 +36,10 @@ type userRow struct {
 	Tag        []byte      `cbor:"6,keyasint"` // HMAC of the stretched password under the pepper
 	Disabled   bool        `cbor:"7,keyasint,omitempty"`
 	Created    int64       `cbor:"8,keyasint"`
+	// PasswordBy is the name of whoever chose the password, and PasswordAt when:
+	// see [op.person]. Accounts from before this was kept have neither.
+	PasswordBy string `cbor:"9,keyasint,omitempty"`
+	PasswordAt int64  `cbor:"10,keyasint,omitempty"`
 }
 
 // Key returns the row id.
@@ -140,7 +144,9 @@ func (v *Vault) newPassword(id string, password opaque.Bytes) (salt, tag []byte,
 	return salt, tag, err
 }
 
-// CreateUser makes an account. A name that is taken is [ErrExists].
+// CreateUser makes an account. A name that is taken is [ErrExists]. This and
+// what follows are a [ConfirmationError] where a second person is needed: with
+// [Config.TwoPerson], for accounts that are or become super.
 func (v *Vault) CreateUser(ctx context.Context, by access.Caller, n NewUser) (u User, err error) {
 	if err := n.validate(); err != nil {
 		return User{}, err
@@ -155,14 +161,25 @@ func (v *Vault) CreateUser(ctx context.Context, by access.Caller, n NewUser) (u 
 		return User{}, err
 	}
 	err = v.do(ctx, by, asked, func(o *op) error {
-		row := userRow{
-			ID: id, Name: n.Name, Role: n.Role, Namespaces: n.Namespaces, Salt: salt, Tag: tag, Created: o.now.UnixNano(),
+		row := userRow{ID: id, Name: n.Name, Role: n.Role, Namespaces: n.Namespaces, Created: o.now.UnixNano()}
+		o.setPassword(&row, salt, tag)
+		o.aboutUser(row)
+		if _, err := usersByName.Get(o.Tx, store.Key(n.Name)); err == nil {
+			return ErrExists // before anybody is asked to confirm
+		}
+		if ok, err := o.agreed(userRow{}, row); !ok {
+			return err
 		}
 		u = row.user()
-		o.aboutUser(row)
 		return users.Insert(o.Tx, row)
 	})
 	return u, err
+}
+
+// setPassword gives an account a password that the caller chose.
+func (o *op) setPassword(r *userRow, salt, tag []byte) {
+	r.Salt, r.Tag = salt, tag
+	r.PasswordBy, r.PasswordAt = o.by.Name, o.now.UnixNano()
 }
 
 // aboutUser says in the record what an account may do.
@@ -210,18 +227,22 @@ func (v *Vault) UpdateUser(ctx context.Context, by access.Caller, id string, c U
 		if err != nil {
 			return err
 		}
-		if row, err = o.changeUser(row, c); err != nil {
+		next, err := o.changeUser(row, c)
+		if err != nil {
 			return err
 		}
 		if c.Password != nil {
-			row.Salt, row.Tag = salt, tag
+			o.setPassword(&next, salt, tag)
 			o.record.about(row.ID, "password")
 		}
-		u = row.user()
+		if ok, err := o.agreed(row, next); !ok {
+			return err
+		}
+		u = next.user()
 		if err := o.endLogins(row.ID, ""); err != nil {
 			return err
 		}
-		return users.Put(o.Tx, row)
+		return users.Put(o.Tx, next)
 	})
 	return u, err
 }
@@ -242,6 +263,9 @@ func (v *Vault) DeleteUser(ctx context.Context, by access.Caller, id string) err
 			return err
 		}
 		o.aboutUser(row)
+		if ok, err := o.agreed(row, userRow{}); !ok {
+			return err
+		}
 		if err := o.endLogins(row.ID, ""); err != nil {
 			return err
 		}
@@ -272,7 +296,7 @@ func (v *Vault) ChangeOwnPassword(ctx context.Context, by access.Caller, current
 		if err != nil {
 			return fmt.Errorf("reading account: %w", err)
 		}
-		now.Salt, now.Tag = salt, tag
+		o.setPassword(&now, salt, tag)
 		if err := o.endLogins(now.ID, by.Credential); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ type Config struct {
 	// proved it once cannot do without in any case.
 	RequireDeviceProof, RequireAttestProof bool
 	// TwoPerson makes what could give the vault away (splitting or changing its
-	// key, restoring an old copy) wait for a second super account.
+	// key, restoring an old copy, super accounts) wait for a second super account.
 	TwoPerson bool
 	// FreezeOnHoneyName makes an agent that asks for a honey secret by its
 	// name, without a grant, be frozen as if it had fetched it. Otherwise that
