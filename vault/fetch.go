@@ -121,6 +121,7 @@ type fetch struct {
 	attested  *Attested
 	resources []audit.Resource
 	honey     []string // paths of honey secrets
+	size      int      // of Values, in bytes
 }
 
 // errHoney: the fetch touched a honey secret.
@@ -212,6 +213,10 @@ func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
 	return &att, nil
 }
 
+// together is how many values are opened at once: enough to be cheap, few
+// enough to hold them all.
+const together = 16
+
 // open decides on each mapping of the token and opens what may be had.
 func (o *op) open(f *fetch) error {
 	rs, err := o.rulesFor(f.agent)
@@ -219,31 +224,66 @@ func (o *op) open(f *fetch) error {
 		return err
 	}
 	f.Values = map[string]opaque.Bytes{}
-	size := 0
-	for _, m := range f.token.Mappings {
+	for some := range slices.Chunk(f.token.Mappings, together) {
+		if err := o.openSome(f, rs, some); err != nil {
+			return err
+		}
+	}
+	slices.Sort(f.Withheld)
+	return nil
+}
+
+// openSome is open for some of the mappings.
+func (o *op) openSome(f *fetch, rs rules, some []mapping) error {
+	decisions := make([]decision, 0, len(some))
+	wanted := make([]secretRow, 0, len(some))
+	for _, m := range some {
 		d, err := o.decide(f.token, m, rs)
 		if err != nil {
 			return err
 		}
-		switch {
-		case !d.allows():
-		case d.secret.Honey:
-			f.honey = append(f.honey, d.path)
-		default:
-			if f.Values[m.Env], err = o.openGranted(&d); err != nil {
-				return err
-			}
-			if size += f.Values[m.Env].Len(); size > maxFetch {
-				return invalid("the project", "has values of more than %d bytes in all", maxFetch)
-			}
+		if d.opens() {
+			wanted = append(wanted, d.secret)
 		}
-		if !d.allows() {
-			delete(f.Values, m.Env)
-			f.Withheld = append(f.Withheld, m.Env)
-		}
-		f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
+		decisions = append(decisions, d)
 	}
-	slices.Sort(f.Withheld)
+	values, err := o.openValues(wanted)
+	if err != nil {
+		return err
+	}
+	for i, d := range decisions {
+		if d.opens() {
+			f.Values[some[i].Env], values = values[0], values[1:]
+		}
+	}
+	for i, d := range decisions {
+		if err := f.settle(some[i], d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle does what was decided about a mapping, whose value is there if it is
+// let out.
+func (f *fetch) settle(m mapping, d decision) (err error) {
+	switch {
+	case !d.allows():
+	case d.secret.Honey:
+		f.honey = append(f.honey, d.path)
+	default:
+		if f.Values[m.Env], err = d.part(f.Values[m.Env]); err != nil {
+			return err
+		}
+		if f.size += f.Values[m.Env].Len(); f.size > maxFetch {
+			return invalid("the project", "has values of more than %d bytes in all", maxFetch)
+		}
+	}
+	if !d.allows() {
+		delete(f.Values, m.Env)
+		f.Withheld = append(f.Withheld, m.Env)
+	}
+	f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
 	return nil
 }
 
@@ -262,6 +302,9 @@ type decision struct {
 }
 
 func (d decision) allows() bool { return allows(d.text) }
+
+// opens reports whether the value is to be opened: that of a trap is not.
+func (d decision) opens() bool { return d.allows() && !d.secret.Honey }
 
 // allows reports whether a decision lets a value out.
 func allows(decision string) bool { return strings.HasPrefix(decision, decisionAllowed) }
@@ -321,13 +364,21 @@ func (r grantRow) gives(t tokenRow, m mapping) bool {
 	return r.Namespace == t.Namespace && r.Project == t.Project && r.SecretID == m.SecretID
 }
 
-// openGranted returns the value that a grant gives, which is a member of the
-// secret's where the grant has a pointer. One that leads nowhere now, or to what
-// no variable can hold, is written into the decision.
+// openGranted returns the value that a grant gives.
 func (o *op) openGranted(d *decision) (opaque.Bytes, error) {
 	value, err := o.openValue(d.secret)
-	if err != nil || d.grant.Pointer == "" {
+	if err != nil {
 		return value, err
+	}
+	return d.part(value)
+}
+
+// part returns what a grant gives of its secret's value, which it takes over: a
+// member of it where the grant has a pointer. One that leads nowhere now, or to
+// what no variable can hold, is written into the decision.
+func (d *decision) part(value opaque.Bytes) (opaque.Bytes, error) {
+	if d.grant.Pointer == "" {
+		return value, nil
 	}
 	defer value.Wipe()
 	pointer, err := jsontext.ParsePointer(d.grant.Pointer)

@@ -134,11 +134,35 @@ func (o *op) prune(r secretRow) error {
 // openValue returns the value of r's version, which the caller wipes. Whatever
 // goes wrong is the vault's fault: the row says that there is a value.
 func (o *op) openValue(r secretRow) (opaque.Bytes, error) {
-	_, value, err := o.openVersion(r.ID, r.Version)
-	if isNotFound(err) {
-		err = fmt.Errorf("reading value of secret %s: it has none of version %d", r.ID, r.Version)
+	values, err := o.openValues([]secretRow{r})
+	if err != nil {
+		return opaque.Bytes{}, err
 	}
-	return value, err
+	return values[0], nil
+}
+
+// openValues is openValue for several, all or none.
+func (o *op) openValues(rs []secretRow) ([]opaque.Bytes, error) {
+	found := make([]keyring.Found, 0, len(rs))
+	for _, r := range rs {
+		row, err := secretValues.Get(o.Tx, valueKey(r.ID, r.Version))
+		if isNotFound(err) {
+			err = fmt.Errorf("reading value of secret %s: it has none of version %d", r.ID, r.Version)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, keyring.Found{Label: o.keys.label("secret_value", r.ID, r.Version), Envelope: row.Envelope})
+	}
+	contents, err := o.keys.openAll(found)
+	if err != nil {
+		return nil, fmt.Errorf("opening values: %w", err)
+	}
+	values := make([]opaque.Bytes, 0, len(contents))
+	for _, c := range contents {
+		values = append(values, opaque.New(c))
+	}
+	return values, nil
 }
 
 // openVersion returns a version and its value, which the caller wipes.

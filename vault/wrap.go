@@ -6,6 +6,7 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/keyring"
+	"github.com/cortex-auth/cortex/vault/locked"
 )
 
 // How many wraps one KEK may do. AES-GCM with random 96-bit nonces must not
@@ -56,6 +57,25 @@ func (k *keys) open(bucket, row string, version uint64, e keyring.Envelope) ([]b
 		kek = k.old
 	}
 	return kek.Open(k.label(bucket, row, version), e)
+}
+
+// openAll is open for several.
+func (k *keys) openAll(all []keyring.Found) ([][]byte, error) {
+	if k.old == nil {
+		return k.kek.OpenAll(all)
+	}
+	contents := make([][]byte, 0, len(all))
+	for _, f := range all { // some are under the old KEK, some under the new
+		content, err := k.open(f.Label.Bucket, f.Label.Row, f.Label.Version, f.Envelope)
+		if err != nil {
+			for _, c := range contents {
+				locked.Wipe(c)
+			}
+			return nil, err
+		}
+		contents = append(contents, content)
+	}
+	return contents, nil
 }
 
 // label says where an envelope belongs.

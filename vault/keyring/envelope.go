@@ -46,7 +46,7 @@ func (k *KEK) Seal(l Label, plaintext []byte) (Envelope, error) {
 	defer locked.Wipe(dek)
 	e := Envelope{KEKVersion: k.version, DEKNonce: dekNonce, Nonce: nonce}
 
-	aad := l.dekAAD(k.version)
+	aad := l.appendDEKAAD(make([]byte, 0, aadRoom), k.version)
 	err := k.use(func() error {
 		e.WrappedDEK = k.aead.Seal(buf[len(buf):], dekNonce, dek, aad)
 		return nil
@@ -66,43 +66,90 @@ func (k *KEK) Seal(l Label, plaintext []byte) (Envelope, error) {
 // if the envelope was not sealed there, by this KEK, and as it is. The caller
 // wipes what it gets.
 func (k *KEK) Open(l Label, e Envelope) ([]byte, error) {
-	if err := e.check(); err != nil {
-		return nil, err
-	}
-	if e.KEKVersion != k.version {
-		return nil, fmt.Errorf("%w: wrapped by version %d of the KEK, not %d", ErrOpen, e.KEKVersion, k.version)
-	}
-	if l.check() != nil {
-		return nil, ErrOpen
-	}
-	dek := make([]byte, 0, KEKSize)
-	defer locked.Wipe(dek[:KEKSize])
-	aad := l.dekAAD(e.KEKVersion)
-	err := k.use(func() (err error) {
-		if dek, err = k.aead.Open(dek, e.DEKNonce, e.WrappedDEK, aad); err != nil {
-			return ErrOpen
-		}
-		return nil
-	})
+	all, err := k.OpenAll([]Found{{l, e}})
 	if err != nil {
 		return nil, err
 	}
-	var plaintext []byte
-	aad = l.appendAAD(aad[:0], useBody)
+	return all[0], nil
+}
+
+// A Found is an envelope with the place where it was found.
+type Found struct {
+	Label    Label
+	Envelope Envelope
+}
+
+// OpenAll is Open for several envelopes, whose contents it returns in their
+// order: all or none. It is cheaper than to open one after the other, but
+// everything is in memory at the same time.
+func (k *KEK) OpenAll(all []Found) ([][]byte, error) {
+	deks := make([]byte, KEKSize*len(all))
+	defer locked.Wipe(deks)
+	if err := k.unwrap(deks, all); err != nil {
+		return nil, err
+	}
+	contents := make([][]byte, 0, len(all))
+	for i, f := range all {
+		content, err := f.open(deks[KEKSize*i:][:KEKSize])
+		if err != nil {
+			for _, c := range contents {
+				locked.Wipe(c)
+			}
+			return nil, err
+		}
+		contents = append(contents, content)
+	}
+	return contents, nil
+}
+
+// unwrap fills deks with the DEKs of envelopes, one behind the other.
+func (k *KEK) unwrap(deks []byte, all []Found) error {
+	for _, f := range all {
+		if err := f.check(k.version); err != nil {
+			return err
+		}
+	}
+	return k.use(func() error {
+		return k.aead.With(func(gcm cipher.AEAD) error {
+			aad := make([]byte, 0, aadRoom)
+			for i, f := range all {
+				aad = f.Label.appendDEKAAD(aad[:0], k.version)
+				if _, err := gcm.Open(deks[KEKSize*i:][:0], f.Envelope.DEKNonce, f.Envelope.WrappedDEK, aad); err != nil {
+					return f.refused()
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// refused says what did not open.
+func (f Found) refused() error { return fmt.Errorf("%w: %s %s", ErrOpen, f.Label.Bucket, f.Label.Row) }
+
+// open decrypts the body under its DEK.
+func (f Found) open(dek []byte) (content []byte, err error) {
 	err = locked.WithAEAD(dek, func(gcm cipher.AEAD) (err error) {
-		if plaintext, err = gcm.Open(nil, e.Nonce, e.Body, aad); err != nil {
-			return ErrOpen
+		content, err = gcm.Open(nil, f.Envelope.Nonce, f.Envelope.Body, f.Label.appendAAD(nil, useBody))
+		if err != nil {
+			return f.refused()
 		}
 		return nil
 	})
-	return plaintext, err
+	return content, err
 }
 
-// dekAAD returns the associated data of a wrapped DEK, with room for that of
-// the body in its place.
-func (l Label) dekAAD(version uint32) []byte {
-	b := make([]byte, 0, len(labelPrefix)+40+len(l.VaultID)+len(l.Bucket)+len(l.Row))
-	return appendNumber(l.appendAAD(b, useDEK), version)
+// check refuses what no KEK of that version can have sealed.
+func (f Found) check(version uint32) error {
+	if err := f.Envelope.check(); err != nil {
+		return err
+	}
+	if f.Envelope.KEKVersion != version {
+		return fmt.Errorf("%w: wrapped by version %d of the KEK, not %d", ErrOpen, f.Envelope.KEKVersion, version)
+	}
+	if f.Label.check() != nil {
+		return ErrOpen
+	}
+	return nil
 }
 
 // check refuses envelopes with parts of impossible sizes.

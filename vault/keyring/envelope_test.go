@@ -46,6 +46,37 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
+// TestOpenAll opens several envelopes together: each at its place, or none.
+func TestOpenAll(t *testing.T) {
+	k := newKEK1(t)
+	var all []Found
+	for i := range 20 {
+		l := place
+		l.Version = uint64(i)
+		e, err := k.Seal(l, fmt.Appendf(nil, "content %d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, Found{l, e})
+	}
+	got, err := k.OpenAll(all)
+	if err != nil || len(got) != len(all) {
+		t.Fatalf("%d contents, %v", len(got), err)
+	}
+	for i, content := range got {
+		if want := fmt.Sprintf("content %d", i); string(content) != want {
+			t.Errorf("%q in the place of %q", content, want)
+		}
+	}
+	if got, err := k.OpenAll(nil); err != nil || len(got) != 0 {
+		t.Errorf("none: %q, %v", got, err)
+	}
+	all[3].Envelope, all[4].Envelope = all[4].Envelope, all[3].Envelope
+	if got, err := k.OpenAll(all); got != nil || !errors.Is(err, ErrOpen) {
+		t.Errorf("with two exchanged: %q, %v", got, err)
+	}
+}
+
 // TestEnvelopeByHand opens an envelope with the standard library and an AAD
 // written out field by field.
 func TestEnvelopeByHand(t *testing.T) {
@@ -112,7 +143,7 @@ func TestEnvelopesShareNothing(t *testing.T) {
 		once("nonce", e.Nonce)
 		once("wrapped DEK", e.WrappedDEK)
 		once("body", e.Body)
-		dek, err := k.aead.Open(nil, e.DEKNonce, e.WrappedDEK, place.dekAAD(1))
+		dek, err := k.aead.Open(nil, e.DEKNonce, e.WrappedDEK, place.appendDEKAAD(nil, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +179,7 @@ func TestEnvelopeLeavesNoDEK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dek, err := k.aead.Open(nil, e.DEKNonce, e.WrappedDEK, place.dekAAD(1))
+	dek, err := k.aead.Open(nil, e.DEKNonce, e.WrappedDEK, place.appendDEKAAD(nil, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

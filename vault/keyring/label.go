@@ -65,6 +65,15 @@ func (l Label) appendAAD(b []byte, use string) []byte {
 	return binary.BigEndian.AppendUint64(b, l.Version)
 }
 
+// appendDEKAAD appends the associated data of a DEK wrapped by a KEK of that
+// version.
+func (l Label) appendDEKAAD(b []byte, version uint32) []byte {
+	return appendNumber(l.appendAAD(b, useDEK), version)
+}
+
+// aadRoom is enough for the associated data of what a vault holds.
+const aadRoom = 192
+
 // labelPrefix begins every label of a derivation, a MAC or associated data.
 const labelPrefix = "cortex/1/"
 

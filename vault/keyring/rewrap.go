@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"crypto/rand"
-	"fmt"
 
 	"github.com/cortex-auth/cortex/vault/locked"
 )
@@ -11,19 +10,13 @@ import (
 // another KEK. The body stays as it is, and is shared. It returns ErrOpen if the
 // envelope's DEK was not wrapped there, by k.
 func (k *KEK) Rewrap(l Label, e Envelope, next *KEK) (Envelope, error) {
-	if err := e.check(); err != nil {
+	if err := (Found{l, e}).check(k.version); err != nil {
 		return Envelope{}, err
-	}
-	if e.KEKVersion != k.version {
-		return Envelope{}, fmt.Errorf("%w: wrapped by version %d of the KEK, not %d", ErrOpen, e.KEKVersion, k.version)
-	}
-	if l.check() != nil {
-		return Envelope{}, ErrOpen
 	}
 	var dek [KEKSize]byte
 	defer locked.Wipe(dek[:])
 	err := k.use(func() error {
-		if _, err := k.aead.Open(dek[:0], e.DEKNonce, e.WrappedDEK, l.dekAAD(k.version)); err != nil {
+		if _, err := k.aead.Open(dek[:0], e.DEKNonce, e.WrappedDEK, l.appendDEKAAD(nil, k.version)); err != nil {
 			return ErrOpen
 		}
 		return nil
@@ -35,7 +28,7 @@ func (k *KEK) Rewrap(l Label, e Envelope, next *KEK) (Envelope, error) {
 	rand.Read(buf)
 	e.KEKVersion, e.DEKNonce = next.version, buf[:nonceSize:nonceSize]
 	err = next.use(func() error {
-		e.WrappedDEK = next.aead.Seal(buf[nonceSize:], e.DEKNonce, dek[:], l.dekAAD(next.version))
+		e.WrappedDEK = next.aead.Seal(buf[nonceSize:], e.DEKNonce, dek[:], l.appendDEKAAD(nil, next.version))
 		return nil
 	})
 	return e, err

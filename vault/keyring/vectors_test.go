@@ -154,7 +154,7 @@ func (v vector) envelope(t testing.TB) Envelope {
 func envelopeVector(t *testing.T, v vector) error {
 	l, e := v.label(t), v.envelope(t)
 	if v["want"] == "ok" {
-		if got := l.dekAAD(e.KEKVersion); !bytes.Equal(got, v.bytes(t, "dek-aad")) {
+		if got := l.appendDEKAAD(nil, e.KEKVersion); !bytes.Equal(got, v.bytes(t, "dek-aad")) {
 			t.Errorf("associated data of the DEK is %x", got)
 		}
 		if got := l.appendAAD(nil, useBody); !bytes.Equal(got, v.bytes(t, "body-aad")) {

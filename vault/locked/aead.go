@@ -81,17 +81,28 @@ func (a *AEAD) Seal(dst, nonce, plaintext, aad []byte) []byte {
 }
 
 // Open works as [cipher.AEAD] says. It returns ErrDestroyed after Destroy.
-func (a *AEAD) Open(dst, nonce, ciphertext, aad []byte) ([]byte, error) {
+func (a *AEAD) Open(dst, nonce, ciphertext, aad []byte) (plaintext []byte, err error) {
+	err = a.With(func(gcm cipher.AEAD) (err error) {
+		plaintext, err = gcm.Open(dst, nonce, ciphertext, aad)
+		return err
+	})
+	return plaintext, err
+}
+
+// With runs fn with the AES-GCM and returns its error, or ErrDestroyed after
+// Destroy. What protects the key while it is in use is done once, however often
+// fn uses it, so fn should do nothing else. It must not keep the AES-GCM.
+func (a *AEAD) With(fn func(cipher.AEAD) error) error {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.gcm == nil {
-		return nil, ErrDestroyed
+		return ErrDestroyed
 	}
 	var q quiet
 	q.begin()
 	defer q.end()
 	defer sweep()
-	return a.gcm().Open(dst, nonce, ciphertext, aad)
+	return fn(a.gcm())
 }
 
 // Destroy waits for the uses under way and wipes the key. Doing it again does
