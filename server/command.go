@@ -81,8 +81,8 @@ func (s *settings) flags() []cli.Flag {
 	level.DefaultText = "info"
 	format := text(&s.logFormat, "log-format", "CORTEX_LOG_FORMAT", "`FORM` of the log: text or json")
 	format.DefaultText = "text"
-	profile := text(&s.kdfProfile, "kdf-profile", "CORTEX_KDF_PROFILE", "`PROFILE` for the password of a new vault, what a guess costs: high (1 GiB) or low (64 MiB)")
-	profile.DefaultText = "high, or low with less than 3 GiB of free memory"
+	profile := text(&s.kdfProfile, "kdf-profile", "CORTEX_KDF_PROFILE", "`PROFILE` for a new operator password, what a guess costs: high (1 GiB) or low (64 MiB)")
+	profile.DefaultText = "the vault's own; of a new vault high, or low with less than 3 GiB of free memory"
 	return []cli.Flag{
 		file(&s.configFile, "config", "CORTEX_CONFIG", "`FILE` with settings, one NAME=value in a line"),
 		db, listen, port,

@@ -25,7 +25,7 @@ func (v *Vault) ChangePassword(ctx context.Context, by access.Caller, current, n
 	if err != nil {
 		return v.recordRefusal(ctx, by, access.ChangePassword, err)
 	}
-	slot, err := v.newSlot(next)
+	slot, err := v.newSlot(ctx, next)
 	if err != nil {
 		return err
 	}
@@ -73,11 +73,11 @@ func (v *Vault) slotOf(ctx context.Context, password opaque.Bytes) (string, erro
 }
 
 // newSlot makes a slot of the current KEK under a password.
-func (v *Vault) newSlot(password opaque.Bytes) (keyring.Slot, error) {
+func (v *Vault) newSlot(ctx context.Context, password opaque.Bytes) (keyring.Slot, error) {
 	k, release, err := v.use()
 	if err != nil {
 		return keyring.Slot{}, err
 	}
 	defer release()
-	return k.kek.SealSlot(k.vaultID, password, v.cfg.params())
+	return v.sealSlot(ctx, k.kek, password)
 }

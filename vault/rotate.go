@@ -91,7 +91,7 @@ func (v *Vault) RotateKEK(ctx context.Context, by access.Caller, next, current o
 	if err := v.mayTouchKeys(ctx, by, access.RotateKEK, "", current); err != nil {
 		return Rotation{}, err
 	}
-	kek, slot, err := v.nextKEK(next)
+	kek, slot, err := v.nextKEK(ctx, next)
 	if err != nil {
 		return Rotation{}, err
 	}
@@ -137,18 +137,18 @@ func (v *Vault) recordRefusal(ctx context.Context, by access.Caller, a access.Ac
 
 // nextKEK makes the KEK that follows the current one, and its slot. That takes a
 // while, and nobody waits for it.
-func (v *Vault) nextKEK(password opaque.Bytes) (*keyring.KEK, keyring.Slot, error) {
+func (v *Vault) nextKEK(ctx context.Context, password opaque.Bytes) (*keyring.KEK, keyring.Slot, error) {
 	k, release, err := v.use()
 	if err != nil {
 		return nil, keyring.Slot{}, err
 	}
-	vaultID, version := k.vaultID, k.kek.Version()
+	version := k.kek.Version()
 	release()
 	kek, err := keyring.NewKEK(version + 1)
 	if err != nil {
 		return nil, keyring.Slot{}, err
 	}
-	slot, err := kek.SealSlot(vaultID, password, v.cfg.params())
+	slot, err := v.sealSlot(ctx, kek, password)
 	if err != nil {
 		kek.Destroy()
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -54,7 +55,7 @@ func (v *Vault) initialize(ctx context.Context, k *keys, password opaque.Bytes) 
 	if k.kek, err = keyring.NewKEK(1); err != nil {
 		return err
 	}
-	slot, err := k.kek.SealSlot(k.vaultID, password, v.cfg.params())
+	slot, err := k.kek.SealSlot(k.vaultID, password, cmp.Or(v.cfg.Params, keyring.Usual()))
 	if err != nil {
 		return err
 	}
@@ -194,6 +195,22 @@ func (v *Vault) openSlot(ctx context.Context, password opaque.Bytes) (vaultID, s
 		return vaultID, s.ID, kek, nil
 	}
 	return "", "", nil, ErrWrongPassword
+}
+
+// sealSlot makes a slot of a KEK under a password, for the place of the one there
+// is. It takes a while.
+func (v *Vault) sealSlot(ctx context.Context, kek *keyring.KEK, password opaque.Bytes) (keyring.Slot, error) {
+	vaultID, found, err := v.readSlots(ctx)
+	if err != nil {
+		return keyring.Slot{}, err
+	}
+	cost := v.cfg.Params
+	for _, s := range found {
+		if !s.IsRecovery() {
+			cost = cmp.Or(cost, s.Params)
+		}
+	}
+	return kek.SealSlot(vaultID, password, cost)
 }
 
 // hold takes a place among those that are working, or returns [ErrTooMany] if

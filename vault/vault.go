@@ -35,8 +35,9 @@ type Config struct {
 	DB *store.DB
 	// Log receives what operators should know. If nil, nothing is logged.
 	Log *slog.Logger
-	// Params is the cost of key slots made from now on. If zero,
-	// [keyring.High].
+	// Params is the cost of key slots made from now on. If zero, a slot costs
+	// what the one does whose place it takes, and the first one of a vault
+	// [keyring.Usual].
 	Params keyring.Params
 	// RequireAttestation makes discovery and fetches need the signature of an
 	// attested daemon. It is false only where an operator said so.
@@ -60,9 +61,8 @@ type Config struct {
 	AuditRetention time.Duration
 }
 
-func (c Config) log() *slog.Logger      { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
-func (c Config) params() keyring.Params { return cmp.Or(c.Params, keyring.High) }
-func (c Config) attestLimit() int       { return cmp.Or(c.AttestLimit, 2) }
+func (c Config) log() *slog.Logger { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
+func (c Config) attestLimit() int  { return cmp.Or(c.AttestLimit, 2) }
 
 // A Vault is one vault. Its methods may be called concurrently.
 type Vault struct {

@@ -32,8 +32,16 @@ var (
 // what it takes, because a vault is rarely alone.
 const enough = 3 << 30
 
-// Profile returns the Params called "high" or "low". The name "" means High,
-// or Low where less than 3 GiB of memory are available to the process.
+// Usual returns what a new vault takes: High, or Low where less than 3 GiB of
+// memory are available to the process.
+func Usual() Params {
+	if n, ok := available(); ok && n < enough {
+		return Low
+	}
+	return High
+}
+
+// Profile returns the Params called "high" or "low", and zero for "".
 func Profile(name string) (Params, error) {
 	switch name {
 	case "high":
@@ -41,10 +49,7 @@ func Profile(name string) (Params, error) {
 	case "low":
 		return Low, nil
 	case "":
-		if n, ok := available(); ok && n < enough {
-			return Low, nil
-		}
-		return High, nil
+		return Params{}, nil
 	}
 	return Params{}, fmt.Errorf("unknown key derivation profile %q: want high or low", name)
 }

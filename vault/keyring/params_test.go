@@ -6,7 +6,7 @@ import (
 )
 
 func TestProfile(t *testing.T) {
-	for name, want := range map[string]Params{"high": {1 << 20, 6, 4}, "low": {64 << 10, 3, 4}} {
+	for name, want := range map[string]Params{"high": {1 << 20, 6, 4}, "low": {64 << 10, 3, 4}, "": {}} {
 		if got, err := Profile(name); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -24,8 +24,8 @@ func TestProfile(t *testing.T) {
 	if n < 3<<30 {
 		want = Low
 	}
-	if got, err := Profile(""); err != nil || got != want {
-		t.Errorf("with %d bytes available: %+v, %v", n, got, err)
+	if got := Usual(); got != want {
+		t.Errorf("with %d bytes available: %+v", n, got)
 	}
 }
 
