@@ -19,12 +19,16 @@ import (
 //	magic u32 │ version u32 │ page size u32 │ flags u32 │ root u64 │ sequence u64 │
 //	free list u64 │ pages u64 │ transaction u64 │ FNV-1a of all before, u64
 type header struct {
-	page    int64 // bytes
-	size    int64 // bytes in use
-	root    uint64
-	settled bool // the list of free pages is in the file
-	txid    uint64
+	page int64 // bytes
+	size int64 // bytes in use
+	root uint64
+	free uint64 // the page with the list of free pages, noFreelist where that is not in the file
+	txid uint64
 }
+
+// settled reports whether the file was closed in order: the list of free pages is
+// in there.
+func (h *header) settled() bool { return h.free != noFreelist }
 
 const (
 	metaOffset   = 16
@@ -115,10 +119,10 @@ func readMeta(f *os.File, page int64) (*header, int64, error) {
 		return nil, 0, ErrDamaged
 	}
 	return &header{
-		page:    size,
-		size:    int64(pages) * size,
-		root:    le.Uint64(m[16:]),
-		settled: le.Uint64(m[32:]) != noFreelist,
-		txid:    le.Uint64(m[48:]),
+		page: size,
+		size: int64(pages) * size,
+		root: le.Uint64(m[16:]),
+		free: le.Uint64(m[32:]),
+		txid: le.Uint64(m[48:]),
 	}, size, nil
 }

@@ -72,7 +72,7 @@ func TestSettled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h.settled
+		return h.settled()
 	}
 	for range 3 {
 		db := openTemp(t, Options{Path: path})

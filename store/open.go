@@ -97,9 +97,12 @@ func (db *DB) Discard() error {
 
 // openReading opens an existing file without writing anything.
 func (db *DB) openReading() error {
-	f, _, err := db.openFile(os.O_RDONLY)
+	f, h, err := db.openFile(os.O_RDONLY)
 	if err != nil {
 		return err
+	}
+	if err := verifyPages(f, h); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", db.path, err), f.Close())
 	}
 	e, err := startEngine(f, &bolt.Options{ReadOnly: true})
 	if err != nil {
@@ -163,8 +166,8 @@ func (db *DB) openLocked() (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !h.settled && !db.created {
-		if err := verifyPages(f, h); err != nil {
+	if !db.created {
+		if err := verifySoon(f, h); err != nil {
 			return false, errors.Join(fmt.Errorf("%s: %w", db.path, err), f.Close())
 		}
 	}
@@ -176,7 +179,7 @@ func (db *DB) openLocked() (settled bool, err error) {
 		return false, errors.Join(err, e.Close())
 	}
 	db.engine.Store(e)
-	return h.settled, nil
+	return h.settled(), nil
 }
 
 // begin begins a transaction.

@@ -7,17 +7,6 @@ import (
 	"io"
 )
 
-// verifyPages looks at every page of a file that is in use, without the engine:
-// whether each is where it belongs and in use once, and its keys are in order and
-// within it. The engine checks the same when it has to find the free pages, but
-// takes the file at its word meanwhile, and in a goroutine of its own, out of
-// reach: what makes no sense there would end the process. What is wrong is
-// ErrDamaged.
-func verifyPages(f io.ReaderAt, h *header) error {
-	v := verifier{file: f, size: h.page, end: uint64(h.size / h.page), used: make([]bool, h.size/h.page)}
-	return v.tree(h.root, nil, nil, 0)
-}
-
 // The parts of a page, in bytes and flags: a header (number u64, flags u16, count
 // u16, how many pages follow u32), then elements of one size, then what they point
 // to, by its distance from the element.
@@ -26,10 +15,12 @@ const (
 	pageElement = 16
 	pageBranch  = 0x01
 	pageLeaf    = 0x02
+	pageFree    = 0x10
 	leafBucket  = 0x01 // an element that is a bucket: its root u64, a number u64, or a page inside
 	maxDepth    = 64
 )
 
+// A verifier has looked at some pages of a file.
 type verifier struct {
 	file io.ReaderAt
 	size int64  // of a page
@@ -68,10 +59,9 @@ func (v *verifier) read(id uint64) ([]byte, error) {
 		return nil, damage(id, "its header is of another")
 	}
 	for i := id; i <= id+more; i++ {
-		if v.used[i] {
-			return nil, damage(i, "it is used twice")
+		if err := v.use(i); err != nil {
+			return nil, err
 		}
-		v.used[i] = true
 	}
 	if more == 0 {
 		return page, nil
@@ -81,22 +71,27 @@ func (v *verifier) read(id uint64) ([]byte, error) {
 	return page, err
 }
 
+// use notes that a page is in use.
+func (v *verifier) use(id uint64) error {
+	if v.used[id] {
+		return damage(id, "it is used twice")
+	}
+	v.used[id] = true
+	return nil
+}
+
 // page verifies what is in a page, and what it leads to.
 func (v *verifier) page(id uint64, page, min, max []byte, depth int) error {
 	flags, count := binary.LittleEndian.Uint16(page[8:]), int(binary.LittleEndian.Uint16(page[10:]))
 	if flags != pageLeaf && (flags != pageBranch || count == 0) || pageHeader+count*pageElement > len(page) {
 		return damage(id, "it is of no kind")
 	}
-	keys := make([][]byte, count)
-	values := make([][]byte, count)
-	for i := range count {
-		var ok bool
-		if keys[i], values[i], ok = element(page, i, flags); !ok {
-			return damage(id, "an element leads out of it")
-		}
-		if i > 0 && bytes.Compare(keys[i-1], keys[i]) >= 0 || min != nil && bytes.Compare(keys[i], min) < 0 || max != nil && bytes.Compare(keys[i], max) >= 0 {
-			return damage(id, "its keys are not in order")
-		}
+	keys, values, err := v.elements(id, page, flags, count)
+	if err != nil {
+		return err
+	}
+	if !ascend(keys, min, max) {
+		return damage(id, "its keys are not in order")
 	}
 	for i := range count {
 		if err := v.below(id, page, i, flags, keys, values[i], max, depth); err != nil {
@@ -106,8 +101,37 @@ func (v *verifier) page(id uint64, page, min, max []byte, depth int) error {
 	return nil
 }
 
-// element returns the key and the value of an element; a branch's have no value.
-func element(page []byte, i int, flags uint16) (key, value []byte, ok bool) {
+// elements returns what is in a page, which has to fill it.
+func (v *verifier) elements(id uint64, page []byte, flags uint16, count int) (keys, values [][]byte, err error) {
+	keys, values = make([][]byte, count), make([][]byte, count)
+	last := uint64(pageHeader)
+	for i := range count {
+		var end uint64
+		if keys[i], values[i], end = element(page, i, flags); end > uint64(len(page)) {
+			return nil, nil, damage(id, "an element leads out of it")
+		}
+		last = max(last, end)
+	}
+	if uint64(len(page))-last >= uint64(v.size) {
+		return nil, nil, damage(id, "more pages follow it than it fills")
+	}
+	return keys, values, nil
+}
+
+// ascend reports whether keys are in order, from min on and before max; nil for no
+// bound.
+func ascend(keys [][]byte, min, max []byte) bool {
+	for i, key := range keys {
+		if i > 0 && bytes.Compare(keys[i-1], key) >= 0 || min != nil && bytes.Compare(key, min) < 0 || max != nil && bytes.Compare(key, max) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// element returns the key and the value of an element, and where in the page they
+// end; nothing but that if they lead out of it. A branch's have no value.
+func element(page []byte, i int, flags uint16) (key, value []byte, end uint64) {
 	at := pageHeader + i*pageElement
 	e := page[at : at+pageElement]
 	number := func(at int) uint64 { return uint64(binary.LittleEndian.Uint32(e[at:])) }
@@ -117,11 +141,11 @@ func element(page []byte, i int, flags uint16) (key, value []byte, ok bool) {
 	}
 	from += uint64(at)
 	middle := from + keySize
-	end := middle + valueSize
+	end = middle + valueSize
 	if end > uint64(len(page)) {
-		return nil, nil, false
+		return nil, nil, end
 	}
-	return page[from:middle], page[middle:end], true
+	return page[from:middle], page[middle:end], end
 }
 
 // below verifies what an element leads to: a page, a bucket, or nothing.
