@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +55,7 @@ Examples:
 
 func runDiscover(ctx context.Context, cmd *cli.Command, f discoverFlags) error {
 	if !proof.ValidName(f.project) {
-		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+		return usage(cmd, errBadProject)
 	}
 	c, err := connect(f.url, f.pin, opaque.Bytes{})
 	if err != nil {

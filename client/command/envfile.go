@@ -18,16 +18,18 @@ import (
 )
 
 // wantedNames reads the names from the named file, or from the usual ones in
-// this directory, and reports whether there is one.
-func wantedNames(ctx context.Context, named string) (entries []dotenv.Entry, found bool, err error) {
+// this directory or in one of others, and reports whether there is one.
+func wantedNames(ctx context.Context, named string, others ...string) (entries []dotenv.Entry, found bool, err error) {
 	if named != "" {
 		entries, err = namesIn(ctx, named, secretfile.ReadFile)
 		return entries, true, err
 	}
-	for _, usual := range []string{".env", ".env.example"} {
-		entries, err = namesIn(ctx, usual, readUsual)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return entries, true, err
+	for _, dir := range append([]string{""}, others...) {
+		for _, usual := range []string{".env", ".env.example"} {
+			entries, err = namesIn(ctx, filepath.Join(dir, usual), readUsual)
+			if !errors.Is(err, fs.ErrNotExist) {
+				return entries, true, err
+			}
 		}
 	}
 	return nil, false, nil

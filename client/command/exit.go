@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/urfave/cli/v3"
 
@@ -91,6 +93,21 @@ func Report(w io.Writer, err error) {
 	}
 }
 
+// oneLine makes a text fit for a line on a terminal: it may repeat what others
+// chose, names of files among it.
 func oneLine(s string) string {
-	return strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")
+	return inertText(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
+}
+
+// inertText escapes what a terminal would not print.
+func inertText(s string) string {
+	var out strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return out.String()
 }

@@ -32,6 +32,9 @@ Examples:
 }
 
 func (f runFlags) redact(ctx context.Context, cmd *cli.Command) error {
+	if err := f.complete(cmd); err != nil {
+		return err
+	}
 	if err := f.check(cmd); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	project, url, envFile, sock string
+	dir                         string // of the project file, if there is one
 
 	names   runNames
 	noMask  bool
@@ -37,7 +38,8 @@ func runCommand() *cli.Command {
 these streams and signals, and with the secrets the project may have. The names
 it asks for come from .env, else .env.example, in this directory; values in
 these files are not used, and are not sent anywhere. The secrets do not pass
-through this process.
+through this process. What the flags leave open, .cortex.toml may say, here or
+above: see cortex allow.
 
 The exit status is COMMAND's, 128 and the signal's number if a signal ended it,
 127 if there is no such command, 126 if it cannot be executed, 124 if --timeout
@@ -52,6 +54,7 @@ The first run of a project fails until an administrator has approved it. With --
 it says what is to be approved, and runs COMMAND as soon as that is.
 
 Examples:
+   cortex run -- npm test
    cortex run --project my-app --url https://vault.example.com -- python3 main.py
    cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'
    cortex run --project my-app --wait=1h -- make deploy
@@ -74,7 +77,7 @@ Examples:
 // daemonFlags say whose secrets, and of which daemon.
 func (f *runFlags) daemonFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", Sources: cli.EnvVars("CORTEX_PROJECT"), Required: true, Destination: &f.project},
+		&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", DefaultText: "what .cortex.toml says", Sources: cli.EnvVars("CORTEX_PROJECT"), Destination: &f.project},
 		&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
 		&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
 	}
@@ -92,22 +95,27 @@ func (f runFlags) check(cmd *cli.Command) error {
 		return usage(cmd, errors.New("--project has no value"))
 	}
 	if !proof.ValidName(f.project) {
-		return usage(cmd, errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
+		return usage(cmd, errBadProject)
 	}
 	return nil
 }
+
+var errBadProject = errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front")
 
 func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.Args().Present() {
 		return usage(cmd, errors.New("no command to run"))
 	}
-	if err := f.check(cmd); err != nil {
-		return err
-	}
 	if err := f.names.check(); err != nil {
 		return usage(cmd, err)
 	}
-	entries, found, err := wantedNames(ctx, f.envFile)
+	if err := f.complete(cmd); err != nil {
+		return err
+	}
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	entries, found, err := f.entries(ctx)
 	if err == nil {
 		entries, err = f.names.choose(entries)
 	}
@@ -124,6 +132,15 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	f.shape(&r.request, entries)
 	defer r.close()
 	return finishRun(cmd, r, ctx)
+}
+
+// entries returns the names that may be asked for, and reports whether anything
+// says which.
+func (f runFlags) entries(ctx context.Context) ([]dotenv.Entry, bool, error) {
+	if f.names.listed != nil {
+		return blanks(f.names.listed), true, nil
+	}
+	return wantedNames(ctx, f.envFile, f.dir)
 }
 
 // request describes a run of a command.

@@ -11,6 +11,7 @@ import (
 
 // runNames are the flags of run that say which variables the command gets.
 type runNames struct {
+	listed    []string // in place of those in a file, unless nil
 	only      []string
 	aliases   []string // NAME=ALIAS
 	noInherit bool
@@ -19,6 +20,11 @@ type runNames struct {
 // check refuses aliases that cannot be meant. It quotes nothing: who takes --env
 // for that of other programs has written a value there.
 func (n runNames) check() error {
+	for _, name := range n.listed {
+		if !isVariable(name) {
+			return errors.New("bad names: a name is of letters, digits and underscores, and begins with no digit")
+		}
+	}
 	var names []string
 	for _, a := range n.aliases {
 		name, alias, ok := strings.Cut(a, "=")
