@@ -151,7 +151,7 @@ func packages(t *testing.T) map[string][]string {
 func TestReadmeSession(t *testing.T) {
 	script := scriptCommands(t)
 	session := readmeCommands(t)
-	if len(session) < 8 {
+	if len(session) < 7 {
 		t.Fatalf("found %q only", session)
 	}
 	for _, line := range session {
@@ -170,7 +170,7 @@ func readmeCommands(t *testing.T) (list []string) {
 	t.Helper()
 	_, session, _ := strings.Cut(read(t, "README.md"), "\n## A session\n")
 	session, _, _ = strings.Cut(session, "\n## ")
-	script := strings.NewReplacer("http://127.0.0.1:3000", "$URL", "PUBLIC-KEY", "$PUBLIC_KEY", "CODE", "$CODE")
+	script := strings.NewReplacer("http://127.0.0.1:3000", "$URL", "CODE", "$CODE")
 	comment := regexp.MustCompile(`\s+(#.*|&|2> \S+ &)$`)
 	for i, block := range strings.Split(session, "```") {
 		for line := range strings.Lines(block) {

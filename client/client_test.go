@@ -206,7 +206,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.DeviceAuthorize(t.Context())
+		_, err = c.DeviceAuthorize(t.Context(), api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
 		if e, ok := errors.AsType[*api.Error](err); !ok || e.Status != 307 || !strings.Contains(e.Message, elsewhere.URL) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -360,7 +360,7 @@ func TestDevice(t *testing.T) {
 			io.WriteString(w, `{"session_id":"s","expires_in":86400,"allowlist_enforced":true}`)
 		}
 	})
-	auth, err := c.DeviceAuthorize(t.Context())
+	auth, err := c.DeviceAuthorize(t.Context(), api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
 	if err != nil || auth.UserCode != "BCDF-GHJK" || auth.Interval != 5 {
 		t.Fatalf("%+v, %v", auth, err)
 	}
@@ -371,7 +371,7 @@ func TestDevice(t *testing.T) {
 	if page, err := c.ApprovalURL(auth); err == nil {
 		t.Errorf("approval page %s", page)
 	}
-	tok, err := c.DeviceToken(t.Context(), auth.DeviceCode)
+	tok, err := c.DeviceToken(t.Context(), api.DeviceTokenRequest{DeviceCode: auth.DeviceCode, GrantType: api.GrantTypeDeviceCode})
 	if err != nil || string(tok.AccessToken.Reveal()) != "jwt" || tok.ExpiresIn != 2592000 {
 		t.Fatalf("%+v, %v", tok, err)
 	}
@@ -604,7 +604,7 @@ func TestAnswersAreGraphic(t *testing.T) {
 			t.Errorf("project token %q: %v", bad, err)
 		}
 		answer = `{"access_token":` + string(text) + `}`
-		if _, err := c.DeviceToken(t.Context(), api.NewValue([]byte("x"))); !errors.Is(err, ErrAnswer) {
+		if _, err := c.DeviceToken(t.Context(), api.DeviceTokenRequest{}); !errors.Is(err, ErrAnswer) {
 			t.Errorf("access token %q: %v", bad, err)
 		}
 		if bad == "a b" || bad == "é" {
@@ -616,7 +616,7 @@ func TestAnswersAreGraphic(t *testing.T) {
 	}
 	for _, bad := range []string{"-1", "315360001", "9223372036854775807"} {
 		answer = `{"access_token":"x","expires_in":` + bad + `}`
-		if _, err := c.DeviceToken(t.Context(), api.NewValue([]byte("x"))); !errors.Is(err, ErrAnswer) {
+		if _, err := c.DeviceToken(t.Context(), api.DeviceTokenRequest{}); !errors.Is(err, ErrAnswer) {
 			t.Errorf("expires_in %s: %v", bad, err)
 		}
 	}

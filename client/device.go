@@ -12,20 +12,21 @@ import (
 )
 
 // DeviceAuthorize begins a login: the answer holds the code that a person
-// must approve and the code to poll with.
-func (c *Client) DeviceAuthorize(ctx context.Context) (api.DeviceAuthorization, error) {
-	out, err := post[api.DeviceAuthorization](ctx, c, "/device/authorize", api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
+// must approve and the code to poll with, and tells whether the server took the
+// proof that in may hold.
+func (c *Client) DeviceAuthorize(ctx context.Context, in api.DeviceAuthorizeRequest) (api.DeviceAuthorization, error) {
+	out, err := post[api.DeviceAuthorization](ctx, c, "/device/authorize", in)
 	if err == nil && (out.DeviceCode.Len() == 0 || out.UserCode == "") {
 		err = errLacks("device_code or user_code")
 	}
 	return out, err
 }
 
-// DeviceToken polls once. While nobody has approved, the error is
-// [api.AuthorizationPending]; [api.SlowDown] and status 429 mean the same and
-// ask for more patience.
-func (c *Client) DeviceToken(ctx context.Context, deviceCode api.Value) (api.DeviceToken, error) {
-	out, err := post[api.DeviceToken](ctx, c, "/device/token", api.DeviceTokenRequest{DeviceCode: deviceCode, GrantType: api.GrantTypeDeviceCode})
+// DeviceToken asks for an access token: with a device code, or with an assertion.
+// While nobody has approved the code, the error is [api.AuthorizationPending];
+// [api.SlowDown] and status 429 mean the same and ask for more patience.
+func (c *Client) DeviceToken(ctx context.Context, in api.DeviceTokenRequest) (api.DeviceToken, error) {
+	out, err := post[api.DeviceToken](ctx, c, "/device/token", in)
 	switch {
 	case err != nil:
 	case out.AccessToken.Len() == 0:

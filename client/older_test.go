@@ -33,8 +33,11 @@ func TestOlderServersRejections(t *testing.T) {
 			fixed(row.status, row.contentType, row.body)(w, r)
 		})
 		for name, call := range map[string]func() error{
-			"admin":    func() error { _, err := c.CreateSecret(t.Context(), api.CreateSecret{}); return err },
-			"device":   func() error { _, err := c.DeviceAuthorize(t.Context()); return err },
+			"admin": func() error { _, err := c.CreateSecret(t.Context(), api.CreateSecret{}); return err },
+			"device": func() error {
+				_, err := c.DeviceAuthorize(t.Context(), api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
+				return err
+			},
 			"discover": func() error { _, err := c.Discover(t.Context(), api.DiscoverRequest{}, nil); return err },
 			"fetch": func() error {
 				_, err := c.ProjectSecrets(t.Context(), "p", opaque.New([]byte("t")), nil, CallerContext{})
@@ -73,7 +76,7 @@ func TestOlderServersErrors(t *testing.T) {
 		{429, `{"error":"Rate limit exceeded"}`, ""},
 		{500, `{"error":"Internal server error"}`, ""},
 	} {
-		_, err := answering(t, fixed(row.status, "application/json", row.body)).DeviceToken(t.Context(), api.NewValue([]byte("dc")))
+		_, err := answering(t, fixed(row.status, "application/json", row.body)).DeviceToken(t.Context(), api.DeviceTokenRequest{DeviceCode: api.NewValue([]byte("dc"))})
 		e, ok := errors.AsType[*api.Error](err)
 		if !ok || e.Status != row.status || e.Code != row.code || e.Message == "" || e.RetryAfter != 0 {
 			t.Errorf("%d %s: %#v", row.status, row.body, err)
@@ -86,8 +89,11 @@ func TestOlderServersErrors(t *testing.T) {
 func TestAnswersThatLackSomething(t *testing.T) {
 	token := opaque.New([]byte("t"))
 	calls := map[string]func(*Client) error{
-		"device_code":   func(c *Client) error { _, err := c.DeviceAuthorize(t.Context()); return err },
-		"access_token":  func(c *Client) error { _, err := c.DeviceToken(t.Context(), api.Value{}); return err },
+		"device_code": func(c *Client) error {
+			_, err := c.DeviceAuthorize(t.Context(), api.DeviceAuthorizeRequest{ClientID: "cortex-cli"})
+			return err
+		},
+		"access_token":  func(c *Client) error { _, err := c.DeviceToken(t.Context(), api.DeviceTokenRequest{}); return err },
 		"session_id":    func(c *Client) error { _, err := c.Attest(t.Context(), token, api.AttestRequest{}); return err },
 		"project_token": func(c *Client) error { _, err := c.Discover(t.Context(), api.DiscoverRequest{}, nil); return err },
 		"env_vars": func(c *Client) error {

@@ -122,6 +122,7 @@ func (d *Daemon) prepare(login identity.Session) error {
 	d.sessions.request = api.AttestRequest{
 		AttestationPub: proof.EncodeKey(signer.Public()), BinarySHA256: hash,
 		DaemonVersion: &d.cfg.Version, DaemonPID: &pid, DaemonUID: &uid, Hostname: &d.hostname,
+		BootID: new(bootID()), StartedAt: new(time.Now().Unix()),
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package daemon
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // openSelf opens this program's file.
 func openSelf() (*os.File, error) {
@@ -9,4 +13,13 @@ func openSelf() (*os.File, error) {
 		return nil, err
 	}
 	return os.Open(path)
+}
+
+// bootID names this run of the system, "" if nobody can tell.
+func bootID() string {
+	id, err := unix.Sysctl("kern.bootsessionuuid")
+	if err != nil {
+		return ""
+	}
+	return id
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -146,57 +144,6 @@ func inSession[T any](ctx context.Context, s *sessions, ask func(client.Attester
 	return ask(s.attester(now))
 }
 
-// attest opens a session. The login is read each time, so that a new one is
-// found and the access token stays in memory no longer than needed.
-func (s *sessions) attest(ctx context.Context) (session, error) {
-	login, token, err := identity.OpenSession(s.dir, s.key)
-	if err != nil {
-		return session{}, explainLogin(err, s.lastLogin())
-	}
-	defer token.Wipe()
-	s.mu.Lock()
-	s.login = login
-	s.mu.Unlock()
-	if err := s.may(login); err != nil {
-		return session{}, err
-	}
-	began := time.Now().Round(0)
-	switch {
-	case !client.SameServer(login.ServerURL, s.client.URL()):
-		return session{}, refuse("restart the daemon: cortex daemon", "the login is for %s now, and this daemon for %s", login.ServerURL, s.client.URL())
-	case login.Pin == nil && s.client.Pin() != nil:
-		return session{}, refuse("restart the daemon: cortex daemon", "the login knows the server by its certificate now, and this daemon by its key")
-	case login.ExpiresIn > 0 && !began.Before(login.ExpiresAt()):
-		return session{}, refuse(loginCommand(login), "the login expired %s", login.ExpiresAt().UTC().Format(time.RFC3339))
-	}
-	if login.Pin != nil {
-		s.client.Know(*login.Pin)
-	}
-	answer, err := s.client.Attest(ctx, token, s.request)
-	if err != nil {
-		err = explainAttest(err, login, s.request.BinarySHA256)
-	}
-	s.attested(began, login, err)
-	if err != nil {
-		return session{}, err
-	}
-	if answer.SessionID == "" || answer.ExpiresIn <= 0 {
-		return session{}, fmt.Errorf("%w: a session without an id or without a time", client.ErrAnswer)
-	}
-	return lasting(answer, began, login), nil
-}
-
-// lasting returns the session with the time it lasts: no longer than the
-// login.
-func lasting(answer api.AttestResponse, began time.Time, login identity.Session) session {
-	seconds := min(answer.ExpiresIn, int64(maxSession/time.Second))
-	now := session{id: answer.SessionID, began: began, expires: began.Add(time.Duration(seconds) * time.Second)}
-	if end := login.ExpiresAt().Round(0); login.ExpiresIn > 0 && !end.After(now.expires) {
-		now.expires, now.last = end, true
-	}
-	return now
-}
-
 // may returns why the server may not be asked now, if so. A refusal is repeated
 // instead of asking for it again.
 func (s *sessions) may(login identity.Session) error {
@@ -290,39 +237,6 @@ func renewal(s session) time.Time {
 func retry(failures int) time.Duration {
 	wait := min(shortestWait<<min(failures, 10), longestRetry)
 	return wait/2 + rand.N(wait/2+1)
-}
-
-func loginCommand(s identity.Session) string {
-	agent, url := "ID", "URL"
-	if s.AgentID != "" {
-		agent, url = s.AgentID, s.ServerURL
-	}
-	return fmt.Sprintf("cortex daemon login --agent-id %s --url %s", agent, url)
-}
-
-// explainLogin says what to do about a login that cannot be read.
-func explainLogin(err error, last identity.Session) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return refuse(loginCommand(last), "this host is not logged in")
-	}
-	return refuse(loginCommand(last), "reading the login: %w", err)
-}
-
-// explainAttest says why the server opened no session, and what to do.
-func explainAttest(err error, login identity.Session, hash string) error {
-	e, ok := errors.AsType[*api.Error](err)
-	if !ok {
-		return err
-	}
-	switch {
-	case e.Status == http.StatusUnauthorized:
-		return refuse(loginCommand(login), "the server does not accept this host's login: %w", err)
-	case errors.Is(err, api.BinaryNotAllowed), errors.Is(err, api.BinaryDisabled):
-		return refuse("an administrator must allow this program, SHA-256 "+hash, "the server does not accept this daemon: %w", err)
-	case e.Status == http.StatusForbidden, e.Status == http.StatusBadRequest:
-		return refuse("", "the server does not accept this daemon: %w", err)
-	}
-	return fmt.Errorf("opening a session with %s: %w", login.ServerURL, err)
 }
 
 // attester signs requests in a session.

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +23,8 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/locked"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/proof"
+	jwt "github.com/cortex-auth/cortex/vault/token"
 )
 
 // A desk is a server that opens sessions, without a network, so that time can
@@ -30,19 +34,43 @@ type desk struct {
 	lasts   int64
 	back    time.Time // away until then
 	problem *api.Error
+
+	assertions []string // that an access token was given for
+	unknown    bool     // knows no such agent
+	bearers    []string
+	attest     api.AttestRequest // the last one
 }
 
-func (d *desk) RoundTrip(*http.Request) (*http.Response, error) {
+// token gives an access token for an assertion.
+func (d *desk) token(w http.ResponseWriter, r *http.Request) {
+	var in api.DeviceTokenRequest
+	json.NewDecoder(r.Body).Decode(&in)
+	if d.unknown || in.GrantType != api.GrantTypeAssertion {
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(api.Error{Code: api.InvalidGrant, Message: "invalid_grant"})
+		return
+	}
+	d.assertions = append(d.assertions, string(in.Assertion.Reveal()))
+	json.NewEncoder(w).Encode(api.DeviceToken{AccessToken: api.NewValue(fmt.Appendf(nil, "access-%d", len(d.assertions))), ExpiresIn: 86400})
+}
+
+func (d *desk) RoundTrip(r *http.Request) (*http.Response, error) {
 	if time.Now().Before(d.back) {
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	}
-	d.times = append(d.times, time.Now())
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", "application/json")
+	if r.URL.Path == "/device/token" {
+		d.token(w, r)
+		return w.Result(), nil
+	}
+	d.times = append(d.times, time.Now())
 	if d.problem != nil {
 		w.WriteHeader(d.problem.Status)
 		json.NewEncoder(w).Encode(d.problem)
 	} else {
+		d.bearers = append(d.bearers, r.Header.Get("Authorization"))
+		json.NewDecoder(r.Body).Decode(&d.attest)
 		json.NewEncoder(w).Encode(api.AttestResponse{SessionID: uuid.NewString(), ExpiresIn: d.lasts})
 	}
 	return w.Result(), nil
@@ -67,7 +95,9 @@ func keeper(t *testing.T, d *desk, login time.Duration) *sessions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSessions(c, dir, key, signer, slog.New(slog.DiscardHandler))
+	s := newSessions(c, dir, key, signer, slog.New(slog.DiscardHandler))
+	s.request = api.AttestRequest{AttestationPub: proof.EncodeKey(signer.Public()), DaemonPID: new(int64(7)), BootID: new("boot"), StartedAt: new(int64(1))}
+	return s
 }
 
 func saveLogin(t *testing.T, dir string, key identity.Key, url string, lasts time.Duration) {
@@ -167,6 +197,44 @@ func TestSessionEndsWithTheLogin(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		s.client.Know(pin.Pin{})
 		restart()
+	})
+}
+
+// A login that was proved needs nothing but the agent's key, each time anew, and
+// has no end that is known here.
+func TestProvedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400}
+		s := keeper(t, d, 0)
+		proved := identity.Session{ServerURL: "http://127.0.0.1:1", AgentID: "bot", IssuedAt: time.Now(), Proved: true}
+		if err := identity.SaveSession(s.dir, s.key, proved, opaque.Bytes{}); err != nil {
+			t.Fatal(err)
+		}
+		keepFor(t, s, 40*24*time.Hour)
+		if n := len(d.assertions); n < 45 || n != len(d.bearers) || !s.get().live() {
+			t.Errorf("%d access tokens, %d sessions in 40 days", n, len(d.bearers))
+		}
+		seen := map[string]bool{}
+		for i, text := range d.assertions {
+			a, err := jwt.ParseAssertion(text, s.key.Public())
+			if err != nil || a.Subject != "bot" || seen[a.ID] || d.bearers[i] != fmt.Sprintf("Bearer access-%d", i+1) {
+				t.Fatalf("%+v, %v, %s", a, err, d.bearers[i])
+			}
+			seen[a.ID] = true
+		}
+		sig, err := proof.DecodeSignatureURL(*d.attest.AgentProof)
+		said := proof.DaemonInit{
+			Nonce: *d.attest.Nonce, TS: *d.attest.TS, AgentID: "bot", AttestationPub: proof.EncodeKey(s.signer.Public()),
+			BootID: "boot", StartedAt: 1, PID: 7,
+		}
+		if err != nil || !ed25519.Verify(s.key.Public(), said.Message(), sig) {
+			t.Errorf("%+v, %v", d.attest, err)
+		}
+		d.unknown = true // removed, or unused for too long
+		_, err = s.replace(t.Context(), s.get())
+		if _, ok := errors.AsType[refusal](err); !ok || !strings.Contains(client.Hint(err), "cortex daemon login --agent-id bot") {
+			t.Errorf("%v, hint %q", err, client.Hint(err))
+		}
 	})
 }
 

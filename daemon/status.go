@@ -15,7 +15,10 @@ func (d *Daemon) status() ipc.Status {
 		PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{},
 	}
 	now, login, problem := d.sessions.state()
-	s.Session = &ipc.Login{ServerURL: login.ServerURL, AgentID: login.AgentID, ExpiresAt: login.ExpiresAt().UTC().Format(time.RFC3339)}
+	s.Session = &ipc.Login{ServerURL: login.ServerURL, AgentID: login.AgentID, Proved: login.Proved}
+	if !login.Proved {
+		s.Session.ExpiresAt = login.ExpiresAt().UTC().Format(time.RFC3339)
+	}
 	if now.live() {
 		s.AttestSessionID, s.ExpiresAt = now.id, now.expires.UTC().Format(time.RFC3339)
 	}

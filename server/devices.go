@@ -38,6 +38,7 @@ func (s *Server) authorizeDevice(ctx context.Context, c call[api.DeviceAuthorize
 		ExpiresIn:               int64(d.ExpiresIn.Seconds()), Interval: int64(d.Interval.Seconds()),
 	}
 	if init != nil { // RFC 8628 asks for a whole one
+		out.Proved = true
 		out.VerificationURI = init.Origin + verificationURI
 		out.VerificationURIComplete = out.VerificationURI + "?user_code=" + d.UserCode
 	}
@@ -55,7 +56,7 @@ func (s *Server) deviceInit(c call[api.DeviceAuthorizeRequest]) (*vault.DeviceIn
 		return nil, &vault.InvalidError{Field: "init_proof", Reason: "comes with agent_id, agent_pub, init_nonce and init_ts, or not at all"}
 	}
 	if here := auth.ServerOrigin(c.Request, s.live.Load().proxies); here == "" || in.Origin != here {
-		return nil, &vault.InvalidError{Field: "origin", Reason: "is not how this server was reached: it must be the scheme, host and port of its URL"}
+		return nil, &vault.InvalidError{Field: "origin", Reason: "is not how this server was reached: it must be the scheme, host and port of its URL (behind a proxy, the server has to trust that: CORTEX_TRUSTED_PROXIES)"}
 	}
 	return &vault.DeviceInit{
 		DeviceInit: proof.DeviceInit{

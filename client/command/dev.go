@@ -15,7 +15,6 @@ import (
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/opaque"
-	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
 
@@ -139,6 +138,7 @@ func (d *devVault) serve(ctx context.Context) (err error) {
 	defer password.Wipe()
 	d.url, err = d.start(ctx, "cortex-server", "X_CORTEX_URL", []string{
 		"DATABASE_URL=bolt://" + d.path("vault.db"), "PORT=0", "INSECURE_HTTP=1",
+		"CORTEX_REQUIRE_DEVICE_PROOF=1", "CORTEX_REQUIRE_ATTEST_PROOF=1",
 		"CORTEX_KDF_PROFILE=low", "CORTEX_AUDIT_RESERVE=off", "ADMIN_TOKEN_FILE=/dev/fd/3",
 	}, password, d.admin)
 	if err != nil {
@@ -148,8 +148,8 @@ func (d *devVault) serve(ctx context.Context) (err error) {
 	return err
 }
 
-// enrol registers the agent's key and logs its daemon in, as an administrator
-// and a person at the agent's host would.
+// enrol makes the agent's key and logs its daemon in, as a person at the agent's
+// host and an administrator would.
 func (d *devVault) enrol(ctx context.Context) error {
 	home := d.path("home")
 	key, err := identity.Generate(identity.Path(home, devAgent), devAgent)
@@ -157,22 +157,20 @@ func (d *devVault) enrol(ctx context.Context) error {
 		return err
 	}
 	defer key.Destroy()
-	if _, err := d.client.CreateAgent(ctx, api.CreateAgent{AgentID: devAgent, AgentPub: proof.EncodeKey(key.Public())}); err != nil {
-		return err
-	}
-	auth, err := d.client.DeviceAuthorize(ctx)
+	p := poll{client: d.client, key: key}
+	auth, err := p.authorize(ctx, identity.Host{Origin: d.url})
 	if err != nil {
 		return err
 	}
 	if _, err := d.client.ApproveDevice(ctx, "", api.ApproveDevice{UserCode: auth.UserCode, AgentID: devAgent}); err != nil {
 		return err
 	}
-	got, err := d.client.DeviceToken(ctx, auth.DeviceCode)
+	got, err := p.ask(ctx, auth.DeviceCode)
 	if err != nil {
 		return err
 	}
 	defer got.AccessToken.Wipe()
-	_, err = saveLogin(home, key, meeting{Client: d.client}, got)
+	_, err = saveLogin(home, key, meeting{Client: d.client}, auth, got)
 	return err
 }
 

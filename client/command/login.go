@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -58,11 +59,13 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if l.namespace != "" && !proof.ValidName(l.namespace) {
 		return usage(cmd, errors.New("bad namespace: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
-	unmet, err := client.New(client.Config{URL: l.url})
-	if err != nil {
+	if !proof.Plain(l.device, maxDeviceName) {
+		return usage(cmd, fmt.Errorf("bad --device-name: use at most %d printable ASCII characters, and no |", maxDeviceName))
+	}
+	if _, err := client.Origin(l.url); err != nil {
 		return err
 	}
-	key, err := l.key(cmd, unmet.URL())
+	key, err := l.key(cmd)
 	if err != nil {
 		return err
 	}
@@ -71,9 +74,13 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	p := poll{client: c.Client, say: func(text string) { say(cmd, "%s", text) }}
-	auth, err := p.begin(ctx)
+	p := poll{client: c.Client, key: key, say: func(text string) { say(cmd, "%s", text) }}
+	auth, err := p.begin(ctx, l.host(c.URL(), cmd.Root().Version))
 	if err != nil {
+		return err
+	}
+	defer auth.DeviceCode.Wipe()
+	if err := l.accept(cmd, c, key, auth); err != nil {
 		return err
 	}
 	if err := l.show(ctx, cmd, c, key, auth); err != nil {
@@ -84,12 +91,45 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer token.AccessToken.Wipe()
-	return l.finish(cmd, c, key, token)
+	return l.finish(cmd, c, key, auth, token)
 }
 
-// key loads the agent's key or makes one, and says how to register it: nobody
-// here knows whether that was done.
-func (l login) key(cmd *cli.Command, url string) (identity.Key, error) {
+// maxDeviceName is the longest name of a host, in bytes.
+const maxDeviceName = 255
+
+// host returns what is told of this host.
+func (l login) host(origin, version string) identity.Host {
+	return identity.Host{
+		Origin: origin, Namespace: l.namespace, Name: l.deviceName(),
+		OS: runtime.GOOS + "/" + runtime.GOARCH, Version: version,
+	}
+}
+
+// accept decides whether to go on where the server did not take the proof of the
+// agent's key. One that took it before is not what it seems.
+func (l login) accept(cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization) error {
+	if auth.Proved {
+		return nil
+	}
+	dir := identity.Dir()
+	before, err := identity.Proved(dir, l.agentID, c.URL())
+	if err != nil {
+		return fmt.Errorf("reading where the agent's key was proved: %w", err)
+	}
+	if before {
+		return client.WithHint(fmt.Errorf("the server does not ask for the proof of agent %s's key, which it took before: somebody may stand between", l.agentID),
+			"if an older server took its place and that is meant, delete "+identity.ProvedPath(dir, l.agentID))
+	}
+	say(cmd, "the server knows no proofs: this login goes without one")
+	pub := proof.EncodeKey(key.Public())
+	say(cmd, "the agent's public key: %s", pub)
+	say(cmd, "unless that is done, an administrator registers it with:")
+	say(cmd, "  %s", registerCommand(c.URL(), l.agentID, pub, l.namespace, l.deviceName()))
+	return nil
+}
+
+// key loads the agent's key or makes one.
+func (l login) key(cmd *cli.Command) (identity.Key, error) {
 	path := identity.Path(identity.Dir(), l.agentID)
 	key, err := identity.Load(path, l.agentID)
 	switch {
@@ -103,11 +143,7 @@ func (l login) key(cmd *cli.Command, url string) (identity.Key, error) {
 	default:
 		say(cmd, "the key of agent %s is in %s", l.agentID, path)
 	}
-	pub := proof.EncodeKey(key.Public())
-	say(cmd, "its public key: %s", pub)
 	say(cmd, "its fingerprint: %s", proof.Fingerprint(key.Public()))
-	say(cmd, "unless that is done, an administrator registers it with:")
-	say(cmd, "  %s", registerCommand(url, l.agentID, pub, l.namespace, l.deviceName()))
 	return key, nil
 }
 
@@ -116,7 +152,7 @@ func (l login) deviceName() string {
 		return l.device
 	}
 	host, err := os.Hostname()
-	if err != nil {
+	if err != nil || !proof.Plain(host, maxDeviceName) {
 		return ""
 	}
 	return host
@@ -155,29 +191,35 @@ func (l login) show(ctx context.Context, cmd *cli.Command, c meeting, key identi
 	return nil
 }
 
-func (l login) finish(cmd *cli.Command, c meeting, key identity.Key, token api.DeviceToken) error {
+func (l login) finish(cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization, token api.DeviceToken) error {
 	dir := identity.Dir()
-	s, err := saveLogin(dir, key, c, token)
+	s, err := saveLogin(dir, key, c, auth, token)
 	if err != nil {
 		return err
 	}
-	say(cmd, "logged in as agent %s at %s until %s", l.agentID, c.URL(), s.ExpiresAt().Format(time.DateTime+" MST"))
+	if s.Proved {
+		say(cmd, "logged in as agent %s at %s", l.agentID, c.URL())
+	} else {
+		say(cmd, "logged in as agent %s at %s until %s", l.agentID, c.URL(), s.ExpiresAt().Format(time.DateTime+" MST"))
+	}
 	say(cmd, "session: %s", identity.SessionPath(dir))
 	say(cmd, "next: start the daemon, or restart it: cortex daemon")
 	if l.json {
 		return writeJSON(cmd.Root().Writer, struct {
 			ServerURL   string    `json:"server_url"`
 			AgentID     string    `json:"agent_id"`
-			ExpiresAt   time.Time `json:"expires_at"`
+			Proved      bool      `json:"proved"`
+			ExpiresAt   time.Time `json:"expires_at,omitzero"`
 			SessionFile string    `json:"session_file"`
-		}{c.URL(), l.agentID, s.ExpiresAt(), identity.SessionPath(dir)})
+		}{c.URL(), l.agentID, s.Proved, s.ExpiresAt(), identity.SessionPath(dir)})
 	}
 	return nil
 }
 
 // saveLogin keeps what a login brought, after checking whom it was approved
-// for.
-func saveLogin(dir string, key identity.Key, c meeting, token api.DeviceToken) (identity.Session, error) {
+// for. If the agent's key was proved, that is all it takes from now on: the access
+// token is not kept.
+func saveLogin(dir string, key identity.Key, c meeting, auth api.DeviceAuthorization, token api.DeviceToken) (identity.Session, error) {
 	access := opaque.New(token.AccessToken.Reveal())
 	approved, issued, err := identity.Claims(access)
 	if err != nil {
@@ -187,8 +229,17 @@ func saveLogin(dir string, key identity.Key, c meeting, token api.DeviceToken) (
 		return identity.Session{}, client.WithHint(fmt.Errorf("the code was approved for agent %s, not for %s", approved, key.AgentID),
 			"log in again, and have the code approved for agent "+key.AgentID)
 	}
-	s := identity.Session{ServerURL: c.URL(), AgentID: key.AgentID, IssuedAt: issued, ExpiresIn: time.Duration(token.ExpiresIn) * time.Second, Pin: c.pin}
-	if err := identity.SaveSession(dir, key, s, access); err != nil {
+	s := identity.Session{ServerURL: c.URL(), AgentID: key.AgentID, IssuedAt: issued, Proved: auth.Proved, Pin: c.pin}
+	if s.Proved {
+		access = opaque.Bytes{}
+		err = identity.RememberProved(dir, key.AgentID, c.URL())
+	} else {
+		s.ExpiresIn = time.Duration(token.ExpiresIn) * time.Second
+	}
+	if err == nil {
+		err = identity.SaveSession(dir, key, s, access)
+	}
+	if err != nil {
 		return identity.Session{}, fmt.Errorf("saving the session: %w", err)
 	}
 	return s, nil

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,10 +10,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -28,14 +31,15 @@ func approved(agentID string) string {
 	return `{"access_token":"` + accessToken(agentID) + `","token_type":"Bearer","expires_in":2592000,"kid":"k"}`
 }
 
-func TestLogin(t *testing.T) {
+// A server of the older kind knows no proofs.
+func TestLoginWithoutProof(t *testing.T) {
 	h := newHost(t)
 	url := serve(t, map[string]http.HandlerFunc{
 		"POST /device/authorize": answers(200, authorized),
 		"POST /device/token":     answers(200, approved("bot")),
 	})
 	r := h.run("daemon", "login", "--agent-id", "bot", "--url", url+"/", "--device-name", "bob's box", "--namespace", "prod").
-		want(t, 0, "made a key for agent bot", "cortex agent add bot --key=", url+"/device", "cortex device approve BCDF-GHJK --agent bot --url "+url, "Ctrl-C", "logged in as agent bot", "cortex daemon", "--namespace prod", `bob'\''s box`)
+		want(t, 0, "made a key for agent bot", "goes without one", "cortex agent add bot --key=", url+"/device", "cortex device approve BCDF-GHJK --agent bot --url "+url, "Ctrl-C", "logged in as agent bot", "cortex daemon", "--namespace prod", `bob'\''s box`)
 	key, err := identity.Load(identity.Path(identity.Dir(), "bot"), "bot")
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +69,86 @@ func TestLogin(t *testing.T) {
 	if first["user_code"] != "BCDF-GHJK" || first["verification_uri"] != url+"/device" || first["agent_pub"] != proof.EncodeKey(key.Public()) || last["server_url"] != url || last["session_file"] == "" {
 		t.Errorf("%v\n%v", first, last)
 	}
+}
+
+// A front is a server that takes proofs, and checks them.
+type front struct {
+	t    *testing.T
+	init api.DeviceAuthorizeRequest
+	bare bool // forgets all that
+}
+
+func (f *front) serve(t *testing.T) string {
+	return serve(t, map[string]http.HandlerFunc{"POST /device/authorize": f.authorize, "POST /device/token": f.token})
+}
+
+func (f *front) authorize(w http.ResponseWriter, r *http.Request) {
+	var in api.DeviceAuthorizeRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Proof == nil {
+		f.t.Errorf("%+v, %v", in, err)
+	}
+	d := proof.DeviceInit{Nonce: *in.Nonce, TS: *in.TS, AgentID: *in.AgentID, AgentPub: *in.AgentPub, Namespace: in.Namespace, Hostname: in.Hostname, Origin: in.Origin}
+	if !f.signed(in, *in.Proof, d.Message()) || in.Origin != "http://"+r.Host || in.OS != runtime.GOOS+"/"+runtime.GOARCH {
+		f.t.Errorf("%+v", in)
+	}
+	f.init = in
+	if f.bare {
+		answers(200, authorized)(w, r)
+		return
+	}
+	answers(200, strings.Replace(authorized, "{", `{"proved":true,`, 1))(w, r)
+}
+
+func (f *front) token(w http.ResponseWriter, r *http.Request) {
+	var in api.DeviceTokenRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.PollProof == nil || !f.signed(f.init, *in.PollProof, proof.PollMessage("dc-hush", *in.PollTS)) {
+		f.t.Errorf("%+v, %v", in, err)
+	}
+	answers(200, approved(*f.init.AgentID))(w, r)
+}
+
+func (f *front) signed(in api.DeviceAuthorizeRequest, signature string, message []byte) bool {
+	pub, err := proof.DecodeKeyURL(*in.AgentPub)
+	sig, err2 := proof.DecodeSignatureURL(signature)
+	return err == nil && err2 == nil && ed25519.Verify(pub, message, sig)
+}
+
+func TestLoginWithProof(t *testing.T) {
+	h := newHost(t)
+	f := &front{t: t}
+	url := f.serve(t)
+	r := h.run("daemon", "login", "--agent-id", "bot", "--url", url, "--device-name", "bob's box", "--namespace", "prod", "--json").
+		want(t, 0, "made a key for agent bot", "its fingerprint: SHA256:", "logged in as agent bot at "+url+"\n")
+	if f.init.Hostname != "bob's box" || f.init.Namespace != "prod" || strings.Contains(r.stderr, "cortex agent add") {
+		t.Errorf("%+v\n%s", f.init, r.stderr)
+	}
+	var last map[string]any
+	if lines := strings.Split(strings.TrimSpace(r.stdout), "\n"); json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil || last["proved"] != true || last["expires_at"] != nil {
+		t.Errorf("stdout %s", r.stdout)
+	}
+	dir := identity.Dir()
+	key, err := identity.Load(identity.Path(dir, "bot"), "bot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer key.Destroy()
+	if s, token, err := identity.OpenSession(dir, key); err != nil || !s.Proved || s.ServerURL != url || len(token.Reveal()) != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if text, _ := os.ReadFile(identity.SessionPath(dir)); strings.Contains(string(text), "token") {
+		t.Errorf("%s", text)
+	}
+
+	// Who comes with less at the same place afterwards is not believed, also after
+	// a logout.
+	h.run("daemon", "logout").want(t, 0)
+	f.bare = true
+	h.run("daemon", "login", "--agent-id", "bot", "--url", url).want(t, 1, "somebody may stand between", "hint: ", identity.ProvedPath(dir, "bot"))
+	if _, err := os.Stat(identity.SessionPath(dir)); err == nil {
+		t.Error("a session was written")
+	}
+	h.run("daemon", "login", "--agent-id", "other", "--url", url).want(t, 0, "goes without one")
+	h.run("daemon", "login", "--agent-id", "bot", "--url", url, "--device-name", "a|b").want(t, 2, "device-name")
 }
 
 func TestLoginFails(t *testing.T) {

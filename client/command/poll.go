@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
 // A poll waits for a device code to be approved, as RFC 8628, section 3.5
-// has it, except that the first question comes at once.
+// has it, except that the first question comes at once. Each question comes with a
+// proof of the key, also to servers that know none.
 type poll struct {
 	client *client.Client
+	key    identity.Key
 	say    func(text string)
 }
 
@@ -31,15 +34,15 @@ var errCodeExpired = errors.New("nobody approved the code in time")
 
 // begin asks for a device code. A server that gives out only so many at a time
 // is waited for.
-func (p poll) begin(ctx context.Context) (api.DeviceAuthorization, error) {
+func (p poll) begin(ctx context.Context, h identity.Host) (api.DeviceAuthorization, error) {
 	for {
-		auth, err := p.client.DeviceAuthorize(ctx)
+		auth, err := p.authorize(ctx, h)
 		e, answered := errors.AsType[*api.Error](err)
 		switch {
 		case err == nil:
 			return auth, nil
 		case !answered || e.Status != http.StatusTooManyRequests:
-			return auth, fmt.Errorf("beginning the login: %w", err)
+			return auth, explainBegin(err)
 		}
 		pause := cmp.Or(min(e.RetryAfter, mostInterval), mostInterval)
 		p.say(fmt.Sprintf("the server gives out one code at a time to this address: asking again in %s (Ctrl-C stops)", pause))
@@ -47,6 +50,32 @@ func (p poll) begin(ctx context.Context) (api.DeviceAuthorization, error) {
 			return api.DeviceAuthorization{}, ended(ctx)
 		}
 	}
+}
+
+// authorize asks for a device code once, with a proof made now.
+func (p poll) authorize(ctx context.Context, h identity.Host) (auth api.DeviceAuthorization, err error) {
+	in, err := p.key.ProveDevice(h)
+	if err != nil {
+		return auth, err
+	}
+	return p.client.DeviceAuthorize(ctx, in)
+}
+
+func explainBegin(err error) error {
+	wrapped := fmt.Errorf("beginning the login: %w", err)
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Status == http.StatusUnauthorized {
+		return client.WithHint(wrapped, "a proof is good for five minutes: check this host's clock")
+	}
+	return wrapped
+}
+
+// ask asks once whether the code is approved.
+func (p poll) ask(ctx context.Context, code api.Value) (t api.DeviceToken, err error) {
+	in, err := p.key.ProvePoll(code)
+	if err != nil {
+		return t, err
+	}
+	return p.client.DeviceToken(ctx, in)
 }
 
 // wait polls until the code is approved, refused or too old, or ctx ends.
@@ -58,7 +87,7 @@ func (p poll) wait(ctx context.Context, auth api.DeviceAuthorization) (api.Devic
 	ctx, cancel := context.WithTimeoutCause(ctx, expiry, errCodeExpired)
 	defer cancel()
 	for {
-		token, err := p.client.DeviceToken(ctx, auth.DeviceCode)
+		token, err := p.ask(ctx, auth.DeviceCode)
 		if err == nil {
 			return token, nil
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
@@ -80,7 +81,7 @@ func TestPolling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{start: time.Now(), answers: row.answers}
-				token, err := pollWith(t.Context(), s, row.interval, row.expiry)
+				token, err := pollWith(t, t.Context(), s, row.interval, row.expiry)
 				if row.err == "" && (err != nil || string(token.AccessToken.Reveal()) != "jwt") {
 					t.Errorf("%v", err)
 				}
@@ -100,7 +101,7 @@ func TestPollingStops(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(7*time.Second, cancel)
 		s := &script{start: time.Now(), answers: []string{pending}}
-		if _, err := pollWith(ctx, s, 5, 600); !errors.Is(err, context.Canceled) || Status(err) != 130 {
+		if _, err := pollWith(t, ctx, s, 5, 600); !errors.Is(err, context.Canceled) || Status(err) != 130 {
 			t.Errorf("%v", err)
 		}
 		if len(s.asked) != 2 || time.Since(s.start) != 7*time.Second {
@@ -118,7 +119,7 @@ func TestPollingBegins(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said []string
-		auth, err := poll{client: c, say: func(text string) { said = append(said, text) }}.begin(t.Context())
+		auth, err := poll{client: c, key: newKey(t), say: func(text string) { said = append(said, text) }}.begin(t.Context(), identity.Host{Origin: "https://v.example"})
 		if err != nil || auth.UserCode != "BCDF-GHJK" {
 			t.Errorf("%+v, %v", auth, err)
 		}
@@ -128,11 +129,22 @@ func TestPollingBegins(t *testing.T) {
 	})
 }
 
-func pollWith(ctx context.Context, s *script, interval, expiry int64) (api.DeviceToken, error) {
+// newKey returns a key of agent bot.
+func newKey(t *testing.T) identity.Key {
+	t.Helper()
+	key, err := identity.Generate(identity.Path(t.TempDir(), "bot"), "bot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(key.Destroy)
+	return key
+}
+
+func pollWith(t *testing.T, ctx context.Context, s *script, interval, expiry int64) (api.DeviceToken, error) {
 	c, err := client.New(client.Config{URL: "https://v.example", HTTP: &http.Client{Transport: s}})
 	if err != nil {
 		return api.DeviceToken{}, err
 	}
 	auth := api.DeviceAuthorization{DeviceCode: api.NewValue([]byte("dc")), Interval: interval, ExpiresIn: expiry}
-	return poll{client: c, say: func(string) {}}.wait(ctx, auth)
+	return poll{client: c, key: newKey(t), say: func(string) {}}.wait(ctx, auth)
 }

@@ -28,7 +28,8 @@ type status struct {
 	LoggedIn        bool       `json:"logged_in"`
 	ServerURL       string     `json:"server_url,omitempty"`
 	AgentID         string     `json:"agent_id,omitempty"`
-	ExpiresAt       *time.Time `json:"expires_at,omitempty"` // of the login
+	Proved          bool       `json:"proved"`               // the login is by a proof of the agent's key
+	ExpiresAt       *time.Time `json:"expires_at,omitempty"` // of another login
 	AttestSessionID string     `json:"attest_session_id,omitempty"`
 	Sock            string     `json:"sock"`
 	// Silent is true for a daemon that runs and does not say how it is: Problem
@@ -83,8 +84,10 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 	login, err := identity.LoadSession(identity.Dir())
 	switch {
 	case err == nil:
-		expires := login.ExpiresAt()
-		s.LoggedIn, s.ServerURL, s.AgentID, s.ExpiresAt = true, login.ServerURL, login.AgentID, &expires
+		s.LoggedIn, s.ServerURL, s.AgentID, s.Proved = true, login.ServerURL, login.AgentID, login.Proved
+		if !login.Proved {
+			s.ExpiresAt = new(login.ExpiresAt())
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return s, client.WithHint(fmt.Errorf("reading the login: %w", err), "cortex daemon login --agent-id ID --url URL")
 	}
@@ -98,7 +101,7 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
 		s.Runs, s.Hardening = a.Runs, a.Hardening
 		if a.ServerURL != s.ServerURL || a.AgentID != s.AgentID {
-			s.ServerURL, s.AgentID, s.ExpiresAt = a.ServerURL, a.AgentID, nil
+			s.ServerURL, s.AgentID, s.Proved, s.ExpiresAt = a.ServerURL, a.AgentID, false, nil
 		}
 	}
 	return s, nil
@@ -154,6 +157,9 @@ func (s status) login() string {
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
 	if !s.LoggedIn {
 		return text + ", deleted here; the daemon keeps it until it stops"
+	}
+	if s.Proved {
+		text += ", with a proof of its key"
 	}
 	if s.ExpiresAt != nil {
 		text += ", until " + s.ExpiresAt.UTC().Format(time.RFC3339)

@@ -303,6 +303,68 @@ func TestSessionIsBound(t *testing.T) {
 	}
 }
 
+// A login that was proved leaves no token behind, and the rest is sealed all the
+// same.
+func TestProvedSession(t *testing.T) {
+	k, dir, want := vecKey(t), t.TempDir(), session()
+	want.Proved, want.ExpiresIn = true, 0
+	if err := SaveSession(dir, k, want, opaque.Bytes{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LoadSession(dir); err != nil || got != want {
+		t.Errorf("loaded %+v, %v", got, err)
+	}
+	got, token, err := OpenSession(dir, k)
+	if err != nil || got != want || len(token.Reveal()) != 0 || got.Over(time.Now()) || !got.ExpiresAt().IsZero() {
+		t.Errorf("opened %+v, %v", got, err)
+	}
+	text := readFile(t, SessionPath(dir))
+	for name, row := range map[string]struct {
+		old, new string
+		want     error
+	}{
+		"another server":  {"v.example", "evil.example", ErrOpen},
+		"another agent":   {`"my-agent"`, `"your-agent"`, nil},
+		"a token":         {`"seal"`, `"sealed_access_token"`, ErrOpen},
+		"a token as well": {`"seal"`, `"sealed_access_token": "AAAA", "seal"`, ErrFormat},
+		"a clear token":   {`"seal"`, `"access_token": "x", "seal"`, ErrFormat},
+	} {
+		writeFile(t, SessionPath(dir), strings.Replace(text, row.old, row.new, 1), 0o600)
+		if _, _, err := OpenSession(dir, k); err == nil || row.want != nil && !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	save(t, dir, k, nil)
+	writeFile(t, SessionPath(dir), strings.Replace(readFile(t, SessionPath(dir)), "sealed_access_token", "seal", 1), 0o600)
+	if _, _, err := OpenSession(dir, k); !errors.Is(err, ErrOpen) {
+		t.Errorf("a sealed token for a seal: %v", err)
+	}
+}
+
+func TestProved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	for _, url := range []string{"https://a.example", "https://b.example:3000", "https://a.example"} {
+		if err := RememberProved(dir, "bot", url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := readFile(t, ProvedPath(dir, "bot")); text != "https://a.example\nhttps://b.example:3000\n" {
+		t.Errorf("%q", text)
+	}
+	for _, row := range []struct {
+		agent, url string
+		want       bool
+	}{{"bot", "https://b.example:3000", true}, {"bot", "https://b.example", false}, {"other", "https://a.example", false}} {
+		if got, err := Proved(dir, row.agent, row.url); err != nil || got != row.want {
+			t.Errorf("%v: %v, %v", row, got, err)
+		}
+	}
+	os.Chmod(ProvedPath(dir, "bot"), 0o666)
+	if _, err := Proved(dir, "bot", "https://a.example"); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("writable by all: %v", err)
+	}
+}
+
 // A file of an older program holds the token in clear and no agent id.
 func TestOldSessionIsSealed(t *testing.T) {
 	k, dir := vecKey(t), t.TempDir()
@@ -359,6 +421,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte(`{"access_token": "` + vecJWT + `", "expires_in": 2592000, "server_url": "https://v.example"}`))
 	f.Add([]byte(`{"server_url":"u","agent_id":"a","issued_at":"2026-01-01T00:00:00Z","sealed_access_token":"AA"}`))
 	f.Add([]byte(`{"access_token":"a.e30.b","server_url":"u"}`))
+	f.Add([]byte(`{"server_url":"u","agent_id":"a","issued_at":"2026-01-01T00:00:00Z","seal":"AA"}`))
 	f.Add([]byte(`{"server_url":"u","agent_id":"a","pin":{"server_key":"SHA256:8dWUSbcnFl3nMr8oMzgSK5liimFZGP7cZ9h4//z0fac","vault_key":"` + vecPub + `","issued":1},"sealed_access_token":"AA"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := parseSession(b)

@@ -50,6 +50,9 @@ func (f *pinFile) pin() (*pin.Pin, error) {
 // agent id holds a pipe.
 func bound(s Session) []byte {
 	text := s.ServerURL + "|" + s.AgentID
+	if s.Proved {
+		text = "proved|" + text
+	}
 	if f := newPinFile(s.Pin); f != nil {
 		text += "|" + f.ServerKey + "|" + f.VaultKey + "|" + strconv.FormatInt(f.Issued, 10)
 	}

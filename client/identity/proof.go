@@ -3,7 +3,6 @@ package identity
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"time"
 
 	"github.com/cortex-auth/cortex/vault/proof"
@@ -25,9 +24,6 @@ func (k Key) Prove() (Proof, error) {
 }
 
 func (k Key) proveAt(ts int64, nonce string) (Proof, error) {
-	sig, err := k.Sign(proof.AgentMessage(ts, nonce, k.AgentID))
-	if err != nil {
-		return Proof{}, fmt.Errorf("signing as agent %s: %w", k.AgentID, err)
-	}
-	return Proof{TS: ts, Nonce: nonce, AuthProof: proof.EncodeSignature(sig)}, nil
+	sig, err := k.signature(proof.AgentMessage(ts, nonce, k.AgentID))
+	return Proof{TS: ts, Nonce: nonce, AuthProof: sig}, err
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/cortex-auth/cortex/vault/locked"
 )
 
-// ErrOpen means that the sealed token was not made with this key for this
+// ErrOpen means that the session file was not sealed with this key for this
 // server and agent, or was altered.
-var ErrOpen = errors.New("cannot open the sealed access token with this agent's key")
+var ErrOpen = errors.New("this agent's key does not open the seal of the session file")
 
 // sealLabel is the HKDF info of the key that seals session files, and the
 // message whose signature that key comes from. It holds no pipe, so no proof

@@ -23,14 +23,29 @@ type Session struct {
 	ServerURL string
 	AgentID   string
 	IssuedAt  time.Time
+	// Proved tells that this host proved to have the agent's key, and needs
+	// nothing else from now on: there is no access token, and no end that is known
+	// here.
+	Proved bool
+	// ExpiresIn is how long the access token is good.
 	ExpiresIn time.Duration
 	// Pin is how the server is known again; nil if its certificate is to be
 	// trusted as any other.
 	Pin *pin.Pin
 }
 
-// ExpiresAt returns when the access token ends.
-func (s Session) ExpiresAt() time.Time { return s.IssuedAt.Add(s.ExpiresIn) }
+// ExpiresAt returns when the access token ends, the zero time if there is none.
+func (s Session) ExpiresAt() time.Time {
+	if s.Proved {
+		return time.Time{}
+	}
+	return s.IssuedAt.Add(s.ExpiresIn)
+}
+
+// Over reports whether the access token has ended, as far as anybody said when.
+func (s Session) Over(now time.Time) bool {
+	return s.ExpiresIn > 0 && !now.Before(s.ExpiresAt())
+}
 
 const (
 	sessionName    = "daemon-session.json"
@@ -44,10 +59,11 @@ func SessionPath(dir string) string { return filepath.Join(dir, sessionName) }
 type sessionFile struct {
 	ServerURL         string    `json:"server_url"`
 	AgentID           string    `json:"agent_id,omitempty"`
-	ExpiresIn         int64     `json:"expires_in"`
+	ExpiresIn         int64     `json:"expires_in,omitempty"`
 	IssuedAt          time.Time `json:"issued_at,omitzero"`
 	Pin               *pinFile  `json:"pin,omitempty"`
 	SealedAccessToken string    `json:"sealed_access_token,omitempty"` // nonce ‖ ciphertext, URL-safe base64
+	Seal              string    `json:"seal,omitempty"`                // likewise, of nothing: of a login with a proof
 
 	// AccessToken is in clear in files written by older programs. It is read
 	// and never written.
@@ -56,9 +72,9 @@ type sessionFile struct {
 	pin *pin.Pin // what Pin says
 }
 
-// SaveSession writes the session file of a login, its access token sealed
-// under the agent's key. A file that is there is replaced as a whole, but not by
-// one that could not be read again.
+// SaveSession writes the session file of a login, sealed under the agent's key
+// with its access token, which is empty if the login was proved. A file that is
+// there is replaced as a whole, but not by one that could not be read again.
 func SaveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -79,10 +95,16 @@ func saveSession(dir string, key Key, s Session, accessToken opaque.Bytes) error
 	if err != nil {
 		return fmt.Errorf("sealing the access token: %w", err)
 	}
-	content, err := json.MarshalIndent(sessionFile{
+	f := sessionFile{
 		ServerURL: s.ServerURL, AgentID: s.AgentID, ExpiresIn: int64(s.ExpiresIn / time.Second),
-		IssuedAt: s.IssuedAt.UTC().Truncate(time.Second), Pin: newPinFile(s.Pin), SealedAccessToken: base64.RawURLEncoding.EncodeToString(sealed),
-	}, "", "  ")
+		IssuedAt: s.IssuedAt.UTC().Truncate(time.Second), Pin: newPinFile(s.Pin),
+	}
+	if text := base64.RawURLEncoding.EncodeToString(sealed); s.Proved {
+		f.Seal = text
+	} else {
+		f.SealedAccessToken = text
+	}
+	content, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the session: %w", err)
 	}
@@ -100,8 +122,9 @@ func LoadSession(dir string) (Session, error) {
 	return f.session(), nil
 }
 
-// OpenSession reads the session file and opens its access token with the key
-// of its agent. A file of an older program is rewritten sealed.
+// OpenSession reads the session file and opens it with the key of its agent.
+// The access token is empty if the login was proved. A file of an older program is
+// rewritten sealed.
 func OpenSession(dir string, key Key) (Session, opaque.Bytes, error) {
 	f, err := readSession(dir)
 	if err != nil {
@@ -111,14 +134,14 @@ func OpenSession(dir string, key Key) (Session, opaque.Bytes, error) {
 	if s.AgentID != key.AgentID {
 		return Session{}, opaque.Bytes{}, fmt.Errorf("the session is of agent %s, not of %s", s.AgentID, key.AgentID)
 	}
-	if f.SealedAccessToken == "" {
+	if !f.sealed() {
 		token := opaque.New(f.AccessToken.Reveal())
 		if err := SaveSession(dir, key, s, token); err != nil {
 			return Session{}, opaque.Bytes{}, fmt.Errorf("sealing the session file of an older program: %w", err)
 		}
 		return s, token, nil
 	}
-	sealed, err := decodeSealed(f.SealedAccessToken)
+	sealed, err := decodeSealed(f.SealedAccessToken + f.Seal)
 	if err != nil {
 		return Session{}, opaque.Bytes{}, err
 	}
@@ -162,17 +185,25 @@ func parseSession(b []byte) (sessionFile, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return sessionFile{}, errSession
 	}
-	if f.SealedAccessToken == "" {
+	if !f.sealed() {
 		f.fromToken()
 	}
 	var err error
 	f.pin, err = f.Pin.pin()
-	if err != nil || f.pin != nil && f.SealedAccessToken == "" || f.ServerURL == "" || !proof.ValidAgentID(f.AgentID) || f.ExpiresIn < 0 || f.ExpiresIn > maxExpiresIn ||
-		f.SealedAccessToken == "" && f.AccessToken.Len() == 0 {
+	if err != nil || f.pin != nil && !f.sealed() || f.ServerURL == "" || !proof.ValidAgentID(f.AgentID) || f.ExpiresIn < 0 || f.ExpiresIn > maxExpiresIn || !f.whole() {
 		f.AccessToken.Wipe()
 		return sessionFile{}, errSession
 	}
 	return f, nil
+}
+
+// sealed reports whether the agent's key has sealed the file.
+func (f sessionFile) sealed() bool { return f.SealedAccessToken != "" || f.Seal != "" }
+
+// whole reports whether the file has an access token, or a seal in its place.
+func (f sessionFile) whole() bool {
+	token := f.SealedAccessToken != "" || f.AccessToken.Len() > 0
+	return token != (f.Seal != "")
 }
 
 // maxExpiresIn is ten years in seconds: more is a mistake, and would overflow.
@@ -210,7 +241,7 @@ const maxUnix = 253402300799
 
 func (f sessionFile) session() Session {
 	return Session{
-		ServerURL: f.ServerURL, AgentID: f.AgentID,
+		ServerURL: f.ServerURL, AgentID: f.AgentID, Proved: f.Seal != "",
 		IssuedAt: f.IssuedAt, ExpiresIn: time.Duration(f.ExpiresIn) * time.Second, Pin: f.pin,
 	}
 }

@@ -175,7 +175,10 @@ type Status struct {
 type Login struct {
 	ServerURL string `json:"server_url"`
 	AgentID   string `json:"agent_id"`
-	ExpiresAt string `json:"expires_at"` // RFC 3339
+	// Proved tells that it stands on a proof of the agent's key; ExpiresAt is when
+	// another one ends, in RFC 3339.
+	Proved    bool   `json:"proved"`
+	ExpiresAt string `json:"expires_at,omitempty"`
 }
 
 // A Measure is one protection, had or not.

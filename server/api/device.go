@@ -30,6 +30,9 @@ type DeviceAuthorization struct {
 	VerificationURIComplete string `json:"verification_uri_complete,omitempty"`
 	ExpiresIn               int64  `json:"expires_in"`
 	Interval                int64  `json:"interval"`
+	// Proved tells that the server took the proof of the agent's key. Servers that
+	// know no proofs do not say it.
+	Proved bool `json:"proved,omitempty"`
 }
 
 // GrantTypeDeviceCode is the grant type of RFC 8628, section 3.4.

@@ -236,12 +236,12 @@ var golden = []struct {
 	},
 	{DeviceAuthorizeRequest{}, `{}`},
 	{
-		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "", 600, 5},
+		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "", 600, 5, false},
 		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","expires_in":600,"interval":5}`,
 	},
 	{
-		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "https://v/device?user_code=BCDF-GHJK", 600, 5},
-		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","verification_uri_complete":"https://v/device?user_code=BCDF-GHJK","expires_in":600,"interval":5}`,
+		DeviceAuthorization{value("dc"), "BCDF-GHJK", "/device", "https://v/device?user_code=BCDF-GHJK", 600, 5, true},
+		`{"device_code":"dc","user_code":"BCDF-GHJK","verification_uri":"/device","verification_uri_complete":"https://v/device?user_code=BCDF-GHJK","expires_in":600,"interval":5,"proved":true}`,
 	},
 	{
 		DeviceTokenRequest{DeviceCode: value("dc"), GrantType: GrantTypeDeviceCode, PollTS: new(int64(7)), PollProof: new("s")},
