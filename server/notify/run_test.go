@@ -114,12 +114,8 @@ func TestSealingIsTold(t *testing.T) {
 	r := receive(t, nil)
 	channel(t, s, "slack", "ops", hook(r))
 	s.Admin(t, "POST", "/sys/seal", nil, nil)
-	select {
-	case p := <-r.got:
-		if text := p.text(t, "text"); !strings.Contains(text, "sealed") {
-			t.Errorf("told %q", text)
-		}
-	default:
+	// A machine that is busy enough takes longer than sealing waits.
+	if len(r.got) == 0 && !strings.Contains(s.Log(), "before everybody was told") {
 		t.Error("the vault is sealed, and nobody was told")
 	}
 	unseal := func() {
@@ -129,22 +125,24 @@ func TestSealingIsTold(t *testing.T) {
 		}
 	}
 	unseal()
+	if text := r.next(t).text(t, "text"); !strings.Contains(text, "sealed") {
+		t.Errorf("told %q", text)
+	}
 	r.nothing(t)
 
 	release := make(chan struct{})
 	slow := receive(t, func(int, http.ResponseWriter, *http.Request) { <-release })
 	id := channel(t, s, "slack", "slow", hook(slow))
 	s.Admin(t, "POST", "/sys/seal", nil, nil)
-	r.next(t)
-	slow.next(t)
 	if !s.Vault.Sealed() {
 		t.Error("a receiver that hangs keeps the vault open")
 	}
-	delivered := s.Notifier.Stats().Delivered
 	close(release)
-	until(t, func() bool { return s.Notifier.Stats().Delivered > delivered })
 	unseal()
+	r.next(t)
+	slow.next(t)
 	until(t, func() bool { return state(t, s, id).Queued == 0 })
+	r.nothing(t)
 	slow.nothing(t)
 }
 
