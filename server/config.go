@@ -64,7 +64,7 @@ func (s *settings) table() []setting {
 		{name: "CORTEX_LOG_FORMAT", flag: "log-format", text: &s.logFormat},
 		{name: "CORTEX_DISABLE_REQUEST_SIGNING", flag: "disable-request-signing", on: &s.disableRequestSigning},
 		{name: "CORTEX_HONEY_ON_NAME", flag: "honey-on-name", text: &s.honeyOnName},
-		{name: "CORTEX_AUDIT_RETENTION", flag: "audit-retention", text: &s.retention},
+		{name: "CORTEX_AUDIT_RETENTION", flag: "audit-retention", text: &s.retention, live: true},
 		{name: "CORTEX_AUDIT_RESERVE", flag: "audit-reserve", text: &s.reserve},
 		{name: "CORTEX_TWO_PERSON", flag: "two-person", on: &s.twoPerson},
 		{name: "CORTEX_NOTIFY_NETWORKS", flag: "notify-networks", text: &s.notifyNetworks},

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -41,6 +43,35 @@ func TestPanicIsContained(t *testing.T) {
 		if !strings.Contains(log.String(), "observe_test.go") && !strings.Contains(log.String(), "TestPanicIsContained") {
 			t.Errorf("%s: the log does not say where: %s", name, &log)
 		}
+	}
+}
+
+// Whoever has an answer finds its line in the log, by the id that both have.
+func TestRequestIDIsLogged(t *testing.T) {
+	p := serve(t, "", "CORTEX_LOG_FORMAT=json")
+	var answered []string
+	for _, path := range []string{"/admin/secrets", "/nowhere", "/admin/secrets"} {
+		resp, err := http.Get(p.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		answered = append(answered, resp.Header.Get("X-Request-Id"))
+	}
+	p.signal(t, syscall.SIGTERM)
+	_, log := p.end(t)
+	var logged []string
+	for line := range strings.Lines(log) {
+		var record struct{ Msg, ID string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		if record.Msg == "request" {
+			logged = append(logged, record.ID)
+		}
+	}
+	if !slices.Equal(answered, logged) || answered[0] == "" || answered[0] == answered[2] {
+		t.Errorf("answered %q, logged %q", answered, logged)
 	}
 }
 

@@ -61,7 +61,7 @@ func (p program) run(ctx context.Context, s settings) error {
 	v := vault.New(vault.Config{
 		DB: db, Log: p.log, Params: plan.params, RequireAttestation: plan.attest, AttestLimit: plan.attestLimit(),
 		TwoPerson: plan.twoPerson, RequireDeviceProof: plan.requireDevice, RequireAttestProof: plan.requireAttest,
-		FreezeOnHoneyName: plan.freezeOnName, AuditRetention: plan.retention,
+		FreezeOnHoneyName: plan.freezeOnName, AuditRetention: plan.live.retention,
 	})
 	if err := p.prepare(ctx, v, plan, g); err != nil {
 		// A new vault has nothing in it yet, and nobody who could use it.

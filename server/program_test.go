@@ -125,17 +125,18 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// waitFor reads the log up to the line that holds text.
-func (p *process) waitFor(t *testing.T, text string) {
+// waitFor reads the log up to the line that holds text, and returns the lines
+// before.
+func (p *process) waitFor(t *testing.T, text string) (seen []string) {
 	t.Helper()
-	var seen []string
 	for line := range p.log {
 		if strings.Contains(line, text) {
-			return
+			return seen
 		}
 		seen = append(seen, line)
 	}
 	t.Fatalf("no %q in the log: %q", text, seen)
+	return nil
 }
 
 // rest kills the program and returns what it logged.

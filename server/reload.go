@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
@@ -13,18 +14,20 @@ import (
 // liveSettings is what the settings that can change at run time come to.
 type liveSettings struct {
 	Live
-	level slog.Level
+	level     slog.Level
+	retention time.Duration // of the audit trail
 }
 
 // live checks the settings that can change while the server runs.
 func (s settings) live() (l liveSettings, err error) {
-	var errs [4]error
+	var errs [5]error
 	l.Limits, errs[0] = limit.ParseRates(s.rateLimits)
 	l.Unlimited = errs[0] == nil && l.Limits.Off()
 	l.Proxies, errs[1] = auth.ParseProxies(s.trustedProxies)
 	l.Origins = items(s.dashboardOrigins)
 	_, errs[2] = newCrossOrigin(l.Origins)
 	l.level, errs[3] = parseLevel(s.logLevel)
+	l.retention, errs[4] = s.auditRetention()
 	return l, errors.Join(errs[:]...)
 }
 
@@ -74,6 +77,7 @@ func (p program) reloadSettings(ctx context.Context, srv *Server, running settin
 		return running
 	}
 	p.level.Set(live.level)
+	srv.vault.KeepAudit(live.retention)
 	for _, name := range now.differences(running) {
 		p.log.Warn("a setting changes only with a restart", "setting", name)
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -8,9 +10,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/store/storetest"
+	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/audit"
+	"github.com/cortex-auth/cortex/vault/vaulttest"
 )
 
 // A signal changes what can change, says what cannot, and keeps what is in
@@ -34,9 +41,11 @@ func TestReloadSettings(t *testing.T) {
 		t.Error("the origin of the file is refused")
 	}
 
-	write("CORTEX_RATE_LIMITS=failures=4/1h\nCORTEX_DASHBOARD_ORIGINS=https://two.example\nCORTEX_LOG_FORMAT=json\nCORTEX_LOG_LEVEL=warn\n")
+	write("CORTEX_RATE_LIMITS=failures=4/1h\nCORTEX_DASHBOARD_ORIGINS=https://two.example\nCORTEX_LOG_FORMAT=json\nCORTEX_LOG_LEVEL=warn\nCORTEX_AUDIT_RETENTION=30d\nCORTEX_NOTIFY_NETWORKS=10.0.0.0/8\n")
 	p.signal(t, syscall.SIGHUP)
-	p.waitFor(t, `setting=CORTEX_LOG_FORMAT`)
+	if warned := strings.Join(p.waitFor(t, "setting=CORTEX_NOTIFY_NETWORKS"), "\n"); !strings.Contains(warned, "setting=CORTEX_LOG_FORMAT") || strings.Contains(warned, "CORTEX_AUDIT_RETENTION") {
+		t.Errorf("what it says of other settings:\n%s", warned)
+	}
 	// The settings are in force before the process is told of the restart.
 	if a, b, c := guess(), guess(), guess(); a != 401 || b != 401 || c != 429 {
 		t.Errorf("after the reload: %d %d %d", a, b, c)
@@ -51,6 +60,9 @@ func TestReloadSettings(t *testing.T) {
 	if got := guess(); got != 429 {
 		t.Errorf("a broken file changed the limit: %d", got)
 	}
+	write("CORTEX_AUDIT_RETENTION=never\n")
+	p.signal(t, syscall.SIGHUP)
+	p.waitFor(t, "CORTEX_AUDIT_RETENTION")
 	write("CORTEX_RATE_LIMITS=off\n")
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "CORTEX_RATE_LIMITS=off is for the start")
@@ -62,6 +74,37 @@ func TestReloadSettings(t *testing.T) {
 	if status != 0 || strings.Contains(log, "level=INFO") {
 		t.Errorf("status %d, at level warn it logs:\n%s", status, log)
 	}
+}
+
+// How long records are kept is for the vault, which goes by it at its next pruning.
+func TestReloadRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := vaulttest.On(t, storetest.New(t), vault.Config{AuditRetention: 60 * 24 * time.Hour})
+		time.Sleep(40 * 24 * time.Hour)
+		srv, err := New(Config{Vault: v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		running, err := configure(t, local(), "CORTEX_AUDIT_RETENTION=60d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(running.configFile, []byte("CORTEX_AUDIT_RETENTION=30d"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := program{log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar)}
+		if running = p.reloadSettings(t.Context(), srv, running); running.retention != "30d" {
+			t.Errorf("it goes by %q", running.retention)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		if err := v.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if rows, _, err := v.AuditLog(t.Context(), vaulttest.Admin, vault.AuditQuery{Action: audit.ActionPrune}); err != nil || len(rows) != 1 {
+			t.Errorf("%d prunings, %v", len(rows), err)
+		}
+	})
 }
 
 // allows reports whether a page of that origin may read answers.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/store"
@@ -64,7 +63,6 @@ type plan struct {
 	live   liveSettings
 	// freezeOnName freezes who asks for a honey secret by its name.
 	freezeOnName bool
-	retention    time.Duration // of the audit trail
 	reserve      int64
 	networks     []netip.Prefix // that names of notification channels may lead to
 	attest       bool           // require attestation
@@ -108,7 +106,7 @@ func (s settings) plan(ctx context.Context) (plan, error) {
 		resetToken: s.resetAdminToken, newCertificate: s.newCertificate,
 	}
 	p.listenSealed = s.listenSealed
-	var errs [13]error
+	var errs [12]error
 	p.path, errs[0] = store.ParseURL(s.database)
 	p.cert, errs[1] = s.certificate(ctx)
 	p.params, errs[2] = keyring.Profile(s.kdfProfile)
@@ -124,8 +122,7 @@ func (s settings) plan(ctx context.Context) (plan, error) {
 	if s.listenSealed && s.tls == tlsAuto {
 		errs[10] = errors.New("CORTEX_LISTEN_SEALED needs a certificate that is not sealed in the vault: set TLS_CERT_FILE and TLS_KEY_FILE in the place of CORTEX_TLS=auto")
 	}
-	p.retention, errs[11] = s.auditRetention()
-	p.reserve, errs[12] = s.auditReserve()
+	p.reserve, errs[11] = s.auditReserve()
 	return p, errors.Join(errs[:]...)
 }
 

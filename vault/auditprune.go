@@ -46,12 +46,16 @@ type pruning struct {
 	done          bool
 }
 
+// KeepAudit has the records of the trail kept for an age from now on, for ever if
+// it is zero. What is older goes when the next pruning is due.
+func (v *Vault) KeepAudit(age time.Duration) { v.retention.Store(int64(age)) }
+
 // pruneAudit deletes the oldest records, if they are older than they need to be
 // kept and it was not done within a day. How far it goes is recorded first, so
 // that the trail verifies all the time. While the trail is exported it does
 // nothing.
 func (v *Vault) pruneAudit(ctx context.Context) error {
-	if v.cfg.AuditRetention <= 0 || !v.exporting.TryLock() {
+	if v.retention.Load() <= 0 || !v.exporting.TryLock() {
 		return nil
 	}
 	defer v.exporting.Unlock()
@@ -119,7 +123,7 @@ func (v *Vault) beginPruning(ctx context.Context) (err error) {
 // behind one that is to stay.
 func (v *Vault) findOld(ctx context.Context) (p pruning, err error) {
 	keys := map[string]audit.MACKey{}
-	p.before, p.check = time.Now().Add(-v.cfg.AuditRetention).UTC(), audit.NewVerifier(keys)
+	p.before, p.check = time.Now().Add(-time.Duration(v.retention.Load())).UTC(), audit.NewVerifier(keys)
 	for !p.done && err == nil {
 		err = v.viewTrail(ctx, keys, p.look)
 	}

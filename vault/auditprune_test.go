@@ -90,6 +90,28 @@ func TestPruneAudit(t *testing.T) {
 	})
 }
 
+// How long records are kept may change while they are.
+func TestRetentionChanges(t *testing.T) {
+	aging(t, 20, func(t *testing.T, v *Vault, db *store.DB) {
+		oldest := func() int {
+			keep(t, v)
+			age := time.Since(trail(t, v)[0].Time)
+			time.Sleep(day)
+			return int(age / day)
+		}
+		if got := oldest(); got != 20 {
+			t.Fatalf("the first record is %d days old", got)
+		}
+		v.KeepAudit(10 * day)
+		for range 10 {
+			oldest()
+		}
+		if got := oldest(); got > 11 {
+			t.Errorf("the first record is %d days old", got)
+		}
+	})
+}
+
 // A clock that steps ahead makes every record old. No more goes in a day than
 // two days' records, however often somebody looks, and starts the server.
 func TestPruneAfterClockStep(t *testing.T) {
@@ -213,7 +235,7 @@ func TestPruneKeepsBrokenTrail(t *testing.T) {
 // Without a retention nothing goes.
 func TestNoRetention(t *testing.T) {
 	aging(t, 1, func(t *testing.T, v *Vault, db *store.DB) {
-		v.cfg.AuditRetention = 0
+		v.KeepAudit(0)
 		time.Sleep(1000 * day)
 		keep(t, v)
 		if all := trail(t, v); all[0].Seq != 1 {

@@ -56,8 +56,8 @@ type Config struct {
 	// name, without a grant, be frozen as if it had fetched it. Otherwise that
 	// is an alarm only.
 	FreezeOnHoneyName bool
-	// AuditRetention is how long the records of the trail are kept. If zero,
-	// for ever.
+	// AuditRetention is how long the records of the trail are kept, until
+	// [Vault.KeepAudit] says otherwise. If zero, for ever.
 	AuditRetention time.Duration
 }
 
@@ -80,7 +80,8 @@ type Vault struct {
 	// the trail verified.
 	copying, exporting, verifying sync.Mutex
 
-	pruned time.Time // when this process last looked for old records; for [Vault.Run] alone
+	retention atomic.Int64 // how long records are kept, as a time.Duration
+	pruned    time.Time    // when this process last looked for old records; for [Vault.Run] alone
 
 	stretching chan struct{} // held while a password is checked
 	deriving   chan struct{} // held while the operator's password is
@@ -96,10 +97,12 @@ type Vault struct {
 
 // New returns the vault kept in c.DB, sealed.
 func New(c Config) *Vault {
-	return &Vault{
+	v := &Vault{
 		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1), tried: make(chan struct{}, 1),
 		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
 	}
+	v.KeepAudit(c.AuditRetention)
+	return v
 }
 
 // An op is one operation inside its transaction. The function that gets it may
