@@ -16,10 +16,11 @@ import (
 // The test binary runs itself to have another process: these are the things
 // such a child can do, with a database path as its argument.
 var children = map[string]func(path string) error{
-	"hold":  hold,
-	"write": writeForever,
-	"limit": writeToLimit,
-	"fail":  failCommit,
+	"hold":    hold,
+	"write":   writeForever,
+	"compact": compactForever,
+	"limit":   writeToLimit,
+	"fail":    failCommit,
 }
 
 const childVariable = "STORE_TEST_CHILD"

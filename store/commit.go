@@ -176,6 +176,7 @@ func (c *committer) attempt(vain bool) (again bool, err error) {
 	s := c.db.sessions.enter()
 	defer s.leave()
 	t := newCore(c.db, e, engine, s)
+	t.noting = c.db.changed != nil
 	for _, u := range c.batch {
 		if !u.out && !u.run(t) {
 			return true, nil
@@ -196,6 +197,7 @@ func (c *committer) attempt(vain bool) (again bool, err error) {
 		err := c.db.uncommitted(e, err, id, t)
 		return c.give(err), err
 	}
+	c.db.changed.add(t.changed)
 	c.count()
 	return false, nil
 }

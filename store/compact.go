@@ -5,92 +5,108 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-
-	bolt "go.etcd.io/bbolt"
+	"time"
 )
 
-// compactChunk is how much is copied in one transaction of the new file, in
-// bytes.
-const compactChunk = 16 << 20
+const (
+	// fewChanges is how many changes updates may wait for at the end of a
+	// compaction.
+	fewChanges = 500
+	// catchUps is how often a compaction tries to come down to that.
+	catchUps = 10
+)
 
 // Compact writes everything that is in the file into a new one, which takes its
 // place: pages that were freed keep what was on them until they are used again,
-// and the new file has none. What the old file's blocks on the disk hold is the
-// file system's business.
+// and the new file has none from before. What the old file's blocks on the disk
+// hold is the file system's business.
 //
-// Updates wait meanwhile; views do not. Until the new file is complete and has
-// the old one's name, the old one stands: a crash leaves one or the other, and
-// perhaps PATH.compact, which the next Compact removes. [ErrFull] says that there
-// was no room for both, and that nothing changed.
+// Views and updates go on meanwhile; only for the last few changes updates wait.
+// What is deleted while Compact runs may be in the new file, on freed pages. Until
+// that is complete and has the old one's name, the old one stands: a crash leaves
+// one or the other, and perhaps PATH.compact, which the next Compact removes.
+// [ErrFull] says that there was no room for both, and that nothing changed.
+//
+// Compact returns when no view reads the old file any more, and that is gone.
+// Others that call it meanwhile wait for their turn.
 func (db *DB) Compact(ctx context.Context) error {
 	if db.readOnly {
 		return ErrReadOnly
 	}
-	old, err := db.replace(ctx)
-	if err != nil {
+	select {
+	case db.compacting <- struct{}{}:
+		defer func() { <-db.compacting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := db.compact(ctx); err != nil {
 		return fmt.Errorf("compacting %s: %w", db.path, err)
 	}
-	return old.Close() // waits for the views that read it
+	return nil
 }
 
-// replace puts a copy in the place of the file, and returns the old one.
-func (db *DB) replace(ctx context.Context) (old *engine, err error) {
+func (db *DB) compact(ctx context.Context) error {
+	if err := db.note(&changes{}); err != nil {
+		return err
+	}
+	defer db.note(nil)
+	c, err := newCompaction(db)
+	if err != nil {
+		return full(err)
+	}
+	if err = c.follow(ctx); err == nil {
+		err = c.replace()
+	}
+	if !c.done {
+		return full(errors.Join(err, c.new.Close(), os.Remove(c.new.file.Name())))
+	}
+	return errors.Join(err, c.old.Close())
+}
+
+// note has changes noted from now on; with nil, no more.
+func (db *DB) note(c *changes) error {
 	db.writing.Lock()
 	defer db.writing.Unlock()
-	if db.closed {
-		return nil, ErrClosed
-	}
-	if err := errors.Join(ctx.Err(), db.failure()); err != nil {
-		return nil, err
-	}
-	old = db.engine.Load()
-	part := db.path + ".compact"
-	if err := removePart(part); err != nil {
-		return nil, err
-	}
-	e, err := copyOf(old, part)
-	if err == nil {
-		if err = os.Rename(part, db.path); err != nil {
-			e.Close()
-		}
-	}
-	if err != nil {
-		os.Remove(part)
-		return nil, full(err)
-	}
-	// From here on the file is the new one, whatever happens.
-	db.engine.Store(e)
-	db.marks.reset()
-	db.sessions.current.Load().memory.forget() // nothing of it is good for the new file
-	if err := syncDir(filepath.Dir(db.path)); err != nil {
-		return nil, db.fail(fmt.Errorf("compacting: %w", err))
-	}
-	return old, nil
+	db.changed = c
+	return db.usable()
 }
 
-// copyOf writes what is in an engine to a new file, and locks that.
-func copyOf(old *engine, path string) (*engine, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return nil, err
+// usable returns why nothing can be written any more. The caller holds writing.
+func (db *DB) usable() error {
+	if db.closed {
+		return ErrClosed
 	}
-	if err := errors.Join(f.Chmod(fileMode), lockData(f, path, false)); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	e, err := startEngine(f, &bolt.Options{InitialMmapSize: mapped, NoSync: true})
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if err := guard(func() error { return bolt.Compact(e.DB, old.DB, compactChunk) }); err != nil {
-		if !known(err) && e.refusesToGrow(compactChunk) {
-			err = fmt.Errorf("%w: %w", ErrFull, err)
+	return db.failure()
+}
+
+// follow copies the file and what is changed in it, until little is left to do.
+// Where others write, it leaves the machine to them after each step for as long as
+// that took.
+func (c *compaction) follow(ctx context.Context) error {
+	for tries := 0; tries < catchUps; {
+		began := time.Now()
+		changed, err := c.step(ctx)
+		if err != nil {
+			return err
 		}
-		return nil, errors.Join(err, e.Close())
+		if c.copied {
+			if tries++; changed <= fewChanges {
+				break
+			}
+		}
+		if changed > 0 {
+			pause(ctx, time.Since(began))
+		}
 	}
-	e.NoSync = false
-	if err := e.Sync(); err != nil {
-		return nil, errors.Join(err, e.Close())
+	return c.verify()
+}
+
+// pause waits, no longer than until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
-	return e, nil
 }

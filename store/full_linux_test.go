@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -83,4 +84,19 @@ func TestDiskFullAtFirst(t *testing.T) {
 	if err != nil || len(names) > 1 {
 		t.Errorf("left behind: %v, %v", names, err)
 	}
+}
+
+// Where there is no room for a second file, a compaction changes nothing.
+func TestCompactOnFullDisk(t *testing.T) {
+	path := filepath.Join(smallDisk(t, "66m"), "vault.db")
+	db := storetest.Open(t, path)
+	db.SetMAC(storetest.MAC{})
+	writePages(t, db, 8000, strings.Repeat("text ", 100))
+	if err := db.Compact(t.Context()); !errors.Is(err, store.ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := filepath.Glob(path + ".compact*"); err != nil || left != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	writePages(t, db, 1, "more")
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,26 @@ func writeForever(path string) error {
 	if err != nil {
 		return err
 	}
+	return insertForever(db)
+}
+
+// compactForever does that while the file is compacted again and again.
+func compactForever(path string) error {
+	db, err := openChild(path)
+	if err != nil {
+		return err
+	}
+	compacted := make(chan error, 1)
+	go func() {
+		for err == nil {
+			err = db.Compact(context.Background())
+		}
+		compacted <- err
+	}()
+	return errors.Join(insertForever(db), <-compacted)
+}
+
+func insertForever(db *store.DB) error {
 	var next atomic.Uint64
 	var wg sync.WaitGroup
 	errs := make(chan error, 64)
@@ -55,11 +76,34 @@ func writeForever(path string) error {
 // TestKill kills a writing process at moments of no particular kind and looks
 // for everything it had acknowledged.
 func TestKill(t *testing.T) {
+	kill(t, "write", []int{700, 1400, 2100, 2800})
+}
+
+// TestKillCompacting does that while the file is compacted.
+func TestKillCompacting(t *testing.T) {
+	var after []int
+	for i := range 20 {
+		after = append(after, 150+61*i)
+	}
+	path := kill(t, "compact", after)
+	db := storetest.Open(t, path)
+	if err := db.Compact(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(path + ".compact*"); err != nil || left != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// kill kills a child after so many rows, again and again, and looks each time for
+// everything that was acknowledged. It returns the path of the database.
+func kill(t *testing.T, what string, after []int) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "vault.db")
 	var acknowledged []string
-	for round := range 4 {
-		c := startChild(t, "write", path)
-		for range 700 * (round + 1) {
+	for _, rows := range after {
+		c := startChild(t, what, path)
+		for range rows {
 			acknowledged = append(acknowledged, c.line(t))
 		}
 		if err := c.Process.Kill(); err != nil {
@@ -78,6 +122,7 @@ func TestKill(t *testing.T) {
 		find(t, path, acknowledged)
 	}
 	t.Logf("%d acknowledged rows", len(acknowledged))
+	return path
 }
 
 // find checks a database and looks for rows in it.

@@ -44,7 +44,7 @@ func (l *Log) Append(tx *Tx, seq uint64, value []byte) error {
 	if seq == 0 || string(last) >= string(seqKey(seq)) {
 		return l.fail(seqKey(seq), ErrExists)
 	}
-	if b, err = l.writable(tx); err != nil {
+	if b, err = l.writable(tx, seqKey(seq)); err != nil {
 		return err
 	}
 	b.FillPercent = 0.95 // nothing will be put between two records

@@ -70,6 +70,8 @@ func Open(o Options) (*DB, error) {
 		log:      cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		fatal:    o.Fatal,
 		twice:    o.TestOnlyTwice,
+
+		compacting: make(chan struct{}, 1),
 	}
 	db.sessions.current.Store(&session{})
 	if db.readOnly {
@@ -222,11 +224,15 @@ func startEngine(f *os.File, o *bolt.Options) (*engine, error) {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	e.AllocSize = growth
-	return &engine{e, f}, nil
+	return &engine{DB: e, file: f}, nil
 }
 
-// end closes the engine for good.
+// end closes the engine for good, and waits for a compaction to notice.
 func (db *DB) end(settled bool) error {
+	defer func() {
+		db.compacting <- struct{}{}
+		<-db.compacting
+	}()
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	db.closed = true

@@ -45,21 +45,31 @@ type DB struct {
 	fatal    func(error)
 	twice    bool // see Options.TestOnlyTwice
 
-	engine   atomic.Pointer[engine]
-	writing  sync.Mutex // held while the file is written, or replaced
-	closed   bool       // guarded by writing
-	sessions sessions
-	marks    marks
-	tables   sync.Map // name → *table, of those used so far
-	commits  *committer
-	broken   atomic.Pointer[failure]
-	release  func() error // undoes what Open did
+	engine     atomic.Pointer[engine]
+	compacting chan struct{} // has something while the file is compacted
+	writing    sync.Mutex    // held while the file is written, or replaced
+	closed     bool          // guarded by writing
+	changed    *changes      // likewise
+	sessions   sessions
+	marks      marks
+	tables     sync.Map // name → *table, of those used so far
+	commits    *committer
+	broken     atomic.Pointer[failure]
+	release    func() error // undoes what Open did
 }
 
 // An engine is an open file. Compacting the DB replaces it.
 type engine struct {
 	*bolt.DB
-	file *os.File // the engine's own
+	file    *os.File     // the engine's own
+	reading sync.RWMutex // held for reading by each view, for writing by Close
+}
+
+// Close waits for the views that read the file, and closes it.
+func (e *engine) Close() error {
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	return e.DB.Close()
 }
 
 // Stats counts since the DB was opened, and says how it is.
@@ -121,7 +131,15 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	}
 	s := db.sessions.enter()
 	defer s.leave()
-	tx, e, err := db.begin()
+	e, err := db.enter()
+	if err != nil {
+		return err
+	}
+	defer e.reading.RUnlock()
+	tx, err := e.begin(false)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
 	if err != nil {
 		return err
 	}
@@ -129,18 +147,21 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return newCore(db, e, tx, s).run(fn)
 }
 
-// begin begins a transaction that reads.
-func (db *DB) begin() (*bolt.Tx, *engine, error) {
+// enter returns the engine for one view, which must leave it.
+func (db *DB) enter() (*engine, error) {
 	for {
 		e := db.engine.Load()
-		tx, err := e.begin(false)
-		if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-			return tx, e, err
-		}
-		if db.engine.Load() == e {
-			return nil, nil, ErrClosed
+		entered := e.reading.TryRLock()
+		if e == db.engine.Load() {
+			if !entered {
+				return nil, ErrClosed // or about to be
+			}
+			return e, nil
 		}
 		// It was replaced just now.
+		if entered {
+			e.reading.RUnlock()
+		}
 	}
 }
 

@@ -63,9 +63,9 @@ func (t *table) open(tx *Tx) (*bolt.Bucket, error) {
 	return b, nil
 }
 
-// writable is open for writing: it makes the bucket if there is none, and
-// notes that it changes.
-func (t *table) writable(tx *Tx) (*bolt.Bucket, error) {
+// writable is open for writing under key: it makes the bucket if there is none,
+// and notes what changes.
+func (t *table) writable(tx *Tx, key Key) (*bolt.Bucket, error) {
 	b, err := t.open(tx)
 	if err != nil {
 		return nil, err
@@ -74,6 +74,7 @@ func (t *table) writable(tx *Tx) (*bolt.Bucket, error) {
 		return nil, t.fail("", ErrReadOnly)
 	}
 	tx.core.wrote(t.name)
+	tx.core.note(t.name, key)
 	if b == nil {
 		if b, err = tx.core.engine.CreateBucket([]byte(t.name)); err != nil {
 			return nil, t.fail("", err)
@@ -119,7 +120,7 @@ func (t *table) body(tx *Tx, key, value []byte) ([]byte, error) {
 
 // put stores value, whose first room bytes it fills, under key. It keeps value.
 func (t *table) put(tx *Tx, key Key, value []byte) error {
-	b, err := t.writable(tx)
+	b, err := t.writable(tx, key)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (t *table) put(tx *Tx, key Key, value []byte) error {
 
 // delete removes what is under key, if anything is.
 func (t *table) delete(tx *Tx, key Key) error {
-	b, err := t.writable(tx)
+	b, err := t.writable(tx, key)
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,11 @@ type core struct {
 	memory  *memory // of the session
 	open    map[string]*bolt.Bucket
 	written map[string]struct{}
-	writes  int   // grows with every write
-	bytes   int   // of keys and values put
-	share   Share // of the reserve, for the update that runs
+	noting  bool     // what changes, for a compaction
+	changed []change // if so
+	writes  int      // grows with every write
+	bytes   int      // of keys and values put
+	share   Share    // of the reserve, for the update that runs
 }
 
 func newCore(db *DB, of *engine, tx *bolt.Tx, s *session) *core {
@@ -45,6 +47,13 @@ func (c *core) wrote(name string) {
 	}
 	c.written[name] = struct{}{}
 	c.writes++
+}
+
+// note notes that the place under key changes, if somebody wants to know.
+func (c *core) note(table string, key Key) {
+	if c.noting {
+		c.changed = append(c.changed, change{table, string(key)})
+	}
 }
 
 // Touch makes a bucket count as changed for [Tx.Changed], and has its rows read

@@ -29,16 +29,17 @@ func (o *op) compactLater() error {
 // compactDue reports whether the file has to be compacted.
 func (o *op) compactDue() (bool, error) { return compactions.Has(o.Tx, compactionKey) }
 
-// compact writes the file anew, if it holds what must not stay. Nothing can be
-// written meanwhile.
+// compact writes the file anew, if it holds what must not stay. That takes a
+// while, and nobody waits for it; whether the vault is sealed meanwhile is all one.
 func (v *Vault) compact(ctx context.Context) error {
-	_, release, err := v.use()
-	if err != nil {
-		return err
+	select {
+	case v.compacting <- struct{}{}:
+		defer func() { <-v.compacting }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer release()
 	var since compactionRow
-	err = v.db.View(ctx, func(tx *store.Tx) (err error) {
+	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
 		since, err = compactions.Get(tx, compactionKey)
 		return err
 	})
@@ -46,7 +47,7 @@ func (v *Vault) compact(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return translate(err)
 	}
 	v.cfg.log().Info("compacting the vault file: freed pages hold what must not stay")
 	began := time.Now()
@@ -54,7 +55,7 @@ func (v *Vault) compact(ctx context.Context) error {
 		return err
 	}
 	v.cfg.log().Info("compacted the vault file", "took", time.Since(began))
-	return v.db.Update(ctx, func(tx *store.Tx) error {
+	return translate(v.db.Update(ctx, func(tx *store.Tx) error {
 		now, err := compactions.Get(tx, compactionKey)
 		if isNotFound(err) || err == nil && now != since {
 			return nil // somebody else's, or more to be done
@@ -63,5 +64,5 @@ func (v *Vault) compact(ctx context.Context) error {
 			return err
 		}
 		return compactions.Delete(tx, compactionKey)
-	})
+	}))
 }

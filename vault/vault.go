@@ -87,6 +87,7 @@ type Vault struct {
 	deriving   chan struct{} // held while the operator's password is
 	rotate     chan struct{} // has something after a rotation began
 	rotating   chan struct{} // held while what is sealed is wrapped anew
+	compacting chan struct{} // held while the file is written anew
 	recovered  atomic.Bool   // opened with shares, and no new password since
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
@@ -100,6 +101,7 @@ func New(c Config) *Vault {
 	v := &Vault{
 		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1), tried: make(chan struct{}, 1),
 		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
+		compacting: make(chan struct{}, 1),
 	}
 	v.KeepAudit(c.AuditRetention)
 	return v

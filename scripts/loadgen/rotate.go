@@ -48,10 +48,11 @@ func (b *bench) rotate() error {
 
 // rotations is what was seen of the rotations of one vault.
 type rotations struct {
-	rate, bareRate figures // rows a second
-	compaction     figures // s
-	idle, busy     figures // p99 of a fetch, ms
-	added          figures // MiB
+	rate, bareRate             figures // rows a second
+	compaction                 figures // s
+	idle, wrapping, compacting figures // p99 of a fetch, ms
+	added                      figures // MiB
+	waited                     figures // ms
 }
 
 // rotateOnce takes each figure once: a rotation alone, and one under load.
@@ -63,7 +64,7 @@ func (b *bench) rotateOnce(r *rotations, p *process, a *agent, n int) error {
 		}
 		r.bareRate = append(r.bareRate, rate)
 	}
-	if _, err := p.rotateKey(nil); err != nil {
+	if _, err := p.rotateKey(func(phase) error { return nil }); err != nil {
 		return err
 	}
 	took, err := p.took("everything is under the new key")
@@ -78,47 +79,72 @@ func (b *bench) rotateOnce(r *rotations, p *process, a *agent, n int) error {
 	return b.rotateUnderLoad(r, p, a)
 }
 
-// rotateUnderLoad measures fetches while nothing else goes on, and then while
-// the rows are wrapped anew.
+// rotateUnderLoad measures fetches while nothing else goes on, then while the rows
+// are wrapped anew, and then while the file is compacted.
 func (b *bench) rotateUnderLoad(r *rotations, p *process, a *agent) error {
 	idle, err := load{addr: p.addr, conns: readers, warm: warm, length: b.length, want: 200, request: a.fetches(1000)}.run()
 	if err != nil {
 		return err
 	}
-	var over atomic.Bool
-	loaded := make(chan error, 1)
-	var busy result
-	added, err := p.rotateKey(func(running bool) {
-		if !running {
-			over.Store(true)
-			return
+	var during [over]result
+	stop := func() (result, error) { return result{}, nil }
+	last := deriving
+	added, err := p.rotateKey(func(now phase) (err error) {
+		if during[last], err = stop(); err != nil || now == over {
+			return err
 		}
-		next := a.fetches(1000)
-		go func() {
-			var err error
-			busy, err = load{addr: p.addr, conns: readers, want: 200, request: func() ([]byte, bool) {
-				request, _ := next()
-				return request, !over.Load()
-			}}.run()
-			loaded <- err
-		}()
+		last, stop = now, a.fetching(readers)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := <-loaded; err != nil {
-		return err
-	}
-	r.idle, r.busy = append(r.idle, milliseconds(idle.quantile(0.99))), append(r.busy, milliseconds(busy.quantile(0.99)))
+	p99 := func(r result) float64 { return milliseconds(r.quantile(0.99)) }
+	r.idle = append(r.idle, p99(idle))
+	r.wrapping = append(r.wrapping, p99(during[wrapping]))
+	r.compacting = append(r.compacting, p99(during[compacting]))
 	r.added = append(r.added, mebibytes(added))
-	return nil
+	waited, err := p.took("updates waited for the compacted file")
+	r.waited = append(r.waited, milliseconds(waited))
+	return err
 }
 
+// fetching begins to fetch with so many connections, until it is stopped.
+func (a *agent) fetching(conns int) (stop func() (result, error)) {
+	var over atomic.Bool
+	var r result
+	loaded := make(chan error, 1)
+	next := a.fetches(1000)
+	go func() {
+		var err error
+		r, err = load{addr: a.addr, conns: conns, want: 200, request: func() ([]byte, bool) {
+			request, _ := next()
+			return request, !over.Load()
+		}}.run()
+		loaded <- err
+	}()
+	return func() (result, error) {
+		over.Store(true)
+		err := <-loaded
+		return r, err
+	}
+}
+
+// A phase is how far a rotation of the key has come.
+type phase int
+
+const (
+	deriving   phase = iota // the password is still being made expensive
+	wrapping                // the rows are wrapped anew
+	compacting              // the file is written anew
+	over
+)
+
 // rotateKey rotates the key, to the password that there is, and waits until the
-// file is compacted as well. It calls during, if there is one, when the wrapping
-// begins, with true, and when it is over. It returns how much anonymous memory
-// the process had at most, above what it had when the wrapping began.
-func (p *process) rotateKey(during func(running bool)) (added int64, err error) {
+// file is compacted as well. It calls at when each phase begins. It returns how much
+// anonymous memory the process had at most, above what it had when the wrapping
+// began.
+func (p *process) rotateKey(at func(phase) error) (added int64, err error) {
 	before, err := p.rotation()
 	if err != nil {
 		return 0, err
@@ -128,7 +154,7 @@ func (p *process) rotateKey(during func(running bool)) (added int64, err error) 
 		answered <- admin(p.addr, "POST", "/admin/rotate-key", object{"new_kek_password": password}, nil)
 	}()
 	var least, most int64
-	running := false
+	last := deriving
 	for began := time.Now(); time.Since(began) < patience; {
 		now, err := p.rotation()
 		if err != nil {
@@ -138,23 +164,18 @@ func (p *process) rotateKey(during func(running bool)) (added int64, err error) 
 		if err != nil {
 			return 0, err
 		}
-		switch {
-		case now.To == before.To: // the password is still being made expensive
-		case !running && least == 0:
-			running, least = true, memory
-			if during != nil {
-				during(true)
-			}
-		case now.Finished != nil && running:
-			running = false
-			if during != nil {
-				during(false)
-			}
-		case now.Finished != nil && !now.Compacting:
-			return most - least, <-answered
+		if last == deriving {
+			least, most = memory, memory
 		}
-		if running {
-			most = max(most, memory)
+		most = max(most, memory)
+		for next := now.phase(before); last < next; {
+			last++
+			if err := at(last); err != nil {
+				return 0, err
+			}
+		}
+		if last == over {
+			return most - least, <-answered
 		}
 		time.Sleep(time.Millisecond) // it tells nobody when it goes on
 	}
@@ -166,6 +187,19 @@ type rotation struct {
 	To         uint32  `json:"to_version"`
 	Finished   *string `json:"finished_at"`
 	Compacting bool    `json:"compacting"`
+}
+
+// phase tells how far it is, beside the one before.
+func (r rotation) phase(before rotation) phase {
+	switch {
+	case r.To == before.To:
+		return deriving
+	case r.Finished == nil:
+		return wrapping
+	case r.Compacting:
+		return compacting
+	}
+	return over
 }
 
 // rotation asks the server; there may have been none.
@@ -200,6 +234,9 @@ func (b *bench) rotateRows(n int, r rotations) {
 	what := fmt.Sprintf("rotation of the key, %d rows", n)
 	b.table.row(what+", rows/s", r.rate.text("%.0f"), r.bareRate.text("%.0f"), r.rate.ratios(r.bareRate).text("%.2f"), "0.80", "1.1")
 	b.table.row(what+", the compaction after it, s", r.compaction.text("%.2f"), "", "", "", "")
-	b.table.row(fmt.Sprintf("%s, p99 of a fetch, %s, beside none, ms", what, connections(readers)), r.busy.text("%.1f"), r.idle.text("%.1f"), r.busy.ratios(r.idle).text("%.1f"), "3", "1.5")
+	fetch := ", p99 of a fetch, " + connections(readers) + ", beside none, ms"
+	b.table.row(what+fetch, r.wrapping.text("%.1f"), r.idle.text("%.1f"), r.wrapping.ratios(r.idle).text("%.1f"), "3", "1.5")
+	b.table.row(what+", the compaction after it"+fetch, r.compacting.text("%.1f"), r.idle.text("%.1f"), r.compacting.ratios(r.idle).text("%.1f"), "3", "1.5")
+	b.table.row(what+", how long updates wait for the compacted file under that load, ms", r.waited.text("%.1f"), "", "", "", "")
 	b.table.row(what+", memory it adds under that load, MiB", r.added.text("%.1f"), "", "", "64", "32")
 }
