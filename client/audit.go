@@ -69,19 +69,20 @@ func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 	return a.body, nil
 }
 
-// Health asks whether the server can work. A server that answers that it
-// cannot is no error.
-func (c *Client) Health(ctx context.Context) (api.Health, error) {
+// Health asks whether the server can work, and for the time on its clock, in
+// whole seconds; zero if it does not say. A server that answers that it cannot
+// work is no error.
+func (c *Client) Health(ctx context.Context) (h api.Health, clock time.Time, err error) {
 	a, err := c.send(ctx, request{method: http.MethodGet, path: at("/health")})
 	if err != nil {
-		return api.Health{}, err
+		return h, clock, err
 	}
 	if a.status != http.StatusOK && a.status != http.StatusServiceUnavailable {
-		return api.Health{}, a.problem(c.base)
+		return h, clock, a.problem(c.base)
 	}
-	var h api.Health
 	if json.Unmarshal(a.body, &h) != nil || h.Status == "" {
-		return api.Health{}, fmt.Errorf("%w: no health in it", ErrAnswer)
+		return api.Health{}, clock, fmt.Errorf("%w: no health in it", ErrAnswer)
 	}
-	return h, nil
+	clock, _ = http.ParseTime(a.header.Get("Date"))
+	return h, clock, nil
 }

@@ -221,27 +221,27 @@ func TestUnreachable(t *testing.T) {
 	addr := l.Addr().String()
 	l.Close()
 	c, _ := New(Config{URL: "http://" + addr})
-	if _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || Hint(err) == "" || strings.Contains(err.Error(), "/health") {
+	if _, _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || Hint(err) == "" || strings.Contains(err.Error(), "/health") {
 		t.Errorf("%v, hint %q", err, Hint(err))
 	}
 
 	tlsServer := httptest.NewTLSServer(fixed(200, "", "{}"))
 	defer tlsServer.Close()
 	c, _ = New(Config{URL: tlsServer.URL})
-	if _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || !strings.Contains(Hint(err), "SSL_CERT_FILE") {
+	if _, _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || !strings.Contains(Hint(err), "SSL_CERT_FILE") {
 		t.Errorf("unknown authority: %v, hint %q", err, Hint(err))
 	}
 
 	plain := httptest.NewServer(fixed(200, "", "{}"))
 	defer plain.Close()
 	c, _ = New(Config{URL: strings.Replace(plain.URL, "http:", "https:", 1)})
-	if _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || !strings.Contains(Hint(err), "TLS") {
+	if _, _, err := c.Health(t.Context()); !errors.Is(err, ErrUnreachable) || !strings.Contains(Hint(err), "TLS") {
 		t.Errorf("plain HTTP on the port: %v, hint %q", err, Hint(err))
 	}
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("stop"))
-	if _, err := c.Health(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
+	if _, _, err := c.Health(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -534,13 +534,13 @@ func TestAdminNeedsAToken(t *testing.T) {
 }
 
 func TestHealthAndJWKS(t *testing.T) {
-	if h, err := answering(t, fixed(503, "", `{"status":"sealed","db":"ok"}`)).Health(t.Context()); err != nil || h.Status != "sealed" {
+	if h, clock, err := answering(t, fixed(503, "", `{"status":"sealed","db":"ok"}`)).Health(t.Context()); err != nil || h.Status != "sealed" || time.Since(clock).Abs() > time.Minute {
 		t.Errorf("%+v, %v", h, err)
 	}
-	if _, err := answering(t, fixed(404, "", ``)).Health(t.Context()); err == nil {
+	if _, _, err := answering(t, fixed(404, "", ``)).Health(t.Context()); err == nil {
 		t.Error("404 is health")
 	}
-	if _, err := answering(t, fixed(200, "", `<html>`)).Health(t.Context()); !errors.Is(err, ErrAnswer) {
+	if _, _, err := answering(t, fixed(200, "", `<html>`)).Health(t.Context()); !errors.Is(err, ErrAnswer) {
 		t.Errorf("HTML is health: %v", err)
 	}
 	set, err := answering(t, fixed(200, "", `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"x","alg":"EdDSA"}]}`)).JWKS(t.Context())

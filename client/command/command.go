@@ -21,7 +21,7 @@ import (
 // All returns the verbs that cortex-cli and cortex share, besides the daemon's,
 // for a command line. Those of nouns that are not on it are left out.
 func All(args []string) []*cli.Command {
-	return slices.Concat([]*cli.Command{runCommand(), allow(), redact(), genKey(), signProof(), discover()}, admin(args), Account(), Keys())
+	return slices.Concat([]*cli.Command{runCommand(), allow(), redact(), doctor(), genKey(), signProof(), discover()}, admin(args), Account(), Keys())
 }
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.
@@ -93,6 +93,13 @@ func keyFileFlag(dst *string) *cli.StringFlag {
 
 func urlFlag(dst *string) cli.Flag {
 	return &cli.StringFlag{Name: "url", Usage: "the server's `URL`", Sources: cli.EnvVars("CORTEX_URL"), Required: true, Destination: dst}
+}
+
+func sockFlag(dst *string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex",
+		Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: dst, TakesFile: true,
+	}
 }
 
 func jsonFlag(dst *bool) cli.Flag {

@@ -79,7 +79,7 @@ func (f *runFlags) daemonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "project", Usage: "the project's `NAME`", DefaultText: "what .cortex.toml says", Sources: cli.EnvVars("CORTEX_PROJECT"), Destination: &f.project},
 		&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
-		&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &f.sock, TakesFile: true},
+		sockFlag(&f.sock),
 	}
 }
 

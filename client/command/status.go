@@ -59,7 +59,7 @@ Examples:
    cortex daemon status
    cortex daemon status --json`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "sock", Usage: "the daemon's `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &sock, TakesFile: true},
+			sockFlag(&sock),
 			jsonFlag(&asJSON),
 		},
 	}

@@ -1,0 +1,109 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+func doctor() *cli.Command {
+	var sock string
+	var asJSON bool
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "look for what is wrong with this host's set-up, and say what to do",
+		Description: `Looks at the login and its files, the daemon and what it could not have, the server, its
+clock and its key, what this system lets programs do to each other, and what lies open in
+this directory and environment. It changes nothing, needs no administrator, and shows no
+value. The exit status is 1 if something does not work or is open to others; what could
+be better is a warning.
+
+Examples:
+   cortex doctor
+   cortex doctor --json`,
+		Flags: []cli.Flag{sockFlag(&sock), jsonFlag(&asJSON)},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if sock == "" {
+				sock = socketPath()
+			}
+			c := checkUp(ctx, sock)
+			if err := c.write(cmd.Root().Writer, asJSON); err != nil {
+				return err
+			}
+			if c.bad > 0 {
+				return &ExitError{Code: 1}
+			}
+			return nil
+		},
+	}
+}
+
+// How a thing is.
+const (
+	isFine    = "ok"
+	isWarning = "warning"
+	isBad     = "bad"
+)
+
+// A finding is one thing that was looked at.
+type finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, warning or bad
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what to do about it
+}
+
+// A checkup is what was found, in the order in which it was looked at.
+type checkup struct {
+	findings []finding
+	bad      int
+}
+
+func (c *checkup) fine(check, format string, args ...any) {
+	c.findings = append(c.findings, finding{check, isFine, fmt.Sprintf(format, args...), ""})
+}
+
+func (c *checkup) warn(check, fix, format string, args ...any) {
+	c.findings = append(c.findings, finding{check, isWarning, fmt.Sprintf(format, args...), fix})
+}
+
+func (c *checkup) fail(check, fix, format string, args ...any) {
+	c.findings = append(c.findings, finding{check, isBad, fmt.Sprintf(format, args...), fix})
+	c.bad++
+}
+
+// checkUp looks at everything.
+func checkUp(ctx context.Context, sock string) *checkup {
+	c := &checkup{}
+	login := c.login()
+	c.daemon(ctx, sock, login)
+	if login != nil {
+		c.server(ctx, login.ServerURL)
+	}
+	c.host()
+	c.directory(ctx)
+	c.environment()
+	return c
+}
+
+// write prints the findings, for people a line and perhaps what to do below it.
+func (c *checkup) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return writeJSON(w, c.findings)
+	}
+	var text strings.Builder
+	for _, f := range c.findings {
+		fmt.Fprintf(&text, "%-8s %-12s %s\n", f.State, f.Check, oneLine(f.Detail))
+		if f.Fix != "" {
+			fmt.Fprintf(&text, "%-8s %-12s → %s\n", "", "", oneLine(f.Fix))
+		}
+	}
+	if _, err := io.WriteString(w, text.String()); err != nil {
+		return errors.Join(errors.New("writing the answer"), err)
+	}
+	return nil
+}
