@@ -1,9 +1,9 @@
 // Package store keeps typed rows in one file.
 //
 // A [Bucket] is declared beside the record it holds, with the indexes it is
-// found by; a [Log] holds values in sequence. Neither holds data: a [DB] is the
-// file, and everything happens in a [Tx], in a function passed to [DB.View] or
-// [DB.Update]:
+// found by; a [Log] holds values in sequence, a [Plain] values that need no tag.
+// None of them holds data: a [DB] is the file, and everything happens in a [Tx], in
+// a function passed to [DB.View] or [DB.Update]:
 //
 //	var agents = store.Rows[agentRow]("agent")
 //

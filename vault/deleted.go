@@ -144,7 +144,7 @@ func (o *op) dropValues(id string) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := secretValues.Delete(o.Tx, r.Key()); err != nil {
+		if err := o.dropVersion(r.Key()); err != nil {
 			return 0, err
 		}
 		n++

@@ -1,21 +1,42 @@
 package vault
 
 import (
+	"bytes"
+	"iter"
+
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/keyring"
 )
 
-// sealedBuckets are the buckets whose rows hold an envelope under the KEK. A
-// rotation wraps all of them anew, in this order; a bucket that is missing here
-// is lost with the old KEK, so a test compares them with what package vault
-// declares.
+// sealedBuckets are the buckets that hold keys under the KEK. A rotation wraps all
+// of them anew, in this order; a bucket that is missing here is lost with the old
+// KEK, so a test compares them with what package vault declares.
 var sealedBuckets = []sealedBucket{
-	rewrapping[signingKeyRow]{signingKeys},
-	rewrapping[secretValueRow]{secretValues},
-	rewrapping[channelRow]{channels},
-	rewrapping[serverCertRow]{serverCerts},
-	rewrapping[identityRow]{identities},
+	enveloping[signingKeyRow]{signingKeys},
+	wrapping{secretWraps},
+	enveloping[channelRow]{channels},
+	enveloping[serverCertRow]{serverCerts},
+	enveloping[identityRow]{identities},
 }
+
+// A sealedBucket can be wrapped anew.
+type sealedBucket interface {
+	Name() string
+	// wraps yields what is behind the key after.
+	wraps(tx *store.Tx, k *keys, after store.Key) iter.Seq2[wrapOf, error]
+	// swap puts wraps in the place of others that are still there, and returns how
+	// many those are.
+	swap(tx *store.Tx, wraps []store.Swap) (int, error)
+}
+
+// A wrapOf is the wrap that lies under a key.
+type wrapOf struct {
+	key store.Key
+	keyring.Wrap
+}
+
+// enveloping makes a sealedBucket of a bucket whose rows have an envelope.
+type enveloping[R sealedRow[R]] struct{ *store.Bucket[R] }
 
 // A sealedRow is a row with an envelope.
 type sealedRow[R any] interface {
@@ -28,60 +49,65 @@ type sealedRow[R any] interface {
 	withEnvelope(keyring.Envelope) R
 }
 
-// A sealedBucket can be wrapped anew, a piece at a time.
-type sealedBucket interface {
-	Name() string
-	// rewrap looks at up to n rows behind after and wraps those under the old KEK
-	// under the new one. It returns the last key it looked at, how many it
-	// wrapped, and whether there are no more.
-	rewrap(o *op, after store.Key, n int) (last store.Key, wrapped int, end bool, err error)
+func (b enveloping[R]) wraps(tx *store.Tx, k *keys, after store.Key) iter.Seq2[wrapOf, error] {
+	return func(yield func(wrapOf, error) bool) {
+		for r, err := range b.From(tx, after, "") {
+			if err != nil {
+				yield(wrapOf{}, err)
+				return
+			}
+			if !yield(wrapOf{r.Key(), keyring.Wrap{Label: k.label(r.place()), Bytes: r.envelope().Wrap()}}, nil) {
+				return
+			}
+		}
+	}
 }
 
-// rewrapping makes a sealedBucket of a bucket.
-type rewrapping[R sealedRow[R]] struct{ *store.Bucket[R] }
-
-func (b rewrapping[R]) rewrap(o *op, after store.Key, n int) (last store.Key, wrapped int, end bool, err error) {
-	rows := make([]R, 0, n)
-	for r, err := range b.From(o.Tx, after, "") {
+func (b enveloping[R]) swap(tx *store.Tx, wraps []store.Swap) (n int, err error) {
+	for _, w := range wraps {
+		r, err := b.Get(tx, w.Key)
+		if isNotFound(err) || err == nil && !bytes.Equal(r.envelope().Wrap(), w.Old) {
+			continue
+		}
 		if err != nil {
-			return after, 0, false, err
+			return n, err
 		}
-		if rows = append(rows, r); len(rows) == n {
-			break
+		e, err := r.envelope().WithWrap(w.New)
+		if err != nil {
+			return n, err
 		}
+		if err := b.Reseal(tx, r.withEnvelope(e)); err != nil {
+			return n, err
+		}
+		n++
 	}
-	last = after
-	for _, r := range rows {
-		last = r.Key()
-		e := r.envelope()
-		if e.KEKVersion != o.keys.old.Version() {
-			continue // made or wrapped since the rotation began
-		}
-		bucket, row, version := r.place()
-		if e, err = o.keys.old.Rewrap(o.keys.label(bucket, row, version), e, o.keys.kek); err != nil {
-			return after, 0, false, err
-		}
-		if err := b.Reseal(o.Tx, r.withEnvelope(e)); err != nil {
-			return after, 0, false, err
-		}
-		wrapped++
-	}
-	return last, wrapped, len(rows) < n, nil
+	return n, nil
 }
+
+// wrapping makes a sealedBucket of wraps that lie by themselves.
+type wrapping struct{ *store.Plain }
+
+func (b wrapping) wraps(tx *store.Tx, k *keys, after store.Key) iter.Seq2[wrapOf, error] {
+	return func(yield func(wrapOf, error) bool) {
+		for e, err := range b.From(tx, after) {
+			if err != nil {
+				yield(wrapOf{}, err)
+				return
+			}
+			id, version := splitValueKey(e.Key)
+			if !yield(wrapOf{e.Key, keyring.Wrap{Label: k.label(secretValues.Name(), id, version), Bytes: bytes.Clone(e.Value)}}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (b wrapping) swap(tx *store.Tx, wraps []store.Swap) (int, error) { return b.Swap(tx, wraps) }
 
 func (r signingKeyRow) place() (bucket, row string, version uint64) { return "signing_key", r.KID, 1 }
 func (r signingKeyRow) envelope() keyring.Envelope                  { return r.Seed }
 func (r signingKeyRow) withEnvelope(e keyring.Envelope) signingKeyRow {
 	r.Seed = e
-	return r
-}
-
-func (r secretValueRow) place() (bucket, row string, version uint64) {
-	return "secret_value", r.ID, r.Version
-}
-func (r secretValueRow) envelope() keyring.Envelope { return r.Envelope }
-func (r secretValueRow) withEnvelope(e keyring.Envelope) secretValueRow {
-	r.Envelope = e
 	return r
 }
 

@@ -13,13 +13,6 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// A rotation goes in small transactions, so that nobody waits long behind one:
-// each ends after so many rows, or so much time.
-const (
-	rewrapRows = 2048
-	rewrapTime = 5 * time.Millisecond
-)
-
 // rotations remembers how far the last rotation of the KEK has come.
 var rotations = store.Rows[rotationRow]("rotation")
 
@@ -249,71 +242,13 @@ func (v *Vault) FinishRotation(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		more, err := v.rewrapSome(ctx)
-		if err != nil {
-			return fmt.Errorf("rotating the key: %w", err)
-		}
-		if !more {
-			break
-		}
+	if err := v.rewrap(ctx); err != nil {
+		return fmt.Errorf("rotating the key: %w", err)
 	}
 	if err := v.forgetOld(ctx); err != nil {
 		return fmt.Errorf("rotating the key: %w", err)
 	}
 	return v.compact(ctx)
-}
-
-// rewrapSome does one transaction's worth of a rotation, and reports whether
-// there is more.
-func (v *Vault) rewrapSome(ctx context.Context) (more bool, err error) {
-	k, release, err := v.use()
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	if k.old == nil {
-		return false, nil
-	}
-	err = v.db.Update(ctx, func(tx *store.Tx) error {
-		o := v.newOp(tx, k, access.TheSystem(), record{})
-		row, err := rotations.Get(tx, rotationKey)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for began := time.Now(); row.Bucket < len(sealedBuckets) && n < rewrapRows && time.Since(began) < rewrapTime; {
-			const step = 32
-			last, wrapped, end, err := sealedBuckets[row.Bucket].rewrap(o, row.After, step)
-			if err != nil {
-				return fmt.Errorf("bucket %s: %w", sealedBuckets[row.Bucket].Name(), err)
-			}
-			row.After, row.Wrapped = last, row.Wrapped+uint64(wrapped)
-			n += max(wrapped, 1)
-			if err := o.countWraps(uint64(wrapped)); err != nil {
-				return err
-			}
-			if end {
-				row.Bucket, row.After = row.Bucket+1, ""
-			}
-		}
-		more = row.Bucket < len(sealedBuckets)
-		return rotations.Put(tx, row)
-	})
-	return more, err
-}
-
-// countWraps adds to the wraps of the current KEK.
-func (o *op) countWraps(n uint64) error {
-	w, err := wraps.Get(o.Tx, wrapKey)
-	if err != nil {
-		return fmt.Errorf("reading wrap count: %v", err)
-	}
-	w.Count += n
-	return wraps.Put(o.Tx, w)
 }
 
 // forgetOld ends a rotation: nothing is left under the old KEK.

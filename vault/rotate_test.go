@@ -111,13 +111,12 @@ func TestRotate(t *testing.T) {
 	if got, err := h.fetch("app", bearer); got["KEY"] != "changed meanwhile" {
 		t.Errorf("%v, %v", got, err)
 	}
-	// No wrap of the old KEK is left: none of the 48-byte texts that were in the
-	// file and that a key wraps could still be there. Bodies stay as they are.
+	// No wrap of the old KEK is left. Bodies stay as they are.
 	after, err := os.ReadFile(db.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := wrapsLeft(before, after); n > 0 {
+	if n := wrapsLeft(t, before, after); n > 0 {
 		t.Errorf("%d old wraps are still in the file", n)
 	}
 	if err := v.Close(); err != nil {
@@ -136,21 +135,29 @@ func TestRotate(t *testing.T) {
 	check(v)
 }
 
-// wrapsLeft counts the wrapped DEKs of secret values in one file that are in
-// another. In a row of secret_value the wrapped DEK is the member 3 of the
-// envelope: 0x03, then a text of 48 bytes (0x58 0x30).
-func wrapsLeft(before, after []byte) (n int) {
-	mark := []byte{0x03, 0x58, 0x30}
-	for at := 0; ; {
-		i := bytes.Index(before[at:], mark)
-		if i < 0 || at+i+3+48 > len(before) {
-			return n
+// wrapsLeft counts the keys wrapped by the first KEK in one file that are in another.
+// They lie behind the key of a first version, the KEK's and a nonce; and in rows with
+// an envelope, as its member 3: 0x03, then 48 bytes (0x58 0x30).
+func wrapsLeft(t *testing.T, before, after []byte) (n int) {
+	t.Helper()
+	for mark, at := range map[string]int{
+		strings.Repeat("0", 19) + "1\x00\x00\x00\x01": 12, "\x03\x58\x30": 0, // behind a nonce; at once
+	} {
+		found := 0
+		for rest := before; ; found++ {
+			_, behind, ok := bytes.Cut(rest, []byte(mark))
+			if !ok || len(behind) < at+48 {
+				break
+			}
+			if rest = behind; bytes.Contains(after, behind[at:at+48]) {
+				n++
+			}
 		}
-		at += i + 3
-		if bytes.Contains(after, before[at:at+48]) {
-			n++
+		if found == 0 {
+			t.Errorf("no wrap behind %q", mark)
 		}
 	}
+	return n
 }
 
 func signingKID(t *testing.T, v *vault.Vault) string {
@@ -167,9 +174,17 @@ func signingKID(t *testing.T, v *vault.Vault) string {
 func TestRotationGoesOn(t *testing.T) {
 	db := storetest.New(t)
 	v := vaulttest.On(t, db, vault.Config{RequireAttestation: true})
-	for i := range 600 {
-		keep(t, v, "", fmt.Sprintf("s%03d", i), fmt.Sprint("value ", i))
+	const n = 9000 // more than one piece
+	ids := make([]string, n)
+	var wg sync.WaitGroup
+	for w := range 100 {
+		wg.Go(func() {
+			for i := w; i < n; i += 100 {
+				ids[i] = keep(t, v, "", fmt.Sprintf("s%04d", i), fmt.Sprint("value ", i)).ID
+			}
+		})
 	}
+	wg.Wait()
 	if _, err := v.RotateKEK(t.Context(), vaulttest.Admin, text("next"), opaque.Bytes{}); err != nil {
 		t.Fatal(err)
 	}
@@ -191,10 +206,19 @@ func TestRotationGoesOn(t *testing.T) {
 	}
 	v, err := reopened(t, db, "next")
 	want(t, err, nil)
-	readAll(t, v, 600)
+	some := func() {
+		t.Helper()
+		for i := 0; i < n; i += 60 {
+			_, value, err := v.ReadSecret(t.Context(), vaulttest.Admin, ids[i])
+			if err != nil || string(value.Reveal()) != fmt.Sprint("value ", i) {
+				t.Fatalf("secret %d: %v", i, err)
+			}
+		}
+	}
+	some()
 	want(t, v.FinishRotation(t.Context()), nil)
-	readAll(t, v, 600)
-	if r, err := v.Rotation(t.Context(), vaulttest.Admin); err != nil || r.Finished == nil || r.Wrapped != 601 {
+	some()
+	if r, err := v.Rotation(t.Context(), vaulttest.Admin); err != nil || r.Finished == nil || r.Wrapped != n+1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	intact(t, v)
@@ -498,7 +522,7 @@ func TestDestroyCompacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := wrapsLeft(before, before)
+	all := wrapsLeft(t, before, before)
 	if _, err := v.DestroySecret(t.Context(), vaulttest.Admin, s.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -506,7 +530,7 @@ func TestDestroyCompacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := wrapsLeft(before, after); left >= all {
+	if left := wrapsLeft(t, before, after); left >= all {
 		t.Errorf("%d of %d wrapped keys are still in the file", left, all)
 	}
 	readAllNamed(t, v, 1)
@@ -523,7 +547,7 @@ func TestPurgeCompacts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := wrapsLeft(before, before)
+		all := wrapsLeft(t, before, before)
 		if err := v.DeleteSecret(t.Context(), vaulttest.Admin, s.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -534,7 +558,7 @@ func TestPurgeCompacts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left := wrapsLeft(before, after); left >= all {
+		if left := wrapsLeft(t, before, after); left >= all {
 			t.Errorf("%d of %d wrapped keys are still in the file", left, all)
 		}
 		readAllNamed(t, v, 1)

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -54,41 +55,61 @@ func edit(t *testing.T, db *store.DB, fn func(*store.Tx) error) {
 	}
 }
 
+// moveWrap puts the wrap of one version in the place of another's.
+func moveWrap(tx *store.Tx, to, from secretValueRow) error {
+	wrap, err := secretWraps.Get(tx, from.Key())
+	if err != nil {
+		return err
+	}
+	return secretWraps.Put(tx, to.Key(), bytes.Clone(wrap))
+}
+
 // A ciphertext opens where it was sealed and nowhere else.
 func TestCiphertextsDoNotMove(t *testing.T) {
 	for name, move := range map[string]func(tx *store.Tx, a, b secretValueRow) error{
 		"another row": func(tx *store.Tx, a, b secretValueRow) error {
-			a.Envelope = b.Envelope
-			return secretValues.Put(tx, a)
+			a.Nonce, a.Body = b.Nonce, b.Body
+			return errors.Join(secretValues.Put(tx, a), moveWrap(tx, a, b))
 		},
 		"another version": func(tx *store.Tx, a, _ secretValueRow) error {
 			row, err := secrets.Get(tx, store.Key(a.ID))
 			if err != nil {
 				return err
 			}
+			first := a
 			row.Version, a.Version = 2, 2
-			return errors.Join(secrets.Put(tx, row), secretValues.Put(tx, a))
+			return errors.Join(secrets.Put(tx, row), secretValues.Put(tx, a), moveWrap(tx, a, first))
 		},
 		"another bucket": func(tx *store.Tx, a, _ secretValueRow) error {
 			for k, err := range signingKeys.All(tx, "") {
 				if err != nil {
 					return err
 				}
-				a.Envelope = k.Seed
+				a.Nonce, a.Body = k.Seed.Nonce, k.Seed.Body
+				if err := secretWraps.Put(tx, a.Key(), k.Seed.Wrap()); err != nil {
+					return err
+				}
 			}
 			return secretValues.Put(tx, a)
 		},
 		"another body": func(tx *store.Tx, a, b secretValueRow) error {
-			a.Envelope.Body = b.Envelope.Body
+			a.Body = b.Body
 			return secretValues.Put(tx, a)
 		},
 		"another DEK": func(tx *store.Tx, a, b secretValueRow) error {
-			a.Envelope.DEKNonce, a.Envelope.WrappedDEK = b.Envelope.DEKNonce, b.Envelope.WrappedDEK
-			return secretValues.Put(tx, a)
+			return moveWrap(tx, a, b)
 		},
 		"another KEK version": func(tx *store.Tx, a, _ secretValueRow) error {
-			a.Envelope.KEKVersion++
-			return secretValues.Put(tx, a)
+			wrap, err := secretWraps.Get(tx, a.Key())
+			if err != nil {
+				return err
+			}
+			wrap = bytes.Clone(wrap)
+			wrap[3]++
+			return secretWraps.Put(tx, a.Key(), wrap)
+		},
+		"a wrap cut short": func(tx *store.Tx, a, _ secretValueRow) error {
+			return secretWraps.Put(tx, a.Key(), []byte{0, 0, 0, 1})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,16 +141,19 @@ func TestCiphertextsDoNotMove(t *testing.T) {
 func TestVersionsDoNotMove(t *testing.T) {
 	for name, move := range map[string]func(tx *store.Tx, a, b [2]secretValueRow) error{
 		"the old one in the new one's place": func(tx *store.Tx, a, _ [2]secretValueRow) error {
-			a[1].Envelope = a[0].Envelope
-			return secretValues.Put(tx, a[1])
+			a[1].Nonce, a[1].Body = a[0].Nonce, a[0].Body
+			return errors.Join(secretValues.Put(tx, a[1]), moveWrap(tx, a[1], a[0]))
 		},
 		"the new one in the old one's place": func(tx *store.Tx, a, _ [2]secretValueRow) error {
-			a[0].Envelope = a[1].Envelope
-			return secretValues.Put(tx, a[0])
+			a[0].Nonce, a[0].Body = a[1].Nonce, a[1].Body
+			return errors.Join(secretValues.Put(tx, a[0]), moveWrap(tx, a[0], a[1]))
 		},
 		"another secret's version": func(tx *store.Tx, a, b [2]secretValueRow) error {
+			theirs := b
 			b[0].ID, b[1].ID = a[0].ID, a[1].ID
-			return errors.Join(secretValues.Put(tx, b[0]), secretValues.Put(tx, b[1]))
+			return errors.Join(
+				secretValues.Put(tx, b[0]), moveWrap(tx, b[0], theirs[0]), secretValues.Put(tx, b[1]), moveWrap(tx, b[1], theirs[1]),
+			)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

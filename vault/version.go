@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -22,26 +23,40 @@ const (
 // maxMessage is the longest message of a version, in bytes.
 const maxMessage = 512
 
-// secretValues are the values of all versions that are kept, each sealed for
-// its secret and its version.
-var secretValues = store.Rows[secretValueRow]("secret_value").Kept()
+// secretValues are the values of all versions that are kept, each sealed for its
+// secret and its version. The wrap of each, the key it opens with under the KEK, lies
+// under the same key in secretWraps: a rotation writes all of these anew, and nothing
+// else. They need no tag, because they open in their place and nowhere else.
+var (
+	secretValues = store.Rows[secretValueRow]("secret_value").Kept()
+	secretWraps  = store.NewPlain("secret_wrap")
+)
 
 // A secretValueRow is the sealed value of one version, and how it came about.
 type secretValueRow struct {
-	ID       string           `cbor:"1,keyasint"`
-	Version  uint64           `cbor:"2,keyasint"`
-	Envelope keyring.Envelope `cbor:"3,keyasint"`
-	By       string           `cbor:"4,keyasint"`
-	Created  int64            `cbor:"5,keyasint"`
-	Message  *string          `cbor:"6,keyasint,omitempty"`
-	Public   string           `cbor:"7,keyasint,omitempty"` // of a generated key
-	Of       uint64           `cbor:"8,keyasint,omitempty"` // the version it brought back
+	ID      string  `cbor:"1,keyasint"`
+	Version uint64  `cbor:"2,keyasint"`
+	By      string  `cbor:"4,keyasint"`
+	Created int64   `cbor:"5,keyasint"`
+	Message *string `cbor:"6,keyasint,omitempty"`
+	Public  string  `cbor:"7,keyasint,omitempty"` // of a generated key
+	Of      uint64  `cbor:"8,keyasint,omitempty"` // the version it brought back
+	Nonce   []byte  `cbor:"9,keyasint"`           // of Body
+	Body    []byte  `cbor:"10,keyasint"`
 }
 
 // Key returns id and version.
 func (r secretValueRow) Key() store.Key { return valueKey(r.ID, r.Version) }
 
 func valueKey(id string, version uint64) store.Key { return store.Join(id, pad(version)) }
+
+// splitValueKey undoes valueKey. Of what is none it makes a place where nothing was
+// sealed.
+func splitValueKey(key store.Key) (id string, version uint64) {
+	id, digits, _ := strings.Cut(string(key), "\x00")
+	version, _ = strconv.ParseUint(digits, 10, 64)
+	return id, version
+}
 
 // A SecretVersion says how one value of a secret came about.
 type SecretVersion struct {
@@ -103,14 +118,46 @@ func (o *op) newVersion(r secretRow, c content) (secretRow, error) {
 
 // putVersion seals the value of r's version.
 func (o *op) putVersion(r secretRow, c content) error {
-	e, err := o.seal("secret_value", r.ID, r.Version, c.value.Reveal())
+	e, err := o.seal(secretValues.Name(), r.ID, r.Version, c.value.Reveal())
 	if err != nil {
 		return err
 	}
-	return secretValues.Insert(o.Tx, secretValueRow{
-		ID: r.ID, Version: r.Version, Envelope: e, By: o.by.Name, Created: o.now.UnixNano(),
-		Message: c.message, Public: c.public, Of: c.of,
-	})
+	row := secretValueRow{
+		ID: r.ID, Version: r.Version, By: o.by.Name, Created: o.now.UnixNano(),
+		Message: c.message, Public: c.public, Of: c.of, Nonce: e.Nonce, Body: e.Body,
+	}
+	if err := secretValues.Insert(o.Tx, row); err != nil {
+		return err
+	}
+	return secretWraps.Put(o.Tx, row.Key(), e.Wrap())
+}
+
+// dropVersion deletes a version. What is left of its wrap on freed pages is gone
+// when the file was compacted.
+func (o *op) dropVersion(key store.Key) error {
+	if err := secretValues.Delete(o.Tx, key); err != nil {
+		return err
+	}
+	return secretWraps.Delete(o.Tx, key)
+}
+
+// sealed returns the row of a version, and the envelope of its value, which is good
+// until the transaction ends or writes.
+func (o *op) sealed(id string, version uint64) (r secretValueRow, f keyring.Found, err error) {
+	key := valueKey(id, version)
+	if r, err = secretValues.Get(o.Tx, key); err != nil {
+		return r, f, err
+	}
+	wrap, err := secretWraps.Get(o.Tx, key)
+	if isNotFound(err) {
+		return r, f, fmt.Errorf("opening value of secret %s: version %d has no key", id, version)
+	}
+	if err != nil {
+		return r, f, err
+	}
+	f.Label = o.keys.label(secretValues.Name(), id, version)
+	f.Envelope, err = keyring.Envelope{Nonce: r.Nonce, Body: r.Body}.WithWrap(wrap)
+	return r, f, err
 }
 
 // prune deletes the versions that are too old to be kept. They have no gaps, so
@@ -120,7 +167,7 @@ func (o *op) prune(r secretRow) error {
 		return nil
 	}
 	for n := r.Version - uint64(r.kept()); n > 0; n-- {
-		err := secretValues.Delete(o.Tx, valueKey(r.ID, n))
+		err := o.dropVersion(valueKey(r.ID, n))
 		if isNotFound(err) {
 			return nil
 		}
@@ -145,14 +192,14 @@ func (o *op) openValue(r secretRow) (opaque.Bytes, error) {
 func (o *op) openValues(rs []secretRow) ([]opaque.Bytes, error) {
 	found := make([]keyring.Found, 0, len(rs))
 	for _, r := range rs {
-		row, err := secretValues.Get(o.Tx, valueKey(r.ID, r.Version))
+		_, f, err := o.sealed(r.ID, r.Version)
 		if isNotFound(err) {
 			err = fmt.Errorf("reading value of secret %s: it has none of version %d", r.ID, r.Version)
 		}
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, keyring.Found{Label: o.keys.label("secret_value", r.ID, r.Version), Envelope: row.Envelope})
+		found = append(found, f)
 	}
 	contents, err := o.keys.openAll(found)
 	if err != nil {
@@ -167,15 +214,15 @@ func (o *op) openValues(rs []secretRow) ([]opaque.Bytes, error) {
 
 // openVersion returns a version and its value, which the caller wipes.
 func (o *op) openVersion(id string, version uint64) (secretValueRow, opaque.Bytes, error) {
-	row, err := secretValues.Get(o.Tx, valueKey(id, version))
+	row, f, err := o.sealed(id, version)
 	if err != nil {
 		return row, opaque.Bytes{}, err
 	}
-	plain, err := o.keys.open("secret_value", id, version, row.Envelope)
+	contents, err := o.keys.openAll([]keyring.Found{f})
 	if err != nil {
 		return row, opaque.Bytes{}, fmt.Errorf("opening value of secret %s: %w", id, err)
 	}
-	return row, opaque.New(plain), nil
+	return row, opaque.New(contents[0]), nil
 }
 
 // SecretVersions returns the versions of a secret that are kept, newest first.

@@ -50,6 +50,16 @@ func (o *op) seal(bucket, row string, version uint64, plaintext []byte) (keyring
 	return o.keys.kek.Seal(o.keys.label(bucket, row, version), plaintext)
 }
 
+// countWraps adds to the wraps of the current KEK.
+func (o *op) countWraps(n uint64) error {
+	w, err := wraps.Get(o.Tx, wrapKey)
+	if err != nil {
+		return fmt.Errorf("reading wrap count: %v", err)
+	}
+	w.Count += n
+	return wraps.Put(o.Tx, w)
+}
+
 // open decrypts what was sealed for its place. The caller wipes what it gets.
 func (k *keys) open(bucket, row string, version uint64, e keyring.Envelope) ([]byte, error) {
 	kek := k.kek

@@ -109,17 +109,15 @@ func (k *KEK) unwrap(deks []byte, all []Found) error {
 			return err
 		}
 	}
-	return k.use(func() error {
-		return k.aead.With(func(gcm cipher.AEAD) error {
-			aad := make([]byte, 0, aadRoom)
-			for i, f := range all {
-				aad = f.Label.appendDEKAAD(aad[:0], k.version)
-				if _, err := gcm.Open(deks[KEKSize*i:][:0], f.Envelope.DEKNonce, f.Envelope.WrappedDEK, aad); err != nil {
-					return f.refused()
-				}
+	return k.with(func(gcm cipher.AEAD) error {
+		aad := make([]byte, 0, aadRoom)
+		for i, f := range all {
+			aad = f.Label.appendDEKAAD(aad[:0], k.version)
+			if _, err := gcm.Open(deks[KEKSize*i:][:0], f.Envelope.DEKNonce, f.Envelope.WrappedDEK, aad); err != nil {
+				return f.refused()
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 }
 

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,12 @@ func (k *KEK) use(fn func() error) error {
 		return ErrDestroyed
 	}
 	return fn()
+}
+
+// with runs fn with the cipher of the key while that is there: see
+// [locked.AEAD.With].
+func (k *KEK) with(fn func(cipher.AEAD) error) error {
+	return k.use(func() error { return k.aead.With(fn) })
 }
 
 // SealBytes encrypts plaintext under the KEK itself and returns nonce ‖

@@ -1,37 +1,96 @@
 package keyring
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
+	"encoding/binary"
+	"fmt"
 
 	"github.com/cortex-auth/cortex/vault/locked"
 )
 
-// Rewrap wraps the DEK of an envelope found at the place that l names under
-// another KEK. The body stays as it is, and is shared. It returns ErrOpen if the
-// envelope's DEK was not wrapped there, by k.
-func (k *KEK) Rewrap(l Label, e Envelope, next *KEK) (Envelope, error) {
-	if err := (Found{l, e}).check(k.version); err != nil {
-		return Envelope{}, err
+// WrapSize is the size of the key of an envelope as it lies in a file by itself:
+//
+//	version of the KEK, u32 big-endian │ nonce, 12 │ DEK under the KEK, 48
+const WrapSize = 4 + nonceSize + wrappedSize
+
+// A Wrap is such a key, with the place where it was found.
+type Wrap struct {
+	Label Label
+	Bytes []byte
+}
+
+// Wrap returns the key of an envelope.
+func (e Envelope) Wrap() []byte {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, WrapSize), e.KEKVersion)
+	return append(append(b, e.DEKNonce...), e.WrappedDEK...)
+}
+
+// WithWrap returns the envelope with another key, which it shares. It returns
+// ErrOpen for what is none.
+func (e Envelope) WithWrap(wrap []byte) (Envelope, error) {
+	if len(wrap) != WrapSize {
+		return Envelope{}, fmt.Errorf("%w: malformed wrap", ErrOpen)
 	}
-	var dek [KEKSize]byte
-	defer locked.Wipe(dek[:])
-	err := k.use(func() error {
-		if _, err := k.aead.Open(dek[:0], e.DEKNonce, e.WrappedDEK, l.appendDEKAAD(nil, k.version)); err != nil {
-			return ErrOpen
+	e.KEKVersion, e.DEKNonce, e.WrappedDEK = WrapVersion(wrap), wrapNonce(wrap), wrapped(wrap)
+	return e, nil
+}
+
+// WrapVersion returns the version of the KEK that a key is wrapped by, 0 if it is
+// malformed.
+func WrapVersion(wrap []byte) uint32 {
+	if len(wrap) != WrapSize {
+		return 0
+	}
+	return binary.BigEndian.Uint32(wrap)
+}
+
+func wrapNonce(wrap []byte) []byte { return wrap[4:][:nonceSize:nonceSize] }
+func wrapped(wrap []byte) []byte   { return wrap[4+nonceSize:] }
+
+// Rewrap wraps the keys of envelopes under another KEK, and returns them in their
+// order. It returns ErrOpen if one was not wrapped in its place by k.
+func (k *KEK) Rewrap(all []Wrap, next *KEK) ([][]byte, error) {
+	deks := make([]byte, KEKSize*len(all))
+	defer locked.Wipe(deks)
+	for _, w := range all {
+		if WrapVersion(w.Bytes) != k.version || w.Label.check() != nil {
+			return nil, ErrOpen
+		}
+	}
+	err := k.with(func(gcm cipher.AEAD) error {
+		aad := make([]byte, 0, aadRoom)
+		for i, w := range all {
+			aad = w.Label.appendDEKAAD(aad[:0], k.version)
+			if _, err := gcm.Open(deks[KEKSize*i:][:0], wrapNonce(w.Bytes), wrapped(w.Bytes), aad); err != nil {
+				return fmt.Errorf("%w: %s %s", ErrOpen, w.Label.Bucket, w.Label.Row)
+			}
 		}
 		return nil
 	})
 	if err != nil {
-		return Envelope{}, err
+		return nil, err
 	}
-	buf := make([]byte, nonceSize, nonceSize+wrappedSize)
-	rand.Read(buf)
-	e.KEKVersion, e.DEKNonce = next.version, buf[:nonceSize:nonceSize]
-	err = next.use(func() error {
-		e.WrappedDEK = next.aead.Seal(buf[nonceSize:], e.DEKNonce, dek[:], l.appendDEKAAD(nil, next.version))
+	return next.wrap(deks, all)
+}
+
+// wrap wraps DEKs that lie one behind the other, for the places of others.
+func (k *KEK) wrap(deks []byte, places []Wrap) ([][]byte, error) {
+	out := make([][]byte, len(places))
+	room := make([]byte, WrapSize*len(places))
+	rand.Read(room) // the nonces; the rest is written over
+	err := k.with(func(gcm cipher.AEAD) error {
+		aad := make([]byte, 0, aadRoom)
+		for i, p := range places {
+			b := room[WrapSize*i:][:WrapSize:WrapSize]
+			binary.BigEndian.PutUint32(b, k.version)
+			aad = p.Label.appendDEKAAD(aad[:0], k.version)
+			gcm.Seal(wrapped(b)[:0], wrapNonce(b), deks[KEKSize*i:][:KEKSize], aad)
+			out[i] = b
+		}
 		return nil
 	})
-	return e, err
+	return out, err
 }
 
 // useOldKEK says that the plaintext is the KEK before this one.
