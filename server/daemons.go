@@ -46,11 +46,12 @@ func (s *Server) revokeSession(ctx context.Context, q *request) (api.DeletedID, 
 }
 
 func (s *Server) listAllowed(ctx context.Context, q *request) ([]api.AllowedDaemon, error) {
-	rows, err := s.vault.AllowedDaemons(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, allowedAt, wireAllowed)
+	return pagedBy(s, q, 0,
+		func() ([]vault.AllowedDaemon, error) { return s.vault.AllowedDaemons(ctx, q.By) },
+		func(p vault.Page) ([]vault.AllowedDaemon, string, error) {
+			return s.vault.AllowedDaemonsPage(ctx, q.By, p)
+		},
+		wireAllowed)
 }
 
 func (s *Server) allowDaemon(ctx context.Context, c call[api.AllowDaemon]) (api.AllowedDaemonAdded, error) {

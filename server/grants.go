@@ -17,11 +17,13 @@ func (s *Server) listGrants(ctx context.Context, q *request) ([]api.Grant, error
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.vault.ProjectGrants(ctx, q.By, namespace, q.PathValue("project"))
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, grantAt, wireGrant)
+	project := q.PathValue("project")
+	return pagedBy(s, q, 0,
+		func() ([]vault.ProjectGrant, error) { return s.vault.ProjectGrants(ctx, q.By, namespace, project) },
+		func(p vault.Page) ([]vault.ProjectGrant, string, error) {
+			return s.vault.ProjectGrantsPage(ctx, q.By, namespace, project, p)
+		},
+		wireGrant)
 }
 
 func (s *Server) createGrant(ctx context.Context, c call[api.CreateGrant]) (api.CreatedGrant, error) {

@@ -8,11 +8,10 @@ import (
 )
 
 func (s *Server) listNamespaces(ctx context.Context, q *request) ([]api.Namespace, error) {
-	rows, err := s.vault.Namespaces(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, namespaceAt, wireNamespace)
+	return pagedBy(s, q, 0,
+		func() ([]vault.Namespace, error) { return s.vault.Namespaces(ctx, q.By) },
+		func(p vault.Page) ([]vault.Namespace, string, error) { return s.vault.NamespacesPage(ctx, q.By, p) },
+		wireNamespace)
 }
 
 func (s *Server) createNamespace(ctx context.Context, c call[api.CreateNamespace]) (api.CreatedNamespace, error) {

@@ -138,10 +138,6 @@ func newestFirst(t time.Time, names ...string) string {
 
 // The positions of rows in their lists.
 
-func policyAt(p vault.Policy) string         { return oldestFirst(p.Created, p.Name) }
-func namespaceAt(n vault.Namespace) string   { return n.Name }
-func grantAt(g vault.ProjectGrant) string    { return newestFirst(g.GrantedAt, g.Variable, g.ID) }
-func allowedAt(d vault.AllowedDaemon) string { return newestFirst(d.Created, d.SHA256) }
 func channelAt(c vault.Channel) string       { return oldestFirst(c.Created, c.ID) }
 func confirmAt(c vault.Confirmation) string  { return newestFirst(c.Created, c.ID) }
 func userAt(u vault.User) string             { return u.Name }

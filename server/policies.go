@@ -8,11 +8,10 @@ import (
 )
 
 func (s *Server) listPolicies(ctx context.Context, q *request) ([]api.Policy, error) {
-	rows, err := s.vault.Policies(ctx, q.By)
-	if err != nil {
-		return nil, err
-	}
-	return paged(s, q, rows, 0, policyAt, wirePolicy)
+	return pagedBy(s, q, 0,
+		func() ([]vault.Policy, error) { return s.vault.Policies(ctx, q.By) },
+		func(p vault.Page) ([]vault.Policy, string, error) { return s.vault.PoliciesPage(ctx, q.By, p) },
+		wirePolicy)
 }
 
 func (s *Server) createPolicy(ctx context.Context, c call[api.CreatePolicy]) (api.CreatedPolicy, error) {

@@ -166,7 +166,7 @@ func (v *Vault) AgentsPage(ctx context.Context, by access.Caller, namespace stri
 	err = v.look(ctx, by, access.ListAgents, func(o *op) (err error) {
 		o.anywhere()
 		var rows []agentRow
-		rows, next, err = ordered(o, agentsInOrder, p, func(r agentRow) bool {
+		rows, next, err = ordered(o, agentsInOrder, "", p, func(r agentRow) bool {
 			return o.by.Within(r.Namespace) && (namespace == "" || r.Namespace == namespace)
 		})
 		if err != nil {

@@ -1,10 +1,8 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +12,12 @@ import (
 
 // allowedDaemons lists the daemon binaries that may attest. While it is empty,
 // all may.
-var allowedDaemons = store.Rows[allowedDaemonRow]("allowed_daemon").Kept()
+var (
+	allowedDaemons        = store.Rows[allowedDaemonRow]("allowed_daemon").Kept()
+	allowedDaemonsInOrder = store.Unique(allowedDaemons, "allowed_daemon_in_order", func(r allowedDaemonRow) (store.Key, bool) {
+		return newestFirst(r.Created, r.SHA256), true
+	})
+)
 
 type allowedDaemonRow struct {
 	SHA256      string  `cbor:"1,keyasint"`
@@ -45,13 +48,19 @@ func (r allowedDaemonRow) daemon() AllowedDaemon {
 
 // AllowedDaemons returns the allowlist, newest first.
 func (v *Vault) AllowedDaemons(ctx context.Context, by access.Caller) (all []AllowedDaemon, err error) {
-	err = v.look(ctx, by, access.ListAllowedDaemons, func(o *op) error {
-		return collect(&all, allowedDaemons.All(o.Tx, ""), allowedDaemonRow.daemon)
-	})
-	slices.SortFunc(all, func(a, b AllowedDaemon) int {
-		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.SHA256, b.SHA256))
-	})
+	all, _, err = v.AllowedDaemonsPage(ctx, by, Page{})
 	return all, err
+}
+
+// AllowedDaemonsPage returns a part of what AllowedDaemons does, and the position to
+// go on after, empty at the end. It reads no more than the part.
+func (v *Vault) AllowedDaemonsPage(ctx context.Context, by access.Caller, p Page) (part []AllowedDaemon, next string, err error) {
+	err = v.look(ctx, by, access.ListAllowedDaemons, func(o *op) error {
+		rows, n, err := ordered(o, allowedDaemonsInOrder, "", p, func(allowedDaemonRow) bool { return true })
+		part, next = convert(rows, allowedDaemonRow.daemon), n
+		return err
+	})
+	return part, next, err
 }
 
 // AllowDaemon puts a binary on the allowlist, enabled or not, which is in force

@@ -371,7 +371,7 @@ func (v *Vault) Sessions(ctx context.Context, by access.Caller) (all []Session, 
 func (v *Vault) SessionsPage(ctx context.Context, by access.Caller, p Page) (part []Session, next string, err error) {
 	err = v.look(ctx, by, access.ListSessions, func(o *op) error {
 		o.anywhere()
-		rows, n, err := ordered(o, sessionsInOrder, p, func(r sessionRow) bool { return o.by.Within(r.Namespace) })
+		rows, n, err := ordered(o, sessionsInOrder, "", p, func(r sessionRow) bool { return o.by.Within(r.Namespace) })
 		part, next = convert(rows, sessionRow.session), n
 		return err
 	})

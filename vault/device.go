@@ -333,7 +333,7 @@ func (r deviceRow) in() string { return cmp.Or(r.Namespace, r.ClaimNS, DefaultNa
 func (v *Vault) DevicesPage(ctx context.Context, by access.Caller, p Page) (part []Device, next string, err error) {
 	err = v.look(ctx, by, access.ListDevices, func(o *op) error {
 		o.anywhere()
-		rows, n, err := ordered(o, devicesInOrder, p, func(r deviceRow) bool { return o.by.Within(r.in()) })
+		rows, n, err := ordered(o, devicesInOrder, "", p, func(r deviceRow) bool { return o.by.Within(r.in()) })
 		part, next = convert(rows, deviceRow.device), n
 		return err
 	})

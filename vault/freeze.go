@@ -236,7 +236,7 @@ func (o *op) projectIn(namespace, name string) (string, error) {
 		return p.Namespace, err
 	}
 	var found []string
-	for g, err := range grantsByProject.All(o.Tx, store.Key(name)) {
+	for g, err := range o.grantsOf(name) {
 		if err != nil {
 			return "", err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +23,8 @@ var (
 	grantByVariable = store.Unique(grants, "project_grant_by_variable", func(r grantRow) (store.Key, bool) {
 		return store.Join(r.Namespace, r.Project, r.Variable), true
 	})
-	grantsByProject = store.NewMulti(grants, "project_grant_by_project", func(r grantRow) (store.Key, bool) {
-		return store.Key(r.Project), true
+	grantsInOrder = store.Unique(grants, "project_grant_in_order", func(r grantRow) (store.Key, bool) {
+		return store.Join(r.Project, instant(^r.Created), r.Variable, r.ID), true
 	})
 	grantsBySecret = store.NewMulti(grants, "project_grant_by_secret", func(r grantRow) (store.Key, bool) {
 		return store.Key(r.SecretID), true
@@ -99,17 +98,27 @@ func (r grantRow) grant() ProjectGrant {
 // ProjectGrants returns the grants of a project, in one namespace or, if that
 // is empty, in all, newest first.
 func (v *Vault) ProjectGrants(ctx context.Context, by access.Caller, namespace, project string) (all []ProjectGrant, err error) {
-	err = v.look(ctx, by, access.ListProjectGrants, func(o *op) error {
-		rows := grantsByProject.All(o.Tx, store.Key(project))
-		return collectSeen(o, &all, rows, func(r grantRow) string { return r.Namespace }, grantRow.grant)
-	})
-	if namespace != "" {
-		all = slices.DeleteFunc(all, func(g ProjectGrant) bool { return g.Namespace != namespace })
-	}
-	slices.SortFunc(all, func(a, b ProjectGrant) int {
-		return cmp.Or(b.GrantedAt.Compare(a.GrantedAt), cmp.Compare(a.Variable, b.Variable))
-	})
+	all, _, err = v.ProjectGrantsPage(ctx, by, namespace, project, Page{})
 	return all, err
+}
+
+// ProjectGrantsPage returns a part of what ProjectGrants does, and the position to
+// go on after, empty at the end. Of all namespaces it reads no more than the part.
+func (v *Vault) ProjectGrantsPage(ctx context.Context, by access.Caller, namespace, project string, p Page) (part []ProjectGrant, next string, err error) {
+	err = v.look(ctx, by, access.ListProjectGrants, func(o *op) error {
+		o.anywhere()
+		rows, n, err := ordered(o, grantsInOrder, store.Key(project), p, func(r grantRow) bool {
+			return o.by.Within(r.Namespace) && (namespace == "" || r.Namespace == namespace)
+		})
+		part, next = convert(rows, grantRow.grant), n
+		return err
+	})
+	return part, next, err
+}
+
+// grantsOf yields the grants of the projects of a name.
+func (o *op) grantsOf(project string) iter.Seq2[grantRow, error] {
+	return grantsInOrder.From(o.Tx, "", store.Key(project))
 }
 
 // NewProjectGrant is what [Vault.CreateProjectGrant] needs.

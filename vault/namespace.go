@@ -59,10 +59,20 @@ func (v *Vault) CreateNamespace(ctx context.Context, by access.Caller, name stri
 
 // Namespaces returns every namespace, by name.
 func (v *Vault) Namespaces(ctx context.Context, by access.Caller) (all []Namespace, err error) {
-	err = v.look(ctx, by, access.ListNamespaces, func(o *op) error {
-		return collectSeen(o, &all, namespaces.All(o.Tx, ""), func(r namespaceRow) string { return r.Name }, namespaceRow.namespace)
-	})
+	all, _, err = v.NamespacesPage(ctx, by, Page{})
 	return all, err
+}
+
+// NamespacesPage returns a part of what Namespaces does, and the position to go on
+// after, empty at the end. It reads no more than the part.
+func (v *Vault) NamespacesPage(ctx context.Context, by access.Caller, p Page) (part []Namespace, next string, err error) {
+	err = v.look(ctx, by, access.ListNamespaces, func(o *op) (err error) {
+		name := func(r namespaceRow) string { return r.Name }
+		rows := visible(o, namespaces.From(o.Tx, store.Key(p.After), ""), name)
+		part, next, err = take(p, rows, name, namespaceRow.namespace)
+		return err
+	})
+	return part, next, err
 }
 
 // DeleteNamespace deletes a namespace that nothing uses, else [ErrInUse]; secrets

@@ -76,6 +76,36 @@ func TestPagesReadNoMore(t *testing.T) {
 				return idsOf(func(g PendingGrant) string { return g.ID })(v.PendingGrantsPage(ctx, by, "", p))
 			},
 		},
+		"grants": {
+			func() ([]string, error) {
+				return ids(func(g ProjectGrant) string { return g.ID })(v.ProjectGrants(ctx, by, "", "app"))
+			},
+			func(p Page) ([]string, string, error) {
+				return idsOf(func(g ProjectGrant) string { return g.ID })(v.ProjectGrantsPage(ctx, by, "", "app", p))
+			},
+		},
+		"policies": {
+			func() ([]string, error) { return ids(func(p Policy) string { return p.ID })(v.Policies(ctx, by)) },
+			func(p Page) ([]string, string, error) {
+				return idsOf(func(p Policy) string { return p.ID })(v.PoliciesPage(ctx, by, p))
+			},
+		},
+		"namespaces": {
+			func() ([]string, error) {
+				return ids(func(n Namespace) string { return n.Name })(v.Namespaces(ctx, by))
+			},
+			func(p Page) ([]string, string, error) {
+				return idsOf(func(n Namespace) string { return n.Name })(v.NamespacesPage(ctx, by, p))
+			},
+		},
+		"allowed daemons": {
+			func() ([]string, error) {
+				return ids(func(d AllowedDaemon) string { return d.SHA256 })(v.AllowedDaemons(ctx, by))
+			},
+			func(p Page) ([]string, string, error) {
+				return idsOf(func(d AllowedDaemon) string { return d.SHA256 })(v.AllowedDaemonsPage(ctx, by, p))
+			},
+		},
 	} {
 		whole, err := list.whole()
 		if err != nil || len(whole) != rows {
@@ -126,11 +156,21 @@ func fill(t *testing.T, v *Vault, n int) {
 				projects.Insert(tx, projectRow{ID: name, Namespace: "default", Name: name, Created: at}),
 				devices.Insert(tx, deviceRow{ID: name, Status: deviceApproved, Created: at}),
 				sessions.Insert(tx, sessionRow{ID: name, Agent: name, Namespace: "default", Created: at}),
+				grants.Insert(tx, grantRow{ID: name, Namespace: "default", Project: "app", SecretID: name, Variable: name, Created: at}),
+				grants.Insert(tx, grantRow{ID: "of another " + name, Namespace: "default", Project: "app2", SecretID: name, Variable: name, Created: at}),
+				policies.Insert(tx, policyRow{ID: name, Name: name, Created: at}),
+				allowedDaemons.Insert(tx, allowedDaemonRow{SHA256: name, Created: at}),
 				pendings.Insert(tx, pendingRow{ID: name, Agent: name, Namespace: "default", Project: name, Status: "denied", Requested: at}),
 			} {
 				if err != nil {
 					return err
 				}
+			}
+			if i == 0 { // the default namespace is there
+				continue
+			}
+			if err := namespaces.Insert(tx, namespaceRow{Name: name, Created: at}); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -11,7 +11,7 @@ import (
 
 // A Page asks for a part of a list.
 type Page struct {
-	// Limit is how many rows there may be, more than zero.
+	// Limit is how many rows there may be. If zero, all.
 	Limit int
 	// After is the position of the last row of the page before, as that page
 	// said; empty for the first.
@@ -28,7 +28,7 @@ func take[R, T any](p Page, rows iter.Seq2[R, error], at func(R) string, of func
 		if err != nil {
 			return nil, "", err
 		}
-		if len(part) == p.Limit {
+		if len(part) == p.Limit && p.Limit > 0 {
 			return part, last, nil
 		}
 		part, last = append(part, of(r)), at(r)
@@ -36,20 +36,24 @@ func take[R, T any](p Page, rows iter.Seq2[R, error], at func(R) string, of func
 	return part, "", nil
 }
 
-// ordered is take for a list that an index keeps in order: of the rows that
-// picks wants, it reads no more than the page holds.
-func ordered[R store.Row](o *op, x *store.Index[R], p Page, picks func(R) bool) (part []R, next string, err error) {
-	rows := filter(x.From(o.Tx, store.Key(p.After), ""), picks)
+// ordered is take for a list that an index keeps in order, or for the part of it
+// within a prefix: of the rows that picks wants, it reads no more than the page
+// holds.
+func ordered[R store.Row](o *op, x *store.Index[R], prefix store.Key, p Page, picks func(R) bool) (part []R, next string, err error) {
+	rows := filter(x.From(o.Tx, store.Key(p.After), prefix), picks)
 	return take(p, rows, func(r R) string { return string(x.Of(r)) }, same)
 }
 
 // oldestFirst and newestFirst are index keys that keep a list in the order of
 // time, and of names where that is the same.
 func oldestFirst(t int64, names ...string) store.Key {
-	return store.Join(append([]string{fmt.Sprintf("%016x", uint64(t))}, names...)...)
+	return store.Join(append([]string{instant(t)}, names...)...)
 }
 
 func newestFirst(t int64, names ...string) store.Key { return oldestFirst(^t, names...) }
+
+// instant is a time as a part of a key.
+func instant(t int64) string { return fmt.Sprintf("%016x", uint64(t)) }
 
 // A cursor is what a client sends back to get the next page:
 //

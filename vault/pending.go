@@ -181,7 +181,7 @@ func (v *Vault) PendingGrants(ctx context.Context, by access.Caller) (all []Pend
 func (v *Vault) PendingGrantsPage(ctx context.Context, by access.Caller, status string, p Page) (part []PendingGrant, next string, err error) {
 	err = v.look(ctx, by, access.ListPendingGrants, func(o *op) error {
 		o.anywhere()
-		rows, n, err := ordered(o, pendingsInOrder, p, func(r pendingRow) bool {
+		rows, n, err := ordered(o, pendingsInOrder, "", p, func(r pendingRow) bool {
 			return o.by.Within(r.Namespace) && (status == "" || r.pending().Status == status)
 		})
 		part, next = convert(rows, pendingRow.pending), n

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -19,6 +18,9 @@ var (
 	policies = store.Rows[policyRow]("policy")
 	_        = store.Unique(policies, "policy_by_name", func(r policyRow) (store.Key, bool) {
 		return store.Key(r.Name), true
+	})
+	policiesInOrder = store.Unique(policies, "policy_in_order", func(r policyRow) (store.Key, bool) {
+		return oldestFirst(r.Created, r.Name), true
 	})
 	policiesOf = store.NewMulti(policies, "policy_by_namespace", func(r policyRow) (store.Key, bool) {
 		return store.Key(r.Namespace), r.Namespace != ""
@@ -153,15 +155,20 @@ func (o *op) aboutPolicy(r policyRow) {
 
 // Policies returns every policy, oldest first.
 func (v *Vault) Policies(ctx context.Context, by access.Caller) (all []Policy, err error) {
+	all, _, err = v.PoliciesPage(ctx, by, Page{})
+	return all, err
+}
+
+// PoliciesPage returns a part of what Policies does, and the position to go on
+// after, empty at the end. It reads no more than the part.
+func (v *Vault) PoliciesPage(ctx context.Context, by access.Caller, p Page) (part []Policy, next string, err error) {
 	err = v.look(ctx, by, access.ListPolicies, func(o *op) error {
 		o.anywhere() // those for all namespaces are everybody's to see
-		rows := filter(policies.All(o.Tx, ""), func(r policyRow) bool { return r.Namespace == "" || o.by.Within(r.Namespace) })
-		return collect(&all, rows, policyRow.policy)
+		rows, n, err := ordered(o, policiesInOrder, "", p, func(r policyRow) bool { return r.Namespace == "" || o.by.Within(r.Namespace) })
+		part, next = convert(rows, policyRow.policy), n
+		return err
 	})
-	slices.SortFunc(all, func(a, b Policy) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
-	})
-	return all, err
+	return part, next, err
 }
 
 // DeletePolicy deletes a policy by its id.

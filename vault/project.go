@@ -184,7 +184,7 @@ func (v *Vault) ProjectsPage(ctx context.Context, by access.Caller, namespace st
 	err = v.look(ctx, by, access.ListProjects, func(o *op) (err error) {
 		o.anywhere()
 		var rows []projectRow
-		rows, next, err = ordered(o, projectsInOrder, p, func(r projectRow) bool {
+		rows, next, err = ordered(o, projectsInOrder, "", p, func(r projectRow) bool {
 			return o.by.Within(r.Namespace) && (namespace == "" || r.Namespace == namespace)
 		})
 		if err != nil {

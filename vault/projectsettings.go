@@ -192,7 +192,7 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 		if err := o.dropPendings(pendingsByProject.All(o.Tx, p.Key())); err != nil {
 			return err
 		}
-		its := filter(grantsByProject.All(o.Tx, store.Key(p.Name)), func(g grantRow) bool { return g.Namespace == p.Namespace })
+		its := filter(o.grantsOf(p.Name), func(g grantRow) bool { return g.Namespace == p.Namespace })
 		if err := dropAll(o, grants, its); err != nil {
 			return err
 		}
