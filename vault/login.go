@@ -157,7 +157,7 @@ func (v *Vault) accountWith(ctx context.Context, k *keys, name string, password 
 	if password.Len() > maxPassword {
 		password = opaque.New(nil) // is nobody's
 	}
-	tag, err := k.stretch(row.ID, password, row.Salt)
+	tag, err := k.stretch(ctx, row.ID, password, row.Salt)
 	if err != nil {
 		return userRow{}, err
 	}

@@ -55,7 +55,7 @@ func (v *Vault) initialize(ctx context.Context, k *keys, password opaque.Bytes) 
 	if k.kek, err = keyring.NewKEK(1); err != nil {
 		return err
 	}
-	slot, err := k.kek.SealSlot(k.vaultID, password, cmp.Or(v.cfg.Params, keyring.Usual()))
+	slot, err := k.kek.SealSlot(ctx, k.vaultID, password, cmp.Or(v.cfg.Params, keyring.Usual()))
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (v *Vault) openSlot(ctx context.Context, password opaque.Bytes) (vaultID, s
 		if s.IsRecovery() {
 			continue
 		}
-		kek, err := keyring.OpenSlot(s, password)
+		kek, err := keyring.OpenSlot(ctx, s, password)
 		if errors.Is(err, keyring.ErrWrongPassword) {
 			continue
 		}
@@ -210,7 +210,7 @@ func (v *Vault) sealSlot(ctx context.Context, kek *keyring.KEK, password opaque.
 			cost = cmp.Or(cost, s.Params)
 		}
 	}
-	return kek.SealSlot(vaultID, password, cost)
+	return kek.SealSlot(ctx, vaultID, password, cost)
 }
 
 // hold takes a place among those that are working, or returns [ErrTooMany] if

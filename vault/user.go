@@ -121,8 +121,8 @@ var userLabel = []byte("user-password")
 
 // stretch returns the tag under which a password is kept. It takes a while, and
 // so must not be called in a transaction.
-func (k *keys) stretch(id string, password opaque.Bytes, salt []byte) ([]byte, error) {
-	derived, err := keyring.StretchPassword(password, salt)
+func (k *keys) stretch(ctx context.Context, id string, password opaque.Bytes, salt []byte) ([]byte, error) {
+	derived, err := keyring.StretchPassword(ctx, password, salt)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (k *keys) stretch(id string, password opaque.Bytes, salt []byte) ([]byte, e
 }
 
 // newPassword returns a salt and a tag for a password.
-func (v *Vault) newPassword(id string, password opaque.Bytes) (salt, tag []byte, err error) {
+func (v *Vault) newPassword(ctx context.Context, id string, password opaque.Bytes) (salt, tag []byte, err error) {
 	k, release, err := v.use()
 	if err != nil {
 		return nil, nil, err
@@ -140,7 +140,7 @@ func (v *Vault) newPassword(id string, password opaque.Bytes) (salt, tag []byte,
 	defer release()
 	salt = make([]byte, 16)
 	rand.Read(salt)
-	tag, err = k.stretch(id, password, salt)
+	tag, err = k.stretch(ctx, id, password, salt)
 	return salt, tag, err
 }
 
@@ -156,7 +156,7 @@ func (v *Vault) CreateUser(ctx context.Context, by access.Caller, n NewUser) (u 
 		return User{}, err
 	}
 	id := uuid.NewString()
-	salt, tag, err := v.newPassword(id, n.Password)
+	salt, tag, err := v.newPassword(ctx, id, n.Password)
 	if err != nil {
 		return User{}, err
 	}
@@ -217,7 +217,7 @@ func (v *Vault) UpdateUser(ctx context.Context, by access.Caller, id string, c U
 			return User{}, err
 		}
 		if by.May(access.UpdateUser) {
-			if salt, tag, err = v.newPassword(id, *c.Password); err != nil {
+			if salt, tag, err = v.newPassword(ctx, id, *c.Password); err != nil {
 				return User{}, err
 			}
 		}
@@ -286,7 +286,7 @@ func (v *Vault) ChangeOwnPassword(ctx context.Context, by access.Caller, current
 	if err != nil {
 		return err
 	}
-	salt, tag, err := v.newPassword(row.ID, next)
+	salt, tag, err := v.newPassword(ctx, row.ID, next)
 	if err != nil {
 		return err
 	}

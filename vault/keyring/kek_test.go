@@ -100,7 +100,7 @@ func TestKEKDestroy(t *testing.T) {
 		"SealBytes": func() error { _, err := k.SealBytes("test", place, nil); return err },
 		"OpenBytes": func() error { _, err := k.OpenBytes("test", place, sealed); return err },
 		"Derive":    func() error { _, err := k.Derive("row"); return err },
-		"SealSlot":  func() error { _, err := k.SealSlot("v", opaque.New([]byte("p")), cheap); return err },
+		"SealSlot":  func() error { _, err := k.SealSlot(t.Context(), "v", opaque.New([]byte("p")), cheap); return err },
 	} {
 		if err := fn(); !errors.Is(err, ErrDestroyed) {
 			t.Errorf("%s after Destroy: %v", what, err)

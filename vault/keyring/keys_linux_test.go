@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/gob"
 	"fmt"
@@ -33,7 +34,7 @@ type sealedVault struct {
 func TestKeysLieInLockedMemoryOnly(t *testing.T) {
 	k := newKEK1(t)
 	password := []byte("correct horse battery staple")
-	slot, err := k.SealSlot("vault", opaque.New(password), cheap)
+	slot, err := k.SealSlot(t.Context(), "vault", opaque.New(password), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestKeysLieInLockedMemoryOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slotKey, err := cheap.derive(opaque.New(password), slot.Salt)
+	slotKey, err := cheap.derive(t.Context(), opaque.New(password), slot.Salt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func unseal() {
 	var in sealedVault
 	check(gob.NewDecoder(os.Stdin).Decode(&in))
 	var err error
-	held.kek, err = OpenSlot(in.Slot, opaque.New(in.Password))
+	held.kek, err = OpenSlot(context.Background(), in.Slot, opaque.New(in.Password))
 	check(err)
 	for _, use := range []string{"row", "audit"} {
 		key, err := held.kek.Derive(use)

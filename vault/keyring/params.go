@@ -1,9 +1,10 @@
 package keyring
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"runtime/debug"
-	"sync"
 
 	"golang.org/x/crypto/argon2"
 
@@ -68,22 +69,47 @@ func (p Params) Validate() error {
 	return nil
 }
 
-// deriving admits one derivation at a time: two at once need twice the memory.
-var deriving sync.Mutex
+// deriving is held by the one derivation there may be at a time: two at once need
+// twice the memory.
+var deriving = make(chan struct{}, 1)
 
-// derive returns the slot key, which the caller wipes, for a password.
-func (p Params) derive(password opaque.Bytes, salt []byte) ([]byte, error) {
+// derive returns the slot key, which the caller wipes, for a password. A
+// derivation cannot be stopped: when ctx ends it is left to itself.
+func (p Params) derive(ctx context.Context, password opaque.Bytes, salt []byte) ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	deriving.Lock()
-	defer deriving.Unlock()
-	var key []byte
+	select {
+	case deriving <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	own, keys := bytes.Clone(password.Reveal()), make(chan []byte)
+	go func() {
+		defer func() { <-deriving }()
+		key := p.stretch(own, salt)
+		select {
+		case keys <- key:
+		case <-ctx.Done():
+			locked.Wipe(key)
+		}
+	}()
+	select {
+	case key := <-keys:
+		return key, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// stretch returns the key for a password, which it wipes.
+func (p Params) stretch(password, salt []byte) (key []byte) {
+	defer locked.Wipe(password)
 	locked.Scrubbed(func() {
-		key = argon2.IDKey(password.Reveal(), salt, p.Time, p.Memory, p.Threads, KEKSize)
+		key = argon2.IDKey(password, salt, p.Time, p.Memory, p.Threads, KEKSize)
 	})
 	// The working memory is as good as the key, and the process would
 	// otherwise hold on to a gigabyte.
 	debug.FreeOSMemory()
-	return key, nil
+	return key
 }

@@ -1,8 +1,12 @@
 package keyring
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
+
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 func TestProfile(t *testing.T) {
@@ -41,5 +45,23 @@ func TestValidate(t *testing.T) {
 		if err := p.Validate(); !errors.Is(err, ErrParams) {
 			t.Errorf("%+v: %v", p, err)
 		}
+	}
+}
+
+// Nobody waits for the end of a derivation whose outcome nobody wants any more,
+// nor for that of another one.
+func TestDerivationIsLeft(t *testing.T) {
+	dear := Params{Memory: 64 << 10, Time: 16, Threads: 1}
+	for _, what := range []string{"its own", "another"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		password := opaque.New([]byte("password"))
+		if key, err := dear.derive(ctx, password, make([]byte, saltSize)); !errors.Is(err, context.DeadlineExceeded) || key != nil {
+			t.Errorf("%s: %x, %v", what, key, err)
+		}
+		if len(deriving) != 1 {
+			t.Errorf("%s: waited for its end", what)
+		}
+		password.Wipe()
 	}
 }

@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"context"
+
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -11,6 +13,6 @@ var AccountCost = Low
 // does from the operator's, with the cost of [AccountCost]. They are not to be
 // stored as they are: whoever has them needs no password. The caller wipes them.
 // A salt has 16 bytes.
-func StretchPassword(password opaque.Bytes, salt []byte) ([]byte, error) {
-	return AccountCost.derive(password, salt)
+func StretchPassword(ctx context.Context, password opaque.Bytes, salt []byte) ([]byte, error) {
+	return AccountCost.derive(ctx, password, salt)
 }

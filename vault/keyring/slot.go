@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"context"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
@@ -40,7 +41,7 @@ const saltSize = 16
 
 // SealSlot wraps the KEK under a password in a new slot of the vault. It takes
 // the time and memory that p says, and waits for derivations under way.
-func (k *KEK) SealSlot(vaultID string, password opaque.Bytes, p Params) (Slot, error) {
+func (k *KEK) SealSlot(ctx context.Context, vaultID string, password opaque.Bytes, p Params) (Slot, error) {
 	random := make([]byte, 16+saltSize+nonceSize)
 	rand.Read(random)
 	s := Slot{
@@ -50,7 +51,7 @@ func (k *KEK) SealSlot(vaultID string, password opaque.Bytes, p Params) (Slot, e
 	if err := s.label().check(); err != nil {
 		return Slot{}, err
 	}
-	key, err := p.derive(password, s.Salt)
+	key, err := p.derive(ctx, password, s.Salt)
 	if err != nil {
 		return Slot{}, err
 	}
@@ -63,14 +64,14 @@ func (k *KEK) SealSlot(vaultID string, password opaque.Bytes, p Params) (Slot, e
 // OpenSlot unwraps the KEK, from the slot into locked memory. It returns
 // ErrSlot or ErrParams, without any derivation, for a slot that this package
 // would not write, and ErrWrongPassword for a password that does not open it.
-func OpenSlot(s Slot, password opaque.Bytes) (*KEK, error) {
+func OpenSlot(ctx context.Context, s Slot, password opaque.Bytes) (*KEK, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	if s.Kind != kindPassword {
 		return nil, ErrSlot
 	}
-	return s.unwrap(func() ([]byte, error) { return s.Params.derive(password, s.Salt) })
+	return s.unwrap(func() ([]byte, error) { return s.Params.derive(ctx, password, s.Salt) })
 }
 
 // wrap encrypts a KEK for the slot under a key, which it wipes.

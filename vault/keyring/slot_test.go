@@ -15,7 +15,7 @@ var cheap = Params{Memory: 8 << 10, Time: 1, Threads: 1}
 
 func TestSlot(t *testing.T) {
 	k := newKEK1(t)
-	s, err := k.SealSlot("vault", opaque.New([]byte("password")), cheap)
+	s, err := k.SealSlot(t.Context(), "vault", opaque.New([]byte("password")), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestSlot(t *testing.T) {
 		len(s.Salt) != 16 || len(s.Nonce) != 12 || len(s.Wrapped) != 48 {
 		t.Errorf("sealed as %+v", s)
 	}
-	again, err := OpenSlot(s, opaque.New([]byte("password")))
+	again, err := OpenSlot(t.Context(), s, opaque.New([]byte("password")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,11 +43,11 @@ func TestSlot(t *testing.T) {
 // TestSlotsShareNothing makes two slots for the same KEK and password.
 func TestSlotsShareNothing(t *testing.T) {
 	k := newKEK1(t)
-	a, err := k.SealSlot("vault", opaque.New([]byte("password")), cheap)
+	a, err := k.SealSlot(t.Context(), "vault", opaque.New([]byte("password")), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := k.SealSlot("vault", opaque.New([]byte("password")), cheap)
+	b, err := k.SealSlot(t.Context(), "vault", opaque.New([]byte("password")), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestSlotsShareNothing(t *testing.T) {
 	}
 	mixed := a
 	mixed.Salt, mixed.Nonce, mixed.Wrapped = b.Salt, b.Nonce, b.Wrapped
-	if _, err := OpenSlot(mixed, opaque.New([]byte("password"))); !errors.Is(err, ErrWrongPassword) {
+	if _, err := OpenSlot(t.Context(), mixed, opaque.New([]byte("password"))); !errors.Is(err, ErrWrongPassword) {
 		t.Errorf("slot under the id of another: %v", err)
 	}
 }
@@ -64,19 +64,19 @@ func TestSlotsShareNothing(t *testing.T) {
 func TestSealSlotRefuses(t *testing.T) {
 	k := newKEK1(t)
 	for _, p := range []Params{{}, {Memory: 8<<10 - 1, Time: 1, Threads: 1}, {Memory: 2<<20 + 1, Time: 1, Threads: 1}, {Memory: 8 << 10, Time: 17, Threads: 1}} {
-		if _, err := k.SealSlot("vault", opaque.Bytes{}, p); !errors.Is(err, ErrParams) {
+		if _, err := k.SealSlot(t.Context(), "vault", opaque.Bytes{}, p); !errors.Is(err, ErrParams) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
-	if _, err := k.SealSlot(string(make([]byte, maxField+1)), opaque.Bytes{}, cheap); err == nil {
+	if _, err := k.SealSlot(t.Context(), string(make([]byte, maxField+1)), opaque.Bytes{}, cheap); err == nil {
 		t.Error("takes a vault id of 64 KiB")
 	}
-	s, err := k.SealSlot("vault", opaque.Bytes{}, cheap)
+	s, err := k.SealSlot(t.Context(), "vault", opaque.Bytes{}, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.VaultID = string(make([]byte, maxField+1))
-	if _, err := OpenSlot(s, opaque.Bytes{}); !errors.Is(err, ErrSlot) {
+	if _, err := OpenSlot(t.Context(), s, opaque.Bytes{}); !errors.Is(err, ErrSlot) {
 		t.Errorf("opening with a vault id of 64 KiB: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func TestSealSlotRefuses(t *testing.T) {
 // TestHostileSlotCostsNothing opens slots that ask for all the memory there is.
 func TestHostileSlotCostsNothing(t *testing.T) {
 	k := newKEK1(t)
-	s, err := k.SealSlot("vault", opaque.Bytes{}, cheap)
+	s, err := k.SealSlot(t.Context(), "vault", opaque.Bytes{}, cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestHostileSlotCostsNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for _, p := range []Params{{1<<32 - 1, 1, 1}, {2<<20 + 1, 1, 1}, {8 << 10, 1<<32 - 1, 1}, {8 << 10, 1, 255}, {0, 0, 0}} {
 		s.Params = p
-		if _, err := OpenSlot(s, opaque.Bytes{}); !errors.Is(err, ErrParams) {
+		if _, err := OpenSlot(t.Context(), s, opaque.Bytes{}); !errors.Is(err, ErrParams) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
@@ -109,12 +109,12 @@ func TestDerivationsWaitForEachOther(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			s, err := k.SealSlot("vault", opaque.New([]byte("password")), cheap)
+			s, err := k.SealSlot(t.Context(), "vault", opaque.New([]byte("password")), cheap)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			again, err := OpenSlot(s, opaque.New([]byte("password")))
+			again, err := OpenSlot(t.Context(), s, opaque.New([]byte("password")))
 			if err != nil {
 				t.Error(err)
 				return
@@ -135,7 +135,7 @@ func TestDerivationReturnsItsMemory(t *testing.T) {
 	k := newKEK1(t)
 	p := Params{Memory: 64 << 10, Time: 1, Threads: 1}
 	before := held()
-	if _, err := k.SealSlot("vault", opaque.Bytes{}, p); err != nil {
+	if _, err := k.SealSlot(t.Context(), "vault", opaque.Bytes{}, p); err != nil {
 		t.Fatal(err)
 	}
 	if after := held(); after > before+16<<20 {
@@ -145,12 +145,12 @@ func TestDerivationReturnsItsMemory(t *testing.T) {
 
 func BenchmarkOpenSlot(b *testing.B) {
 	k := newKEK1(b)
-	s, err := k.SealSlot("vault", opaque.Bytes{}, Low)
+	s, err := k.SealSlot(b.Context(), "vault", opaque.Bytes{}, Low)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		again, err := OpenSlot(s, opaque.Bytes{})
+		again, err := OpenSlot(b.Context(), s, opaque.Bytes{})
 		if err != nil {
 			b.Fatal(err)
 		}

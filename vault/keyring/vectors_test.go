@@ -237,7 +237,7 @@ func slotVector(t *testing.T, v vector) error {
 			t.Errorf("associated data is %x", got)
 		}
 	}
-	k, err := OpenSlot(s, opaque.New(v.bytes(t, "password")))
+	k, err := OpenSlot(t.Context(), s, opaque.New(v.bytes(t, "password")))
 	if err != nil {
 		return err
 	}
