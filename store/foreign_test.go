@@ -36,7 +36,8 @@ func TestForeignNeighbours(t *testing.T) {
 		"unwanted reserve of ours":        {ours, ".reserve", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "Cargo")
+			dir := t.TempDir()
+			path := filepath.Join(dir, "Cargo")
 			if c.database != nil {
 				if err := os.WriteFile(path, c.database, 0o600); err != nil {
 					t.Fatal(err)
@@ -58,6 +59,9 @@ func TestForeignNeighbours(t *testing.T) {
 			}
 			if info, err := os.Stat(neighbour); err != nil || info.Mode() != 0o644 {
 				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
+			if c.database == nil && c.neighbour == ".reserve" { // found last, when all is made
+				wantFiles(t, dir, "Cargo"+c.neighbour)
 			}
 		})
 	}

@@ -137,7 +137,11 @@ func (db *DB) openWriting(reserved int64) error {
 	r, err := openReserve(db.path, reserved, db.log)
 	if err != nil {
 		unlimit()
-		return errors.Join(fmt.Errorf("reserve: %w", err), db.engine.Load().Close(), l.release())
+		err = errors.Join(fmt.Errorf("reserve: %w", err), db.engine.Load().Close())
+		if db.created {
+			err = errors.Join(err, removeDatabase(db.path))
+		}
+		return errors.Join(err, l.release())
 	}
 	db.commits = newCommitter(db, r)
 	db.release = sync.OnceValue(func() error {
@@ -155,7 +159,12 @@ func (db *DB) openWriting(reserved int64) error {
 // removeFiles removes a database and what lies beside it. The caller holds the
 // lock.
 func removeFiles(path string) error {
-	return errors.Join(os.Remove(path), removeReserve(path), os.Remove(lockPath(path)))
+	return errors.Join(removeDatabase(path), removeReserve(path))
+}
+
+// removeDatabase is removeFiles where there is no reserve.
+func removeDatabase(path string) error {
+	return errors.Join(os.Remove(path), os.Remove(lockPath(path)))
 }
 
 // openLocked is openWriting under the lock. It reports whether the list of free
