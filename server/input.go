@@ -79,7 +79,7 @@ func askPassword(ctx context.Context, stdin *os.File, fresh bool) (opaque.Bytes,
 	if term.IsTerminal(int(stdin.Fd())) {
 		return promptPassword(ctx, stdin, fresh)
 	}
-	password, err := readPasswordLine(stdin)
+	password, err := awaitPasswordLine(ctx, stdin)
 	if !errors.Is(err, io.EOF) {
 		return password, err
 	}
@@ -111,6 +111,26 @@ func readPasswordLine(r io.Reader) (opaque.Bytes, error) {
 	return secretfile.Trim(line, "the password")
 }
 
+// awaitPasswordLine is readPasswordLine, until ctx ends. Reading cannot be stopped, so
+// that is left to the end of the process, which is near.
+func awaitPasswordLine(ctx context.Context, r io.Reader) (opaque.Bytes, error) {
+	type answer struct {
+		password opaque.Bytes
+		err      error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		password, err := readPasswordLine(r)
+		answers <- answer{password, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return opaque.Bytes{}, ctx.Err()
+	case a := <-answers:
+		return a.password, a.err
+	}
+}
+
 // promptPassword asks on a terminal, without echo.
 func promptPassword(ctx context.Context, tty *os.File, fresh bool) (opaque.Bytes, error) {
 	ask := "cortex: the vault is SEALED. Operator password: "
@@ -132,9 +152,7 @@ func promptPassword(ctx context.Context, tty *os.File, fresh bool) (opaque.Bytes
 	return password, nil
 }
 
-// promptOnce reads a line without echo, which is off before it asks. Reading a
-// terminal cannot be stopped, so when ctx ends that is left to the end of the
-// process, which is near.
+// promptOnce reads a line without echo, which is off before it asks.
 func promptOnce(ctx context.Context, tty *os.File, ask string) (opaque.Bytes, error) {
 	restore, err := echoOff(int(tty.Fd()))
 	if err != nil {
@@ -145,24 +163,11 @@ func promptOnce(ctx context.Context, tty *os.File, ask string) (opaque.Bytes, er
 		fmt.Fprintln(tty)
 	}()
 	fmt.Fprint(tty, ask)
-	type answer struct {
-		password opaque.Bytes
-		err      error
+	password, err := awaitPasswordLine(ctx, tty)
+	if errors.Is(err, io.EOF) {
+		err = errNoPassword
 	}
-	answers := make(chan answer, 1)
-	go func() {
-		password, err := readPasswordLine(tty)
-		answers <- answer{password, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return opaque.Bytes{}, ctx.Err()
-	case a := <-answers:
-		if errors.Is(a.err, io.EOF) {
-			return opaque.Bytes{}, errNoPassword
-		}
-		return a.password, a.err
-	}
+	return password, err
 }
 
 // echoOff makes a terminal keep what is typed to itself, line by line, and

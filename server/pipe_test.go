@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -17,6 +18,12 @@ func TestPipeWithoutWriter(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	stdin, silent, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	defer silent.Close()
 	cert, _ := ecPair(t, dir, 1)
 	for name, start := range map[string]func(context.Context) error{
 		"configuration": func(ctx context.Context) error {
@@ -33,6 +40,26 @@ func TestPipeWithoutWriter(t *testing.T) {
 		},
 		"password": func(ctx context.Context) error {
 			_, err := plan{password: secretInput{"CORTEX_TEST_SECRET", pipe, ""}}.given(ctx, slog.New(slog.DiscardHandler))
+			return err
+		},
+		"backup": func(ctx context.Context) error {
+			_, _, err := restoring{from: pipe}.unpack(ctx, filepath.Join(dir, "vault.db"))
+			return err
+		},
+		"export": func(ctx context.Context) error {
+			_, err := audition{export: pipe}.look(ctx, nil)
+			return err
+		},
+		"head": func(ctx context.Context) error {
+			_, err := audition{headFile: pipe}.since(ctx)
+			return err
+		},
+		"verifier key": func(ctx context.Context) error {
+			_, err := verifierKey(ctx, pipe)
+			return err
+		},
+		"standard input": func(ctx context.Context) error {
+			_, err := askPassword(ctx, stdin, false)
 			return err
 		},
 	} {

@@ -109,7 +109,7 @@ func (p program) sharesFromDir(ctx context.Context, v *vault.Vault, plan recover
 // enough.
 func (p program) sharesFromLines(ctx context.Context, v *vault.Vault, plan recoveryPlan, set *vault.ShareSet) error {
 	for set.Missing() != 0 {
-		share, err := readPasswordLine(p.stdin)
+		share, err := awaitPasswordLine(ctx, p.stdin)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/cortex-auth/cortex/vault/backup"
 	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // RestoreCommand returns the verb that makes a vault file of a backup.
@@ -79,7 +80,7 @@ func (r restoring) run(ctx context.Context) error {
 		return err
 	}
 	defer password.Wipe()
-	part, header, err := r.unpack(path)
+	part, header, err := r.unpack(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -114,8 +115,8 @@ func absent(path string) error {
 
 // unpack writes the file in the backup beside the path where it is to be, and
 // onto the disk.
-func (r restoring) unpack(path string) (part string, h backup.Header, err error) {
-	in, err := os.Open(r.from)
+func (r restoring) unpack(ctx context.Context, path string) (part string, h backup.Header, err error) {
+	in, err := secretfile.Open(ctx, r.from)
 	if err != nil {
 		return "", h, fmt.Errorf("reading backup: %w", err)
 	}

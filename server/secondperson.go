@@ -31,7 +31,7 @@ func (s secondPerson) password(ctx context.Context, stdin *os.File, log *slog.Lo
 	if term.IsTerminal(int(stdin.Fd())) {
 		return promptOnce(ctx, stdin, fmt.Sprintf("cortex: %s confirms the restoring. Password of that account: ", s.name))
 	}
-	return readPasswordLine(stdin)
+	return awaitPasswordLine(ctx, stdin)
 }
 
 // password returns the operator's, and none if it is not given. With a second

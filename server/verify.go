@@ -102,7 +102,7 @@ type audition struct {
 
 func (a audition) run(ctx context.Context) error {
 	harden.Process(harden.Options{})
-	since, err := a.since()
+	since, err := a.since(ctx)
 	if err != nil {
 		return &exitError{exitCannotLook, err}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -17,17 +16,18 @@ import (
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/audit/note"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/secretfile"
 )
 
 // since returns the head that the trail must have; nil if none is asked for.
-func (a audition) since() (*vault.Since, error) {
+func (a audition) since(ctx context.Context) (*vault.Since, error) {
 	if a.headFile == "" {
 		if a.verifierKey != "" {
 			return nil, errors.New("--verifier-key is for a head: give --since-head FILE too")
 		}
 		return nil, nil
 	}
-	text, err := readSome(a.headFile)
+	text, err := secretfile.ReadFile(ctx, a.headFile, note.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("reading the head: %w", err)
 	}
@@ -39,7 +39,7 @@ func (a audition) since() (*vault.Since, error) {
 	if a.verifierKey == "" {
 		return s, nil
 	}
-	key, err := verifierKey(a.verifierKey)
+	key, err := verifierKey(ctx, a.verifierKey)
 	if err != nil {
 		return nil, err
 	}
@@ -48,25 +48,15 @@ func (a audition) since() (*vault.Since, error) {
 }
 
 // verifierKey returns the key that a flag names, itself or a file with it.
-func verifierKey(flag string) (note.Key, error) {
+func verifierKey(ctx context.Context, flag string) (note.Key, error) {
 	if strings.Count(flag, "+") > 1 {
 		return note.ParseKey(flag)
 	}
-	text, err := readSome(flag)
+	text, err := secretfile.ReadFile(ctx, flag, note.MaxSize)
 	if err != nil {
 		return note.Key{}, fmt.Errorf("reading the verifier key: %w", err)
 	}
 	return note.ParseKey(string(bytes.TrimSpace(text)))
-}
-
-// readSome reads a file that is a note or a key, and no more of one that is not.
-func readSome(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, note.MaxSize+1))
 }
 
 // errWhere: what is to be replayed is not said, or twice.
@@ -79,7 +69,7 @@ func (a audition) look(ctx context.Context, since *vault.Since) (audit.Report, e
 	case len(given) > 1:
 		return audit.Report{}, errWhere
 	case a.export != "":
-		return readExport(a.export, since)
+		return readExport(ctx, a.export, since)
 	case a.url == "":
 		return a.lookInto(ctx, cmp.Or(a.database, os.Getenv("DATABASE_URL")), since)
 	case since == nil:
@@ -89,8 +79,8 @@ func (a audition) look(ctx context.Context, since *vault.Since) (audit.Report, e
 }
 
 // readExport replays what an export has of the trail.
-func readExport(path string, since *vault.Since) (audit.Report, error) {
-	f, err := os.Open(path)
+func readExport(ctx context.Context, path string, since *vault.Since) (audit.Report, error) {
+	f, err := secretfile.Open(ctx, path)
 	if err != nil {
 		return audit.Report{}, err
 	}

@@ -1,5 +1,6 @@
 // Package secretfile reads files that hold one secret: a password, a token, a
-// recovery share.
+// recovery share. What else a person names, and may be a pipe, it reads as
+// patiently.
 package secretfile
 
 import (

@@ -3,6 +3,8 @@ package secretfile
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,16 +50,46 @@ func TestPipeWithoutWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	for _, path := range []string{pipe(t), silent} {
-		ctx, cancel := context.WithCancel(t.Context())
-		failed := make(chan error)
-		go func() {
-			_, err := Read(ctx, path, func(string) {})
-			failed <- err
-		}()
-		cancel()
-		if err := <-failed; !errors.Is(err, context.Canceled) {
-			t.Error(err)
+	whole := func(ctx context.Context, path string) error {
+		_, err := Read(ctx, path, func(string) {})
+		return err
+	}
+	piecemeal := func(ctx context.Context, path string) error {
+		f, err := Open(ctx, path)
+		if err != nil {
+			return err
 		}
+		defer f.Close()
+		_, err = f.Read(make([]byte, 1))
+		return err
+	}
+	for _, path := range []string{pipe(t), silent} {
+		for _, read := range []func(context.Context, string) error{whole, piecemeal} {
+			ctx, cancel := context.WithCancel(t.Context())
+			failed := make(chan error)
+			go func() { failed <- read(ctx, path) }()
+			cancel()
+			if err := <-failed; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// A file is read to its end, and closed.
+func TestOpen(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "file"), "text", 0o600)
+	f, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(f); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(t.Context(), path+"s"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }
