@@ -4,10 +4,12 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/server"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
 func main() {
@@ -26,7 +29,9 @@ func run(args []string, stderr io.Writer) int {
 	if filepath.Base(args[0]) == spawn.Name {
 		return spawn.Monitor()
 	}
-	return command.Main(root(args), args, stderr)
+	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP) // first of all: until then SIGQUIT dumps stacks
+	defer stop()
+	return command.Main(ctx, root(args), args, stderr)
 }
 
 // root returns what understands a command line: that of the role it names.

@@ -23,6 +23,7 @@ import (
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -33,8 +34,7 @@ func TestMain(m *testing.M) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
 	case "cortex-cli":
-		root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)})
-		syscall.Exit(command.Main(root, os.Args, os.Stderr))
+		syscall.Exit(launch())
 	case "stranger":
 		syscall.Exit(stranger(os.Args[1]))
 	}
@@ -42,6 +42,14 @@ func TestMain(m *testing.M) {
 	// has it ignored.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(m.Run())
+}
+
+// launch is what the command line does.
+func launch() int {
+	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP)
+	defer stop()
+	root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)})
+	return command.Main(ctx, root, os.Args, os.Stderr)
 }
 
 // A host is an agent host, logged in at a vault.

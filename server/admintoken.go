@@ -61,7 +61,7 @@ func showAdminToken(w io.Writer, token opaque.Bytes) error {
 // leadsNowhere reports whether w is the null device, which is also what Go makes of
 // a standard output that is closed.
 func leadsNowhere(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Stat() (os.FileInfo, error) })
 	if !ok {
 		return false
 	}

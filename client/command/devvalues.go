@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,8 @@ type devValue struct {
 // path returns where the value is kept: where its name finds it.
 func (d devValue) path() string { return strings.ToLower(d.name) }
 
-// devValues reads the values of --env-file and --set, sorted by name. What
-// --set says wins.
+// devValues reads the values of --env-file and --set, in the order of
+// their paths. What --set says wins.
 func devValues(ctx context.Context, envFile string, sets []string) ([]devValue, error) {
 	byName := map[string]opaque.Bytes{}
 	if envFile != "" {
@@ -51,7 +52,14 @@ func devValues(ctx context.Context, envFile string, sets []string) ([]devValue, 
 		}
 		all = append(all, devValue{name, value})
 	}
-	slices.SortFunc(all, func(a, b devValue) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b devValue) int {
+		return cmp.Or(strings.Compare(a.path(), b.path()), strings.Compare(a.name, b.name))
+	})
+	for i := 1; i < len(all); i++ {
+		if a, b := all[i-1], all[i]; a.path() == b.path() {
+			return nil, fmt.Errorf("%s and %s are the same variable here: give one of them", a.name, b.name)
+		}
+	}
 	return all, nil
 }
 

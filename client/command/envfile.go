@@ -53,6 +53,9 @@ func namesIn(ctx context.Context, path string, read func(context.Context, string
 // its name says: a pipe could be this process's own input, and a link lead to
 // something else that is nobody's business.
 func readUsual(ctx context.Context, path string, most int64) ([]byte, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, client.WithHint(err, "name another file: --env-file FILE") // EvalSymlinks says less of links in a circle
+	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, err

@@ -30,10 +30,11 @@ func TestUsualEnvFile(t *testing.T) {
 		make func() error
 		want string
 	}{
-		"pipe":        {func() error { return unix.Mkfifo(".env", 0o600) }, "not a plain file"},
-		"directory":   {func() error { return os.Mkdir(".env", 0o700) }, "not a plain file"},
-		"link to key": {func() error { return os.Symlink(key, ".env") }, "link to something else"},
-		"link to tty": {func() error { return os.Symlink("/dev/stdin", ".env") }, "link to something else"},
+		"pipe":           {func() error { return unix.Mkfifo(".env", 0o600) }, "not a plain file"},
+		"directory":      {func() error { return os.Mkdir(".env", 0o700) }, "not a plain file"},
+		"link to key":    {func() error { return os.Symlink(key, ".env") }, "link to something else"},
+		"link to itself": {func() error { return os.Symlink(".env", ".env") }, ".env: too many levels of symbolic links"},
+		"link to tty":    {func() error { return os.Symlink("/dev/stdin", ".env") }, "link to something else"},
 	} {
 		if err := row.make(); err != nil {
 			t.Fatal(err)

@@ -1,13 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"unicode"
 
 	"github.com/urfave/cli/v3"
@@ -17,18 +18,39 @@ import (
 	"github.com/cortex-auth/cortex/vault/harden"
 )
 
-// Main runs a command line until it is done or a signal ends it, reports its
-// error, and returns the exit status.
-func Main(root *cli.Command, args []string, stderr io.Writer) int {
-	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP)
-	defer stop()
+// Main runs a command line until it is done or ctx ends, as by
+// [harden.UntilSignal], reports its error, and returns the exit status. What could
+// not be written to standard output is an error, also where nobody looked.
+func Main(ctx context.Context, root *cli.Command, args []string, stderr io.Writer) int {
+	out := &output{file: os.Stdout}
+	root.Writer = out
 	err := root.Run(ctx, args)
+	err = cmp.Or(err, out.err)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w: %w", err, cause) // which signal it was
 	}
 	Report(stderr, err)
 	return Status(err)
 }
+
+// An output remembers the first error of writing to a file: package cli does not
+// look at those of what it prints itself, such as help.
+type output struct {
+	file *os.File
+	err  error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.file.Write(b)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("writing to standard output: %w", err)
+	}
+	return n, err
+}
+
+// Fd and Stat tell what kind of file it is.
+func (o *output) Fd() uintptr                { return o.file.Fd() }
+func (o *output) Stat() (os.FileInfo, error) { return o.file.Stat() }
 
 // An ExitError carries the exit status a command ends with. With a nil Err
 // nothing is printed: the status is somebody else's, such as a child's.

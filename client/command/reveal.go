@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"unicode"
 	"unicode/utf8"
 
@@ -60,7 +59,7 @@ func (r *reveal) may(cmd *cli.Command) error {
 }
 
 func onTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
