@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // DeviceAuthorize begins a login: the answer holds the code that a person
@@ -37,6 +38,27 @@ func (c *Client) DeviceToken(ctx context.Context, in api.DeviceTokenRequest) (ap
 		err = fmt.Errorf("%w: expires_in", ErrAnswer)
 	}
 	return out, err
+}
+
+// An Asserter asserts to be an agent, with its key; identity.Key is one.
+type Asserter interface {
+	Assert() (api.DeviceTokenRequest, error)
+}
+
+// AccessToken gets an access token for what by asserts.
+func (c *Client) AccessToken(ctx context.Context, by Asserter) (opaque.Bytes, error) {
+	assertion, err := by.Assert()
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	answer, err := c.DeviceToken(ctx, assertion)
+	return opaque.New(answer.AccessToken.Reveal()), err
+}
+
+// LogOut ends every login of the agent whose access token this is, at once, with
+// its sessions and tokens. Older servers have no such route.
+func (c *Client) LogOut(ctx context.Context, accessToken opaque.Bytes) (api.DeletedDevices, error) {
+	return call[api.DeletedDevices](ctx, c, request{method: http.MethodPost, path: at("/device/logout"), header: bearer(accessToken)})
 }
 
 // Devices returns the device logins, newest first.

@@ -212,6 +212,11 @@ func (s *Server) deleteDevices(ctx context.Context, q *request) (api.DeletedDevi
 	return api.DeletedDevices{Deleted: true, Rows: rows}, err
 }
 
+func (s *Server) logOutDevice(ctx context.Context, q *request) (api.DeletedDevices, error) {
+	rows, err := s.vault.LogOutDevice(ctx, q.By)
+	return api.DeletedDevices{Deleted: true, Rows: rows}, s.guard.Failed(q.client, err)
+}
+
 func wireDevice(d vault.Device) api.Device {
 	return api.Device{
 		ID: d.ID, UserCode: d.UserCode, Status: d.Status, AgentID: d.AgentID,

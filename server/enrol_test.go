@@ -287,6 +287,53 @@ func TestAssertion(t *testing.T) {
 	wantStandard(t, h.Assert(t, token.NewAssertion("bot", "fourth-jti")), api.InvalidGrant)
 }
 
+// An agent ends its own log-ins, and nobody else's.
+func TestDeviceLogout(t *testing.T) {
+	s := unlimited(t)
+	s.Grant(t, "app", s.Secret(t, "key", "v"))
+	logOut := func(bearer string) servertest.Answer {
+		return s.Do(t, servertest.Request{Method: "POST", Path: "/device/logout", Header: http.Header{"Authorization": {"Bearer " + bearer}}})
+	}
+	open := func(h *servertest.Host) {
+		t.Helper()
+		if a := h.AttestWith(t, h.AttestBody()); a.Status != http.StatusOK {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	h, other := enrolled(t, s, "bot"), enrolled(t, s, "other")
+	open(h)
+	open(other)
+	bearer := h.Obtain(t, "app", "KEY").Token
+
+	wantError(t, logOut(bearer), http.StatusUnauthorized, api.Unauthorized)
+	wantError(t, logOut("x"), http.StatusUnauthorized, api.Unauthorized)
+	if got := h.Values(t, "app", bearer); got["KEY"] != "v" {
+		t.Errorf("%v", got)
+	}
+	access := h.AccessToken
+	wantBody(t, logOut(access), http.StatusOK, `{"deleted":true,"rows":1}`)
+	wantError(t, logOut(access), http.StatusUnauthorized, api.Unauthorized)
+	wantError(t, h.Fetch(t, "app", bearer), http.StatusUnauthorized, api.TokenRevoked)
+	wantError(t, h.AttestWith(t, h.AttestBody()), http.StatusUnauthorized, api.Unauthorized)
+	wantStandard(t, h.Assert(t, token.NewAssertion("bot", "after-the-end")), api.InvalidGrant)
+	if a := other.Assert(t, token.NewAssertion("other", "goes-on-as-before")); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+
+	// What was approved is good again with the next log-in.
+	h.Begin(t, h.Init())
+	approve(t, s, map[string]any{"user_code": h.UserCode, "agent_id": "bot"})
+	h.Poll(t)
+	open(h)
+	if got := h.Values(t, "app", h.Obtain(t, "app", "KEY").Token); got["KEY"] != "v" {
+		t.Errorf("%v", got)
+	}
+	bare := s.Register(t, "older")
+	bare.Login(t)
+	wantBody(t, logOut(bare.AccessToken), http.StatusOK, `{"deleted":true,"rows":1}`)
+	wantError(t, bare.Attest(t), http.StatusUnauthorized, api.Unauthorized)
+}
+
 func TestDeviceDenied(t *testing.T) {
 	s := unlimited(t)
 	h := s.Host(t, "bot")

@@ -33,6 +33,7 @@ func (s *Server) routes() []route {
 		{"POST /daemon/attest", s.device, atMost(maxAttestBody, handle(s.attest))},
 		{"POST /agent/discover", s.agent, handle(s.discover)},
 		{"GET /agent/pending-grants/{id}", s.daemon, bare(s.grantStatus)},
+		{"POST /device/logout", s.device, bare(s.logOutDevice)},
 		{"GET /daemon/events", s.daemon, bare(s.daemonEvents)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},

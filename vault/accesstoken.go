@@ -52,6 +52,21 @@ func (v *Vault) IssueAccessToken(ctx context.Context, from access.Origin, assert
 	return t, nil
 }
 
+// LogOutDevice ends every log-in of the agent that asks, at once, with its sessions
+// and tokens, and returns how many log-ins that were. What was approved for it
+// stays.
+func (v *Vault) LogOutDevice(ctx context.Context, by access.Caller) (rows int, err error) {
+	err = v.do(ctx, by, record{action: access.DeviceLogout, agent: by.Name}, func(o *op) error {
+		a, err := o.goodAgent(by.ID)
+		if err != nil {
+			return err
+		}
+		rows, err = o.endDevices(a)
+		return err
+	})
+	return rows, err
+}
+
 // asserted returns the agent that signed an assertion.
 func (v *Vault) asserted(ctx context.Context, k *keys, from access.Origin, text string) (a agentRow, c token.Assertion, err error) {
 	who, err := token.AssertionSubject(text)

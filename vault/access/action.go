@@ -61,6 +61,7 @@ const (
 	DeviceTokenIssue Action = "device_token_issue"
 	ListDevices      Action = "list_devices"
 	DeleteDevice     Action = "device_delete"
+	DeviceLogout     Action = "device_logout"
 
 	DaemonAttest         Action = "daemon_attest"
 	WatchEvents          Action = "daemon_events"
@@ -149,6 +150,7 @@ const (
 var agentActions = map[Action]bool{
 	DeviceTokenIssue: true,
 	AccessTokenIssue: true,
+	DeviceLogout:     true,
 	DaemonAttest:     true,
 	Discover:         true,
 	GetSecrets:       true,

@@ -71,7 +71,7 @@ var roles = map[Action][]Role{
 	MakeIdentity: nobody, VouchServerKey: nobody, RetireCertificate: nobody,
 
 	// What agents do, and the vault itself: no administrator.
-	AccessTokenIssue: nobody, DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
+	AccessTokenIssue: nobody, DeviceAuthorize: nobody, DeviceTokenIssue: nobody, DeviceLogout: nobody, DaemonAttest: nobody, DaemonAttestRejected: nobody,
 	AgentOnTwoHosts: nobody, Discover: nobody, DiscoverPendingNew: nobody, DiscoverPendingExisting: nobody,
 	DiscoverDenied: nobody, DiscoverLimit: nobody, RotateToken: nobody, AutoRotateToken: nobody,
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,
