@@ -71,7 +71,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if base.Scheme == "http" && !loopback(base.Hostname()) {
+	if base.Scheme == "http" && !Loopback(base.Hostname()) {
 		return nil, WithHint(fmt.Errorf("%w: %s", ErrInsecure, base), "use https:// and give the server a certificate (cortex serve --help)")
 	}
 	c := &Client{base: base, http: httpClient(cfg.HTTP), admin: cfg.AdminToken, moved: cfg.moved()}
@@ -162,8 +162,9 @@ func normalPort(scheme, port string) (string, error) {
 	return ":" + strconv.FormatUint(n, 10), nil
 }
 
-// loopback does not resolve names: an answer of the resolver is no promise.
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine. It does not resolve names: an
+// answer of the resolver is no promise.
+func Loopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}

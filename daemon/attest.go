@@ -63,7 +63,7 @@ func (s *sessions) fits(login identity.Session, now time.Time) error {
 // that was proved with one that the agent's key gets now.
 func (s *sessions) open(ctx context.Context, login identity.Session, token opaque.Bytes) (answer api.AttestResponse, err error) {
 	if login.Proved {
-		if token, err = s.accessToken(ctx); err != nil {
+		if token, err = s.client.AccessToken(ctx, s.key); err != nil {
 			return answer, explainAccess(err, login)
 		}
 		defer token.Wipe()
@@ -76,16 +76,6 @@ func (s *sessions) open(ctx context.Context, login identity.Session, token opaqu
 		err = explainAttest(err, login, s.request.BinarySHA256)
 	}
 	return answer, err
-}
-
-// accessToken gets an access token by the agent's key.
-func (s *sessions) accessToken(ctx context.Context) (opaque.Bytes, error) {
-	assertion, err := s.key.Assert()
-	if err != nil {
-		return opaque.Bytes{}, err
-	}
-	answer, err := s.client.DeviceToken(ctx, assertion)
-	return opaque.New(answer.AccessToken.Reveal()), err
 }
 
 // lasting returns the session with the time it lasts: no longer than the

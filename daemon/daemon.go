@@ -2,25 +2,23 @@
 // and a session with the server, and starts programs with the secrets of a
 // project in their environment.
 //
-// It offers actions, never values: the socket's verbs are status, run and
+// It offers actions, never values: the socket's verbs are status, reload, run and
 // redact, in package ipc, and no verb answers with a secret or a token. Values
 // are in the daemon's memory between their arrival and the program's start, and
 // in that of the program's monitor, which masks them, until its end.
 //
 // Follow a run through the package: listen.go has the socket, conn.go reads a
 // request and its descriptors, run.go carries it out: project.go has the
-// project's token, session.go the session without which the server gives
-// none, caller.go says on whose behalf, and package spawn starts the program.
+// project's token, enrolment.go and session.go who the daemon is for the server,
+// without which that gives none, caller.go says on whose behalf, and package spawn starts the program.
 package daemon
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -30,101 +28,42 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/cortex-auth/cortex/client"
-	"github.com/cortex-auth/cortex/client/identity"
-	"github.com/cortex-auth/cortex/client/pin"
 	"github.com/cortex-auth/cortex/daemon/spawn"
-	"github.com/cortex-auth/cortex/server/api"
-	"github.com/cortex-auth/cortex/vault/locked"
-	"github.com/cortex-auth/cortex/vault/proof"
 )
 
-// A Daemon is the daemon of one agent on one host.
+// A Daemon is the daemon of a host. It is whoever the login says.
 type Daemon struct {
 	cfg      Config
 	log      *slog.Logger
-	client   *client.Client
-	key      identity.Key
-	sessions *sessions
-	projects projects
-	hashes   hashes
+	hash     string // of this program
 	hostname string
+	began    time.Time
+	hashes   hashes
+	failures failures
+
+	mu      sync.Mutex     // guards now
+	now     *enrolment     // nil without a login
+	retired sync.WaitGroup // enrolments before it that are in use
 
 	starter *spawn.Starter // while it runs
 	running atomic.Int64   // programs
 }
 
-// New loads the login and the agent's key. The process must have been hardened
-// before. Without a login the error's hint is what to type.
+// New returns a Daemon for the login in the state directory, which may be yet to
+// come. The process must have been hardened before.
 func New(cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	login, err := identity.LoadSession(cfg.dir())
-	if err != nil {
-		return nil, explainLogin(err, identity.Session{})
-	}
-	path := identity.Path(cfg.dir(), login.AgentID)
-	key, err := identity.Load(path, login.AgentID)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, client.WithHint(fmt.Errorf("the key of agent %s is not in %s", login.AgentID, path), loginCommand(login))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the key of agent %s: %w", login.AgentID, err)
-	}
-	d := &Daemon{cfg: cfg, log: cfg.log(), key: key}
-	if d.client, err = d.connect(login); err != nil {
-		key.Destroy()
-		return nil, err
+	d := &Daemon{cfg: cfg, log: cfg.log(), began: time.Now()}
+	var err error
+	if d.hash, err = ownHash(); err != nil {
+		return nil, fmt.Errorf("hashing this program: %w", err)
 	}
 	if d.hostname, err = os.Hostname(); err != nil {
 		d.log.Warn("this host has no name", "err", err)
 	}
-	if err := d.prepare(login); err != nil {
-		key.Destroy()
-		return nil, err
-	}
 	return d, nil
-}
-
-// connect returns a client of the server, known by what the login says of it. That
-// is read again with the seal opened: what somebody wrote into the file does not
-// count.
-func (d *Daemon) connect(login identity.Session) (*client.Client, error) {
-	sealed, token, err := identity.OpenSession(d.cfg.dir(), d.key)
-	token.Wipe()
-	if err != nil {
-		return nil, explainLogin(err, login)
-	}
-	return client.New(client.Config{URL: sealed.ServerURL, HTTP: d.cfg.HTTP, Pin: sealed.Pin, Moved: d.moved})
-}
-
-// moved keeps what the server is known by from now on.
-func (d *Daemon) moved(next pin.Pin) {
-	d.log.Info("the server has another key, and its vault vouches for it", "fingerprint", next.Key)
-	if err := identity.MovePin(d.cfg.dir(), d.key, next); err != nil {
-		d.log.Warn("the server's key is not kept, and will be asked for again", "err", err)
-	}
-}
-
-// prepare makes the key pair of this process and what it is attested with.
-func (d *Daemon) prepare(login identity.Session) error {
-	hash, err := ownHash()
-	if err != nil {
-		return fmt.Errorf("hashing this program: %w", err)
-	}
-	signer, err := locked.GenerateSigner()
-	if err != nil {
-		return fmt.Errorf("making the attestation key: %w", err)
-	}
-	pid, uid := int64(os.Getpid()), int64(os.Getuid())
-	d.sessions = newSessions(d.client, d.cfg.dir(), d.key, signer, d.log)
-	d.sessions.login = login
-	d.sessions.request = api.AttestRequest{
-		AttestationPub: proof.EncodeKey(signer.Public()), BinarySHA256: hash,
-		DaemonVersion: &d.cfg.Version, DaemonPID: &pid, DaemonUID: &uid, Hostname: &d.hostname,
-		BootID: new(bootID()), StartedAt: new(time.Now().Unix()),
-	}
-	return nil
 }
 
 func ownHash() (string, error) {
@@ -146,9 +85,10 @@ func hashOf(r io.Reader) (string, error) {
 
 // Close wipes the keys and the tokens.
 func (d *Daemon) Close() {
-	d.projects.wipe()
-	d.sessions.signer.Destroy()
-	d.key.Destroy()
+	d.mu.Lock()
+	d.retire()
+	d.mu.Unlock()
+	d.retired.Wait()
 }
 
 // firstAttest is how long the server may take before the daemon says that it
@@ -156,8 +96,8 @@ func (d *Daemon) Close() {
 const firstAttest = 10 * time.Second
 
 // Run serves the socket until outer ends; then it kills what runs and removes
-// the socket. It fails if the socket cannot be had, and if the server refuses
-// the login; a server that cannot be reached is asked again.
+// the socket. It fails if the socket cannot be had. A login is waited for, and so
+// is a server that cannot be reached, or refuses it.
 func (d *Daemon) Run(outer context.Context) error {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(outer))
 	defer stop(errStopped)
@@ -168,32 +108,31 @@ func (d *Daemon) Run(outer context.Context) error {
 	}
 	defer l.Close()
 	// Not before the socket is ours: a session ends those before it.
-	if err := d.attestFirst(ctx); err != nil {
-		return err
-	}
+	d.attestFirst(ctx)
 	d.starter = spawn.NewStarter(d.cfg.Adopt)
 	defer d.starter.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop(errStopped)
-	wg.Go(func() { d.sessions.keep(ctx) })
-	d.log.Info("ready", "sock", d.cfg.sock(), "server", d.client.URL(), "agent", d.key.AgentID)
+	wg.Go(func() { d.keep(ctx) })
+	d.log.Info("ready", "sock", d.cfg.sock())
 	notify("READY=1\nX_CORTEX_SOCK=" + d.cfg.sock())
 	defer notify("STOPPING=1")
 	return d.serve(ctx, l)
 }
 
-func (d *Daemon) attestFirst(ctx context.Context) error {
+func (d *Daemon) attestFirst(ctx context.Context) {
 	attempt, cancel := context.WithTimeout(ctx, firstAttest)
 	defer cancel()
-	_, err := d.sessions.current(attempt)
-	if _, ok := errors.AsType[refusal](err); ok {
-		return err
+	e, release, err := d.enrolled()
+	if err == nil {
+		defer release()
+		d.log.Info("logged in", "server", e.client.URL(), "agent", e.key.AgentID)
+		_, err = e.sessions.current(attempt)
 	}
 	if err != nil {
-		d.log.Warn("no session with the server yet", "err", err)
+		d.log.Warn("no session with the server yet", "err", err, "hint", client.Hint(err))
 	}
-	return nil
 }
 
 // notify tells whoever supervises the daemon, if anybody does.

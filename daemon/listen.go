@@ -210,11 +210,13 @@ func (d *Daemon) handle(ctx context.Context, c *connection) {
 	switch req.Cmd {
 	case ipc.CmdStatus:
 		c.answer(d.status())
+	case ipc.CmdReload:
+		c.answer(d.reload(ctx))
 	case ipc.CmdRun:
-		c.answer(d.run(ctx, c, req, d.start))
+		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, e.start) }))
 	case ipc.CmdRedact:
-		c.answer(d.run(ctx, c, req, d.startRedacting))
+		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, e.startRedacting) }))
 	default:
-		c.answer(ipc.Response{Error: "unknown cmd: use status, run or redact"})
+		c.answer(ipc.Response{Error: "unknown cmd: use status, reload, run or redact"})
 	}
 }

@@ -17,7 +17,7 @@ var errMustMask = errors.New("what its commands print is always masked")
 
 // masks reports whether what the program prints is to be masked, and says of
 // which values that cannot be.
-func (d *Daemon) masks(c *connection, req ipc.Request, got gift) (bool, error) {
+func (d *enrolment) masks(c *connection, req ipc.Request, got gift) (bool, error) {
 	if req.NoMask == nil {
 		return true, nil
 	}

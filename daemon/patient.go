@@ -17,7 +17,7 @@ const decisionWait = 30 * time.Second
 // patient gets values for a client that may be willing to wait for a person's
 // approval, and hears what it waits for. A decision is a reason to ask again: the
 // answer to that tells what it was.
-func (d *Daemon) patient(ctx context.Context, c *connection, req ipc.Request, get func(context.Context) (gift, error)) (gift, error) {
+func (d *enrolment) patient(ctx context.Context, c *connection, req ipc.Request, get func(context.Context) (gift, error)) (gift, error) {
 	got, err := get(ctx)
 	if req.Wait == 0 || waitsFor(err) == nil {
 		return got, err
@@ -55,7 +55,7 @@ func waitsFor(err error) *api.Error {
 }
 
 // tellGrant returns r with what waits for approval.
-func (d *Daemon) tellGrant(r ipc.Response, e *api.Error) ipc.Response {
+func (d *enrolment) tellGrant(r ipc.Response, e *api.Error) ipc.Response {
 	r.GrantID, r.RequestedKeys, r.Message = e.Details.GrantID, e.Details.RequestedKeys, e.Message
 	r.ServerURL = d.client.URL()
 	return r
@@ -63,7 +63,7 @@ func (d *Daemon) tellGrant(r ipc.Response, e *api.Error) ipc.Response {
 
 // decided returns when a request does not wait for approval any more, or with the
 // reason why nobody can know. A server that is away, or has too much to do, is none.
-func (d *Daemon) decided(ctx context.Context, grantID string) error {
+func (d *enrolment) decided(ctx context.Context, grantID string) error {
 	for failures := 0; ; {
 		g, err := inSession(ctx, d.sessions, func(by client.Attester) (api.GrantStatus, error) {
 			return d.client.PendingGrant(ctx, d.key.AgentID, grantID, by, decisionWait)

@@ -194,7 +194,7 @@ func (g gift) wipe() {
 }
 
 // values returns the values of names that the project may have.
-func (d *Daemon) values(ctx context.Context, project string, w wish, by client.CallerContext) (gift, error) {
+func (d *enrolment) values(ctx context.Context, project string, w wish, by client.CallerContext) (gift, error) {
 	p, err := d.projects.of(project)
 	if err != nil {
 		return gift{}, err
@@ -234,7 +234,7 @@ func withholds(got client.Secrets, names []string) bool {
 }
 
 // fetch asks for the values once, and returns the token it had, nil without.
-func (d *Daemon) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (client.Secrets, *token, error) {
+func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (client.Secrets, *token, error) {
 	t, err := d.token(ctx, p, w)
 	if err != nil {
 		return client.Secrets{}, nil, err
@@ -275,7 +275,7 @@ func hasStatus(err error, status int) bool {
 
 // token returns a token that covers the names, asking the server for one if
 // there is none. One run at a time asks; those that wait use what it got.
-func (d *Daemon) token(ctx context.Context, p *project, w wish) (*token, error) {
+func (d *enrolment) token(ctx context.Context, p *project, w wish) (*token, error) {
 	if t := p.get(); t.covers(w.names, early) && !t.stale(w.needed) {
 		return t, nil
 	}
@@ -345,7 +345,7 @@ func union(a, b []string) []string {
 
 // discover asks the server for a token. It is for a token that this process
 // does not have, so it replaces one that the server may still know.
-func (d *Daemon) discover(ctx context.Context, project string, names []string) (*token, error) {
+func (d *enrolment) discover(ctx context.Context, project string, names []string) (*token, error) {
 	answer, err := inSession(ctx, d.sessions, func(by client.Attester) (api.DiscoverResponse, error) {
 		return d.ask(ctx, project, names, by)
 	})
@@ -365,7 +365,7 @@ func (d *Daemon) discover(ctx context.Context, project string, names []string) (
 	}, nil
 }
 
-func (d *Daemon) ask(ctx context.Context, project string, names []string, by client.Attester) (api.DiscoverResponse, error) {
+func (d *enrolment) ask(ctx context.Context, project string, names []string, by client.Attester) (api.DiscoverResponse, error) {
 	p, err := d.key.Prove()
 	if err != nil {
 		return api.DiscoverResponse{}, err
@@ -379,10 +379,10 @@ func (d *Daemon) ask(ctx context.Context, project string, names []string, by cli
 
 // explainDiscover says what to do about a refusal. A request that waits for
 // approval is no refusal: its error keeps its details.
-func (d *Daemon) explainDiscover(err error, project string) error {
+func (d *enrolment) explainDiscover(err error, project string) error {
 	e, ok := errors.AsType[*api.Error](err)
-	if !ok {
-		return err
+	if _, refused := errors.AsType[refusal](err); !ok || refused {
+		return err // it was about the login, and says so
 	}
 	wrapped := fmt.Errorf("project %s: %w", project, err)
 	switch {

@@ -15,7 +15,7 @@ import (
 // startRedacting has a text copied from standard input to standard output, with
 // the values of a project masked that was run before. They are fetched for it, on
 // the record, and what copies the text does not get them.
-func (d *Daemon) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
 	if req.V == 0 {
 		return nil, fmt.Errorf("%w: redact wants descriptors", ipc.ErrMalformed)
 	}
@@ -53,7 +53,7 @@ const (
 )
 
 // redacts returns the names whose values are to be masked in a text.
-func (d *Daemon) redacts(name string) ([]string, error) {
+func (d *enrolment) redacts(name string) ([]string, error) {
 	p, err := d.projects.of(name)
 	if err != nil {
 		return nil, err

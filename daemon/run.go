@@ -30,7 +30,7 @@ var errStopped = errors.New("the daemon was stopped")
 type beginning func(context.Context, *connection, ipc.Request, <-chan syscall.Signal) (*spawn.Run, error)
 
 // run has a request's program started, attends to it, and returns the last line.
-func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
+func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	signals := make(chan syscall.Signal, 64)
@@ -40,6 +40,9 @@ func (d *Daemon) run(ctx context.Context, c *connection, req ipc.Request, start 
 	r, err := start(ctx, c, req, signals)
 	if err != nil {
 		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
+		if _, ended := errors.AsType[harden.Ended](err); !ended && ctx.Err() == nil {
+			d.failures.add(err)
+		}
 		return d.refused(err)
 	}
 	c.closeFiles()
@@ -112,7 +115,7 @@ func after(d time.Duration) <-chan time.Time {
 }
 
 // start gets the secrets and starts the program.
-func (d *Daemon) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
 	if err := d.admit(req); err != nil {
 		return nil, err
 	}
@@ -194,7 +197,7 @@ func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
 
 // admit refuses what needs no look at anything else. The server it is meant
 // for comes before any packet is sent.
-func (d *Daemon) admit(req ipc.Request) error {
+func (d *enrolment) admit(req ipc.Request) error {
 	switch {
 	case req.Program == "":
 		return fmt.Errorf("%w: program is missing", ipc.ErrMalformed)
@@ -210,7 +213,7 @@ func (d *Daemon) admit(req ipc.Request) error {
 // server than the enrolled one.
 var errWrongServer = errors.New("this host is enrolled elsewhere")
 
-func (d *Daemon) wrongServer(url string) error {
+func (d *enrolment) wrongServer(url string) error {
 	origin, err := client.Origin(url)
 	if err != nil {
 		return client.WithHint(fmt.Errorf("%w: this host's daemon is enrolled at %s: %w", errWrongServer, d.client.URL(), err), "use --url "+d.client.URL())
@@ -276,8 +279,8 @@ func secrets(values map[string]opaque.Bytes) []spawn.Secret {
 }
 
 // refused turns an error into the last line.
-func (d *Daemon) refused(err error) ipc.Response {
-	r := ipc.Response{Error: err.Error(), Hint: client.Hint(err)}
+func (d *enrolment) refused(err error) ipc.Response {
+	r := failure(err)
 	if e, ok := errors.AsType[harden.Ended](err); ok {
 		return ipc.Response{OK: true, ExitCode: new(e.Status())}
 	}

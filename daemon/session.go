@@ -46,6 +46,7 @@ type sessions struct {
 	signer  *locked.Signer // the attestation key, as old as the process
 	request api.AttestRequest
 	log     *slog.Logger
+	failed  func(error) // hears why a session was not opened
 
 	turn chan struct{} // holds a token while nobody attests
 
@@ -57,8 +58,8 @@ type sessions struct {
 	refused refused
 }
 
-func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.Signer, log *slog.Logger) *sessions {
-	s := &sessions{client: c, dir: dir, key: key, signer: signer, log: log, turn: make(chan struct{}, 1)}
+func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.Signer, log *slog.Logger, failed func(error)) *sessions {
+	s := &sessions{client: c, dir: dir, key: key, signer: signer, log: log, failed: failed, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	return s
 }
@@ -121,6 +122,7 @@ func (s *sessions) replace(ctx context.Context, old session) (session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.problem = err; err != nil {
+		s.failed(err)
 		return session{}, err
 	}
 	s.now = now

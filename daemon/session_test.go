@@ -20,6 +20,7 @@ import (
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/client/pin"
+	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/locked"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -95,7 +96,7 @@ func keeper(t *testing.T, d *desk, login time.Duration) *sessions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSessions(c, dir, key, signer, slog.New(slog.DiscardHandler))
+	s := newSessions(c, dir, key, signer, slog.New(slog.DiscardHandler), new(failures).add)
 	s.request = api.AttestRequest{AttestationPub: proof.EncodeKey(signer.Public()), DaemonPID: new(int64(7)), BootID: new("boot"), StartedAt: new(int64(1))}
 	return s
 }
@@ -287,9 +288,10 @@ func TestRefusalIsRepeated(t *testing.T) {
 		// The device is removed.
 		d.problem = &api.Error{Status: http.StatusUnauthorized, Message: "no"}
 		s.replace(t.Context(), s.get())
-		daemon := Daemon{client: s.client, sessions: s}
-		if problem := daemon.status().Problem; !strings.Contains(problem, "does not accept this host's login") {
-			t.Errorf("problem %q", problem)
+		var said ipc.Status
+		(&enrolment{client: s.client, sessions: s}).describe(&said)
+		if !strings.Contains(said.Problem, "does not accept this host's login") {
+			t.Errorf("problem %q", said.Problem)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/ipc"
@@ -108,38 +108,83 @@ func TestSocketDirectory(t *testing.T) {
 	}
 }
 
+// A daemon runs without a login that is good, says why, and takes up the next one.
 func TestLogin(t *testing.T) {
 	h := newHost(t)
-	hint := "cortex daemon login --agent-id bot --url " + h.vault.server.URL
-	t.Run("expired", func(t *testing.T) {
-		h.login(time.Now().Add(-2*time.Hour), time.Hour)
-		if err := h.refused(h.config(), "the login expired"); client.Hint(err) != hint {
-			t.Error(client.Hint(err))
-		}
-	})
+	os.Remove(identity.SessionPath(h.dir))
+	h.start()
+	hint := "hint: cortex daemon login --agent-id bot --url " + h.vault.server.URL
+	h.run("true").want(1, "", "not logged in", "hint: cortex daemon login --agent-id ID --url URL")
+	if answer := h.ask(`{"cmd":"status"}`); !strings.Contains(answer, `"session":null`) || !strings.Contains(answer, "not logged in") {
+		t.Error(answer)
+	}
+	if answer := h.ask(`{"cmd":"reload"}`); !strings.Contains(answer, `"ok":false`) || !strings.Contains(answer, "not logged in") {
+		t.Error(answer)
+	}
+	h.login(time.Now().Add(-2*time.Hour), time.Hour)
+	h.run("true").want(1, "", "the login expired", hint)
+	h.vault.wantCalls(0, 0, 0)
+
+	h.vault.do(func() { h.vault.refuse["POST /daemon/attest"] = *unauthorized })
 	h.login(time.Now(), time.Hour)
-	t.Run("refused", func(t *testing.T) {
-		h.vault.refuse["POST /daemon/attest"] = *unauthorized
-		if err := h.refused(h.config(), "does not accept this host's login"); client.Hint(err) != hint {
-			t.Error(client.Hint(err))
-		}
+	if answer := h.ask(`{"cmd":"reload"}`); !strings.Contains(answer, "does not accept this host's login") {
+		t.Error(answer)
+	}
+	h.run("true").want(1, "", "does not accept this host's login", hint)
+	h.vault.do(func() {
 		h.vault.refuse["POST /daemon/attest"] = *refusal(http.StatusForbidden, api.BinaryNotAllowed, "not on the allowlist")
-		if err := h.refused(h.config(), "not on the allowlist"); !strings.Contains(client.Hint(err), "SHA-256") {
-			t.Error(client.Hint(err))
-		}
 	})
-	t.Run("without key", func(t *testing.T) {
-		os.Remove(identity.Path(h.dir, "bot"))
-		if err := h.refused(h.config(), "the key of agent bot is not in"); client.Hint(err) != hint {
-			t.Error(client.Hint(err))
-		}
-	})
-	t.Run("none", func(t *testing.T) {
-		identity.DeleteSession(h.dir)
-		if err := h.refused(h.config(), "not logged in"); client.Hint(err) != "cortex daemon login --agent-id ID --url URL" {
-			t.Error(client.Hint(err))
-		}
-	})
+	h.login(time.Now().Add(time.Second), time.Hour)
+	h.run("true").want(1, "", "not on the allowlist", "SHA-256")
+	h.vault.do(func() { delete(h.vault.refuse, "POST /daemon/attest") })
+	h.login(time.Now().Add(2*time.Second), time.Hour)
+	if answer := h.ask(`{"cmd":"reload"}`); answer != `{"ok":true}` {
+		t.Error(answer)
+	}
+	h.run("true").want(0, "")
+}
+
+// Another login makes another agent of a daemon that runs, or none; what runs goes
+// on.
+func TestAnotherLogin(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	slow := h.launcher("--", "sh", "-c", "echo began; read line; echo $line")
+	in, _ := slow.StdinPipe()
+	out, _ := slow.StdoutPipe()
+	if err := slow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+
+	other := newVault(t)
+	other.agent = h.vault.agent
+	was := h.vault
+	h.vault = other
+	h.login(time.Now(), time.Hour)
+	if answer := h.ask(`{"cmd":"reload"}`); answer != `{"ok":true}` {
+		t.Error(answer)
+	}
+	h.run("true").want(0, "")
+	other.wantCalls(1, 1, 1)
+	was.wantCalls(1, 1, 1)
+	if a, b := was.attests[0].AttestationPub, other.attests[0].AttestationPub; a == b {
+		t.Error("two servers were shown one key")
+	}
+	os.Remove(identity.Path(h.dir, "bot"))
+	h.run("true").want(0, "") // the key is in memory
+	identity.DeleteSession(h.dir)
+	h.ask(`{"cmd":"reload"}`)
+	h.run("true").want(1, "", "not logged in")
+
+	io.WriteString(in, "went on\n")
+	if lines.Scan(); lines.Text() != "went on" {
+		t.Errorf("%q", lines.Text())
+	}
+	if err := slow.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A server that is away is no reason not to start.
@@ -181,6 +226,41 @@ func TestStatus(t *testing.T) {
 		t.Errorf("status tells too much: %s", answer)
 	}
 }
+
+// Status tells which projects there are, what waits, and what went wrong lately.
+func TestStatusOfProjects(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	ask := func() (s ipc.Status) {
+		if err := json.Unmarshal([]byte(h.ask(`{"cmd":"status"}`)), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := ask(); len(s.Projects) != 0 || len(s.Failures) != 0 {
+		t.Errorf("%+v", s)
+	}
+	h.vault.do(func() { h.vault.pending = []string{"OPENAI_API_KEY"} })
+	h.run("true").want(1, "", "grant_id: grant-1")
+	if s := ask(); len(s.Projects) != 1 || s.Projects[0] != (ipc.Project{Name: "app", GrantID: "grant-1"}) || len(s.Failures) != 1 {
+		t.Errorf("%+v", s)
+	}
+	h.vault.do(func() { h.vault.pending = nil })
+	h.run("true").want(0, "")
+	for i := range 2 * maxFailures {
+		h.run("no-such-program-"+fmt.Sprint(i/2)).want(127, "", "no-such-program")
+	}
+	s := ask()
+	if len(s.Projects) != 1 || s.Projects[0].ExpiresAt == "" || s.Projects[0].GrantID != "" {
+		t.Errorf("%+v", s.Projects)
+	}
+	if len(s.Failures) != maxFailures || !strings.Contains(s.Failures[0].Error, "no-such-program-7") || !strings.Contains(s.Failures[7].Error, "no-such-program-0") {
+		t.Errorf("%+v", s.Failures)
+	}
+}
+
+// maxFailures is how many a status tells.
+const maxFailures = 8
 
 // Clients that know no descriptors send one line and get one.
 func TestOneLineClient(t *testing.T) {

@@ -2,7 +2,10 @@ package daemon
 
 import (
 	"errors"
+	"maps"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
@@ -10,10 +13,23 @@ import (
 
 // status answers a status request. There is no token in it.
 func (d *Daemon) status() ipc.Status {
-	s := ipc.Status{
-		OK: true, AgentID: d.key.AgentID, ServerURL: d.client.URL(),
-		PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{},
+	s := ipc.Status{OK: true, PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{}, Projects: []ipc.Project{}, Failures: d.failures.latest()}
+	for _, m := range d.cfg.Hardening.Measures {
+		s.Hardening = append(s.Hardening, ipc.Measure(m))
 	}
+	e, release, err := d.enrolled()
+	if err != nil {
+		s.Problem = err.Error()
+		return s
+	}
+	defer release()
+	e.describe(&s)
+	return s
+}
+
+// describe adds who the daemon is for the server, and what it has from it.
+func (d *enrolment) describe(s *ipc.Status) {
+	s.AgentID, s.ServerURL = d.key.AgentID, d.client.URL()
 	now, login, problem := d.sessions.state()
 	s.Session = &ipc.Login{ServerURL: login.ServerURL, AgentID: login.AgentID, Proved: login.Proved}
 	if !login.Proved {
@@ -25,8 +41,57 @@ func (d *Daemon) status() ipc.Status {
 	if _, refused := errors.AsType[refusal](problem); problem != nil && (refused || !now.live()) {
 		s.Problem = problem.Error()
 	}
-	for _, m := range d.cfg.Hardening.Measures {
-		s.Hardening = append(s.Hardening, ipc.Measure(m))
+	s.Projects = d.projects.describe()
+}
+
+// describe returns the projects that have a token or wait for one, by name.
+func (ps *projects) describe() []ipc.Project {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	list := []ipc.Project{}
+	for _, name := range slices.Sorted(maps.Keys(ps.all)) {
+		if p := ps.all[name].describe(); p.ExpiresAt != "" || p.GrantID != "" {
+			list = append(list, p)
+		}
 	}
-	return s
+	return list
+}
+
+func (p *project) describe() ipc.Project {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := ipc.Project{Name: p.name}
+	if t := p.token; t != nil {
+		out.ExpiresAt, out.GrantID = t.expires.UTC().Format(time.RFC3339), t.waiting
+	}
+	if e := waitsFor(p.pending); e != nil {
+		out.GrantID = e.Details.GrantID
+	}
+	return out
+}
+
+// failures are the latest. The zero value is none.
+type failures struct {
+	mu  sync.Mutex // guards all
+	all []ipc.Failure
+}
+
+// maxFailures is how many are remembered.
+const maxFailures = 8
+
+// add remembers a failure. One that repeats the latest takes its place.
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) > 0 && f.all[0].Error == err.Error() {
+		f.all = f.all[1:]
+	}
+	f.all = slices.Insert(f.all, 0, ipc.Failure{At: time.Now().UTC().Format(time.RFC3339), Error: err.Error()})
+	f.all = f.all[:min(len(f.all), maxFailures)]
+}
+
+func (f *failures) latest() []ipc.Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]ipc.Failure{}, f.all...)
 }

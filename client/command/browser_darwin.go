@@ -5,11 +5,11 @@ import (
 	"os"
 )
 
-// openBrowser opens a page, unless this is a remote login, and does not mind
-// when that fails: the address stands on the terminal.
-func openBrowser(ctx context.Context, page string) {
+// openBrowser opens a page, unless this is a remote login, and reports whether it
+// tried. When that fails, the address stands on the terminal.
+func openBrowser(ctx context.Context, page string) bool {
 	if os.Getenv("SSH_CONNECTION") != "" {
-		return
+		return false
 	}
-	startBrowser(ctx, "/usr/bin/open", page)
+	return startBrowser(ctx, "/usr/bin/open", page)
 }

@@ -5,11 +5,11 @@ import (
 	"os"
 )
 
-// openBrowser opens a page where there is a display, and does not mind when
-// that fails: the address stands on the terminal.
-func openBrowser(ctx context.Context, page string) {
+// openBrowser opens a page where there is a display, and reports whether it tried.
+// When that fails, the address stands on the terminal.
+func openBrowser(ctx context.Context, page string) bool {
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-		return
+		return false
 	}
-	startBrowser(ctx, "xdg-open", page)
+	return startBrowser(ctx, "xdg-open", page)
 }

@@ -68,7 +68,7 @@ func (c *checkup) closed(check, dir string) {
 
 // daemon asks the daemon how it is.
 func (c *checkup) daemon(ctx context.Context, sock string, login *identity.Session) {
-	a, err := askDaemon(ctx, sock)
+	a, err := askDaemon(ctx, sock, ipc.CmdStatus, askTimeout)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail("daemon", startHint(sock), "no daemon: there is no %s", sock)

@@ -74,7 +74,8 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	p := poll{client: c.Client, key: key, say: func(text string) { say(cmd, "%s", text) }}
+	down := &countdown{w: cmd.Root().ErrWriter, live: onTerminal(cmd.Root().ErrWriter)}
+	p := poll{client: c.Client, key: key, say: down.say}
 	auth, err := p.begin(ctx, l.host(c.URL(), cmd.Root().Version))
 	if err != nil {
 		return err
@@ -86,12 +87,14 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err := l.show(ctx, cmd, c, key, auth); err != nil {
 		return err
 	}
+	stop := down.start(lifetime(auth))
 	token, err := p.wait(ctx, auth)
+	stop()
 	if err != nil {
 		return err
 	}
 	defer token.AccessToken.Wipe()
-	return l.finish(cmd, c, key, auth, token)
+	return l.finish(ctx, cmd, c, key, auth, token)
 }
 
 // maxDeviceName is the longest name of a host, in bytes.
@@ -158,40 +161,7 @@ func (l login) deviceName() string {
 	return host
 }
 
-// show tells the person what to approve, and where.
-func (l login) show(ctx context.Context, cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization) error {
-	page, err := c.ApprovalURL(auth)
-	if err != nil {
-		return err
-	}
-	code := printableNames([]string{auth.UserCode})
-	say(cmd, "open %s and approve the code %s for agent %s", page, code, l.agentID)
-	if proof.ValidName(auth.UserCode) {
-		say(cmd, "an administrator can do that from a terminal: cortex device approve %s --agent %s --url %s", auth.UserCode, l.agentID, c.URL())
-	}
-	if l.json {
-		err := writeJSON(cmd.Root().Writer, struct {
-			VerificationURI string `json:"verification_uri"`
-			UserCode        string `json:"user_code"`
-			ExpiresIn       int64  `json:"expires_in"`
-			AgentID         string `json:"agent_id"`
-			AgentPub        string `json:"agent_pub"`
-			Fingerprint     string `json:"fingerprint"`
-			ServerKey       string `json:"server_key,omitempty"`
-			VaultKey        string `json:"vault_key,omitempty"`
-		}{page, auth.UserCode, auth.ExpiresIn, l.agentID, proof.EncodeKey(key.Public()), proof.Fingerprint(key.Public()), c.serverKey(), c.vaultKey()})
-		if err != nil {
-			return err
-		}
-	}
-	if !l.noBrowser && !l.json {
-		openBrowser(ctx, page)
-	}
-	say(cmd, "waiting for the approval (Ctrl-C stops)")
-	return nil
-}
-
-func (l login) finish(cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization, token api.DeviceToken) error {
+func (l login) finish(ctx context.Context, cmd *cli.Command, c meeting, key identity.Key, auth api.DeviceAuthorization, token api.DeviceToken) error {
 	dir := identity.Dir()
 	s, err := saveLogin(dir, key, c, auth, token)
 	if err != nil {
@@ -203,15 +173,17 @@ func (l login) finish(cmd *cli.Command, c meeting, key identity.Key, auth api.De
 		say(cmd, "logged in as agent %s at %s until %s", l.agentID, c.URL(), s.ExpiresAt().Format(time.DateTime+" MST"))
 	}
 	say(cmd, "session: %s", identity.SessionPath(dir))
-	say(cmd, "next: start the daemon, or restart it: cortex daemon")
+	ready := reload(ctx, cmd)
 	if l.json {
 		return writeJSON(cmd.Root().Writer, struct {
+			Event       string    `json:"event"`
 			ServerURL   string    `json:"server_url"`
 			AgentID     string    `json:"agent_id"`
 			Proved      bool      `json:"proved"`
 			ExpiresAt   time.Time `json:"expires_at,omitzero"`
 			SessionFile string    `json:"session_file"`
-		}{c.URL(), l.agentID, s.Proved, s.ExpiresAt(), identity.SessionPath(dir)})
+			DaemonReady bool      `json:"daemon_ready"`
+		}{"login", c.URL(), l.agentID, s.Proved, s.ExpiresAt(), identity.SessionPath(dir), ready})
 	}
 	return nil
 }

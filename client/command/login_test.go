@@ -17,6 +17,7 @@ import (
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/token"
 )
 
 const authorized = `{"device_code":"dc-hush","user_code":"BCDF-GHJK","verification_uri":"/device","expires_in":600,"interval":5}`
@@ -66,7 +67,7 @@ func TestLoginWithoutProof(t *testing.T) {
 	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &first) != nil || json.Unmarshal([]byte(lines[1]), &last) != nil {
 		t.Fatalf("stdout %q", r.stdout)
 	}
-	if first["user_code"] != "BCDF-GHJK" || first["verification_uri"] != url+"/device" || first["agent_pub"] != proof.EncodeKey(key.Public()) || last["server_url"] != url || last["session_file"] == "" {
+	if first["event"] != "code" || last["event"] != "login" || first["user_code"] != "BCDF-GHJK" || first["verification_uri"] != url+"/device" || first["agent_pub"] != proof.EncodeKey(key.Public()) || last["server_url"] != url || last["session_file"] == "" {
 		t.Errorf("%v\n%v", first, last)
 	}
 }
@@ -79,7 +80,9 @@ type front struct {
 }
 
 func (f *front) serve(t *testing.T) string {
-	return serve(t, map[string]http.HandlerFunc{"POST /device/authorize": f.authorize, "POST /device/token": f.token})
+	return serve(t, map[string]http.HandlerFunc{
+		"POST /device/authorize": f.authorize, "POST /device/token": f.token, "POST /device/logout": answers(200, `{"deleted":true,"rows":1}`),
+	})
 }
 
 func (f *front) authorize(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +104,13 @@ func (f *front) authorize(w http.ResponseWriter, r *http.Request) {
 
 func (f *front) token(w http.ResponseWriter, r *http.Request) {
 	var in api.DeviceTokenRequest
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.PollProof == nil || !f.signed(f.init, *in.PollProof, proof.PollMessage("dc-hush", *in.PollTS)) {
+	err := json.NewDecoder(r.Body).Decode(&in)
+	if in.GrantType == api.GrantTypeAssertion {
+		pub, _ := proof.DecodeKeyURL(*f.init.AgentPub)
+		if a, err := token.ParseAssertion(string(in.Assertion.Reveal()), pub); err != nil || a.Subject != "bot" {
+			f.t.Errorf("%+v, %v", a, err)
+		}
+	} else if err != nil || in.PollProof == nil || !f.signed(f.init, *in.PollProof, proof.PollMessage("dc-hush", *in.PollTS)) {
 		f.t.Errorf("%+v, %v", in, err)
 	}
 	answers(200, approved(*f.init.AgentID))(w, r)
@@ -270,13 +279,16 @@ func TestStatusOfADaemon(t *testing.T) {
 func TestStatusInFull(t *testing.T) {
 	h := newHost(t)
 	sock := filepath.Join(h.home, "s")
-	daemonSays(t, sock, `{"ok":true,"session":null,"attest_session_id":"","expires_at":"","agent_id":"bot","server_url":"https://v.example","problem":"the server \u001b[2J is away","pid":4242,"version":"v1","runs":3,"hardening":[{"name":"core dumps","ok":true,"detail":"off"},{"name":"swap","ok":false,"detail":"/dev/sda2 is in use"}]}`)
+	daemonSays(t, sock, `{"ok":true,"session":null,"attest_session_id":"","expires_at":"","agent_id":"bot","server_url":"https://v.example","problem":"the server \u001b[2J is away","pid":4242,"version":"v1","runs":3,"projects":[{"name":"app","expires_at":"2026-01-01T00:00:00Z"},{"name":"web","grant_id":"g-1"}],"failures":[{"at":"2026-01-01T00:00:00Z","error":"it \u001b[2J failed"}],"hardening":[{"name":"core dumps","ok":true,"detail":"off"},{"name":"swap","ok":false,"detail":"/dev/sda2 is in use"}]}`)
 	r := h.run("daemon", "status", "--sock", sock).want(t, 0)
 	want := "daemon:    running (pid 4242, version v1), no session with the server\n" +
 		"socket:    " + sock + "\n" +
 		"login:     agent bot at https://v.example, deleted here; the daemon keeps it until it stops\n" +
 		`problem:   "the server \x1b[2J is away"` + "\n" +
 		"programs:  3 running\n" +
+		"project:   app, token until 2026-01-01T00:00:00Z\n" +
+		"project:   web, waits for approval: cortex grant approve g-1\n" +
+		`failure:   2026-01-01T00:00:00Z "it \x1b[2J failed"` + "\n" +
 		"hardening: core dumps; MISSING: swap (/dev/sda2 is in use)\n"
 	if r.stdout != want {
 		t.Errorf("got\n%swant\n%s", r.stdout, want)
@@ -323,10 +335,37 @@ func TestLogout(t *testing.T) {
 		t.Errorf("%q %q", r.stdout, r.stderr)
 	}
 	path := h.write(identity.SessionPath(identity.Dir()), "{}")
-	if r := h.run("daemon", "logout").want(t, 0, "deleted "+path); r.stdout != "" {
-		t.Errorf("stdout %q", r.stdout)
-	}
+	h.run("daemon", "logout").want(t, 1, "deleted "+path, "the server was not told", "cortex device remove AGENT")
 	if _, err := os.Stat(path); err == nil {
 		t.Error("still there")
+	}
+
+	ended := ""
+	answer := answers(200, `{"deleted":true,"rows":1}`)
+	url := serve(t, map[string]http.HandlerFunc{
+		"POST /device/authorize": answers(200, authorized),
+		"POST /device/token":     answers(200, approved("bot")),
+		"POST /device/logout": func(w http.ResponseWriter, r *http.Request) {
+			ended = r.Header.Get("Authorization")
+			answer(w, r)
+		},
+	})
+	for name, row := range map[string]struct {
+		answer http.HandlerFunc
+		status int
+		texts  []string
+	}{
+		"ended":         {answers(200, `{"deleted":true,"rows":1}`), 0, nil},
+		"ended before":  {answers(401, `{"error":"x","error_code":"unauthorized"}`), 0, nil},
+		"no such route": {answers(404, ``), 1, []string{"404", "cortex device remove bot --url " + url}},
+		"has no time":   {answers(503, `{"error":"sealed","error_code":"sealed"}`), 1, []string{"sealed"}},
+		"some nonsense": {answers(200, `<html>`), 1, []string{"not an answer"}},
+	} {
+		answer, ended = row.answer, ""
+		h.run("daemon", "login", "--agent-id", "bot", "--url", url).want(t, 0)
+		h.run("daemon", "logout").want(t, row.status, append(row.texts, "deleted "+path)...)
+		if _, err := os.Stat(path); err == nil || ended != "Bearer "+accessToken("bot") {
+			t.Errorf("%s: %v, %q", name, err, ended)
+		}
 	}
 }

@@ -82,9 +82,8 @@ func (p poll) ask(ctx context.Context, code api.Value) (t api.DeviceToken, err e
 // Being asked to slow down, a server that is away and one that fails are
 // reasons to wait, not to give up.
 func (p poll) wait(ctx context.Context, auth api.DeviceAuthorization) (api.DeviceToken, error) {
-	expiry := inRange(auth.ExpiresIn, usualExpiry, mostExpiry)
 	interval := inRange(auth.Interval, usualInterval, mostInterval)
-	ctx, cancel := context.WithTimeoutCause(ctx, expiry, errCodeExpired)
+	ctx, cancel := context.WithTimeoutCause(ctx, lifetime(auth), errCodeExpired)
 	defer cancel()
 	for {
 		token, err := p.ask(ctx, auth.DeviceCode)
@@ -101,6 +100,11 @@ func (p poll) wait(ctx context.Context, auth api.DeviceAuthorization) (api.Devic
 			return api.DeviceToken{}, ended(ctx)
 		}
 	}
+}
+
+// lifetime returns how long a code is good.
+func lifetime(auth api.DeviceAuthorization) time.Duration {
+	return inRange(auth.ExpiresIn, usualExpiry, mostExpiry)
 }
 
 // patience returns how long to wait from now on, or the error that waiting

@@ -43,6 +43,8 @@ type status struct {
 	PID              int           `json:"pid,omitempty"`
 	Version          string        `json:"version,omitempty"`
 	Runs             *int          `json:"runs,omitempty"` // programs running now
+	Projects         []ipc.Project `json:"projects,omitempty"`
+	Failures         []ipc.Failure `json:"failures,omitempty"` // the newest first
 	Hardening        []ipc.Measure `json:"hardening,omitempty"`
 }
 
@@ -92,15 +94,15 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 		return s, client.WithHint(fmt.Errorf("reading the login: %w", err), "cortex daemon login --agent-id ID --url URL")
 	}
 	// A daemon that is not there is an answer, not an error.
-	a, err := askDaemon(ctx, sock)
+	a, err := askDaemon(ctx, sock, ipc.CmdStatus, askTimeout)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && a.ErrorCode == ipc.Busy:
 		s.Running, s.Silent, s.PID, s.Problem = true, true, a.PID, cmp.Or(a.Error, "the daemon runs, but does not answer: it hangs, or was stopped")
 	case err == nil && a.OK:
 		s.Running, s.AttestSessionID = true, a.AttestSessionID
 		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
-		s.Runs, s.Hardening = a.Runs, a.Hardening
-		if a.ServerURL != s.ServerURL || a.AgentID != s.AgentID {
+		s.Runs, s.Projects, s.Failures, s.Hardening = a.Runs, a.Projects, a.Failures, a.Hardening
+		if a.AgentID != "" && (a.ServerURL != s.ServerURL || a.AgentID != s.AgentID) {
 			s.ServerURL, s.AgentID, s.Proved, s.ExpiresAt = a.ServerURL, a.AgentID, false, nil
 		}
 	}
@@ -118,6 +120,12 @@ func (s status) print(w io.Writer) error {
 	}
 	if s.Runs != nil {
 		line("programs", fmt.Sprintf("%d running", *s.Runs))
+	}
+	for _, p := range s.Projects {
+		line("project", s.project(p))
+	}
+	for _, f := range s.Failures {
+		line("failure", printable(f.At)+" "+printable(f.Error))
 	}
 	if len(s.Hardening) > 0 {
 		line("hardening", s.hardening())
@@ -151,7 +159,7 @@ func (s status) daemon() string {
 }
 
 func (s status) login() string {
-	if !s.LoggedIn && (!s.Running || s.Silent) {
+	if s.AgentID == "" {
 		return "none (cortex daemon login --agent-id ID --url URL)"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
@@ -166,6 +174,18 @@ func (s status) login() string {
 		if s.ExpiresAt.Before(time.Now()) {
 			text += " (over: log in again)"
 		}
+	}
+	return text
+}
+
+// project says how things stand with one.
+func (s status) project(p ipc.Project) string {
+	text := printable(p.Name)
+	if p.ExpiresAt != "" {
+		text += ", token until " + printable(p.ExpiresAt)
+	}
+	if p.GrantID != "" {
+		text += ", waits for approval: cortex grant approve " + printable(p.GrantID)
 	}
 	return text
 }
@@ -200,21 +220,24 @@ type daemonAnswer struct {
 	PID             int           `json:"pid"`
 	Version         string        `json:"version"`
 	Runs            *int          `json:"runs"`
+	Projects        []ipc.Project `json:"projects"`
+	Failures        []ipc.Failure `json:"failures"`
 	Hardening       []ipc.Measure `json:"hardening"`
 	Error           string        `json:"error"`
+	Hint            string        `json:"hint"`
 	ErrorCode       string        `json:"error_code"`
 }
 
 // The limits of asking the daemon.
 const (
 	askTimeout = 2 * time.Second
-	maxStatus  = 64 << 10
+	maxStatus  = 1 << 20
 )
 
-// askDaemon asks how the daemon is. Of one that does not say, the answer has the
-// process.
-func askDaemon(ctx context.Context, sock string) (a daemonAnswer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+// askDaemon asks the daemon one thing. Of one that does not answer, the answer has
+// the process.
+func askDaemon(ctx context.Context, sock, what string, patience time.Duration) (a daemonAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", sock)
 	if err != nil {
@@ -224,10 +247,14 @@ func askDaemon(ctx context.Context, sock string) (a daemonAnswer, err error) {
 	a.PID = servedBy(conn)
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
-	if _, err := io.WriteString(conn, `{"cmd":"status"}`+"\n"); err != nil {
+	line, err := ipc.Line(ipc.Request{Cmd: what})
+	if err != nil {
 		return a, err
 	}
-	line, err := bufio.NewReader(io.LimitReader(conn, maxStatus)).ReadBytes('\n')
+	if _, err := conn.Write(line); err != nil {
+		return a, err
+	}
+	line, err = bufio.NewReader(io.LimitReader(conn, maxStatus)).ReadBytes('\n')
 	defer clear(line)
 	if err != nil {
 		return a, err

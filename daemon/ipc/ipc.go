@@ -29,6 +29,7 @@ const (
 // The values of Request.Cmd.
 const (
 	CmdStatus = "status"
+	CmdReload = "reload" // take up the login as it is now
 	CmdRun    = "run"
 	CmdRedact = "redact"
 )
@@ -167,6 +168,11 @@ type Status struct {
 	Version string `json:"version"`
 	// Runs is the number of programs running now.
 	Runs int `json:"runs"`
+	// Projects are those that were asked for since the login was taken up, and
+	// have a token or wait for one.
+	Projects []Project `json:"projects"`
+	// Failures are the latest, the newest first.
+	Failures []Failure `json:"failures"`
 	// Hardening is what the daemon's process is protected by.
 	Hardening []Measure `json:"hardening"`
 }
@@ -179,6 +185,21 @@ type Login struct {
 	// another one ends, in RFC 3339.
 	Proved    bool   `json:"proved"`
 	ExpiresAt string `json:"expires_at,omitempty"`
+}
+
+// A Project is how things stand with one.
+type Project struct {
+	Name string `json:"name"`
+	// ExpiresAt is when its token ends, in RFC 3339; "" without one.
+	ExpiresAt string `json:"expires_at,omitempty"`
+	// GrantID is what waits for a person's approval.
+	GrantID string `json:"grant_id,omitempty"`
+}
+
+// A Failure is why a program was not started, or no session opened.
+type Failure struct {
+	At    string `json:"at"` // RFC 3339
+	Error string `json:"error"`
 }
 
 // A Measure is one protection, had or not.

@@ -1,0 +1,33 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// reloadTimeout is how long the daemon may take to open a session.
+const reloadTimeout = 15 * time.Second
+
+// reload has a daemon that runs take up the login as it is now, and reports whether
+// it did. Whatever comes of it is said.
+func reload(ctx context.Context, cmd *cli.Command) bool {
+	a, err := askDaemon(ctx, socketPath(), ipc.CmdReload, reloadTimeout)
+	switch {
+	case err != nil && a.PID == 0:
+		say(cmd, "next: start the daemon: cortex daemon")
+	case err != nil:
+		say(cmd, "the daemon (pid %d) does not answer: restart it: cortex daemon", a.PID)
+	case a.OK:
+		say(cmd, "the daemon that runs has taken up the login")
+	default:
+		say(cmd, "the daemon that runs has not taken up the login: %s", printable(a.Error))
+		if a.Hint != "" {
+			say(cmd, "hint: %s", printable(a.Hint))
+		}
+	}
+	return err == nil && a.OK
+}
