@@ -18,6 +18,9 @@ import (
 // no scheme, host or query and is not escaped; bodySHA256 is lower-case hex.
 type Attester interface {
 	Attest(method, path, bodySHA256, authTokenID string) (header string, err error)
+	// AttestCaller makes the X-Cortex-Caller-Proof header of a request that has
+	// such a header: value returns what the others say for whom it asks.
+	AttestCaller(attestation string, value func(header string) string) (header string, err error)
 }
 
 // A Session is a daemon's attested session: what POST /daemon/attest named
@@ -47,6 +50,34 @@ func (s Session) Attest(method, path, bodySHA256, authTokenID string) (string, e
 		return "", fmt.Errorf("building the attestation: %w", err)
 	}
 	return header, nil
+}
+
+// AttestCaller signs for whom a request asks.
+func (s Session) AttestCaller(attestation string, value func(header string) string) (string, error) {
+	a, err := proof.ParseAttestation(attestation)
+	if err != nil {
+		return "", err
+	}
+	sig, err := s.Signer.Sign(proof.CallerMessage(a.JTI, proof.CallerDigest(value)))
+	if err != nil {
+		return "", fmt.Errorf("signing for whom it asks: %w", err)
+	}
+	return proof.EncodeSignature(sig), nil
+}
+
+// attestCaller adds who a request that is attested asks for, and that header, unless
+// by is nil.
+func attestCaller(by Attester, r *request, caller CallerContext) error {
+	caller.addTo(r.header)
+	if by == nil {
+		return nil
+	}
+	header, err := by.AttestCaller(r.header.Get("X-Daemon-Attestation"), r.header.Get)
+	if err != nil {
+		return err
+	}
+	r.header.Set("X-Cortex-Caller-Proof", header)
+	return nil
 }
 
 // attest adds the header to r, unless by is nil.

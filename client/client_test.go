@@ -321,6 +321,7 @@ func TestProjectSecrets(t *testing.T) {
 		if got := r.Header.Get("X-Cortex-Caller-Pid") + r.Header.Get("X-Cortex-Hostname") + r.Header.Get("X-Cortex-Os"); got != "42bücherlinux/amd64" {
 			t.Errorf("caller %q", got)
 		}
+		checkCaller(t, r)
 		for _, absent := range []string{"X-Cortex-Caller-Cwd", "X-Cortex-Caller-Argv-Hash"} {
 			if _, there := r.Header[absent]; there {
 				t.Errorf("%s was sent", absent)
@@ -339,6 +340,17 @@ func TestProjectSecrets(t *testing.T) {
 	}
 	if _, err := answering(t, fixed(200, "", `{"env_vars":{"A":null}}`)).ProjectSecrets(t.Context(), "p", token, nil, CallerContext{}); !errors.Is(err, ErrAnswer) {
 		t.Errorf("a null value: %v", err)
+	}
+}
+
+// checkCaller checks that the session's key signed for whom a request asks.
+func checkCaller(t *testing.T, r *http.Request) {
+	t.Helper()
+	a, err := proof.ParseAttestation(r.Header.Get("X-Daemon-Attestation"))
+	sig, err2 := proof.DecodeSignatureURL(r.Header.Get("X-Cortex-Caller-Proof"))
+	key := ed25519.PrivateKey(vecSession().Signer.(plainSigner)).Public().(ed25519.PublicKey)
+	if err != nil || err2 != nil || !ed25519.Verify(key, proof.CallerMessage(a.JTI, proof.CallerDigest(r.Header.Get)), sig) {
+		t.Errorf("%v, %v, %v", r.Header, err, err2)
 	}
 }
 

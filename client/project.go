@@ -75,8 +75,10 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 		return Secrets{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
 	r := request{method: http.MethodGet, path: at("/project/secrets/", project), header: bearer(token)}
-	caller.addTo(r.header)
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
+		return Secrets{}, err
+	}
+	if err := attestCaller(by, &r, caller); err != nil {
 		return Secrets{}, err
 	}
 	out, err := call[api.ProjectSecrets](ctx, c, r)
@@ -117,8 +119,10 @@ func (c *Client) ProjectConfig(ctx context.Context, project, template string, to
 		return opaque.Bytes{}, fmt.Errorf("bad template path %q: use 1 to 512 of A-Z a-z 0-9 _ . / -", printable(template, 512))
 	}
 	r := request{method: http.MethodGet, path: at("/project/config/", project, "/", template), header: bearer(token)}
-	caller.addTo(r.header)
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
+		return opaque.Bytes{}, err
+	}
+	if err := attestCaller(by, &r, caller); err != nil {
 		return opaque.Bytes{}, err
 	}
 	a, err := c.send(ctx, r)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 func (s *Server) listProjects(ctx context.Context, q *request) ([]api.Project, error) {
@@ -32,10 +33,20 @@ func (s *Server) revokeProject(ctx context.Context, q *request) (api.RevokedProj
 	return api.RevokedProject{Revoked: true, ProjectName: name, AlreadyRevoked: already}, err
 }
 
+// callerProof returns what came with the headers that describe the caller, nil for
+// nothing.
+func (q *request) callerProof() *vault.CallerProof {
+	signature := q.Header.Get("X-Cortex-Caller-Proof")
+	if signature == "" {
+		return nil
+	}
+	return &vault.CallerProof{Digest: proof.CallerDigest(q.Header.Get), Signature: signature}
+}
+
 // projectSecrets hands out the values of a project.
 func (s *Server) projectSecrets(ctx context.Context, q *request) (fetched, error) {
 	result, err := s.vault.FetchSecrets(ctx, q.client.ActingFor(q.Header).Origin, vault.FetchRequest{
-		Project: q.PathValue("project"), Bearer: q.bearer, Attestation: q.attestation,
+		Project: q.PathValue("project"), Bearer: q.bearer, Attestation: q.attestation, Caller: q.callerProof(),
 	})
 	return fetched(result), s.guard.Failed(q.client, err)
 }
@@ -43,7 +54,7 @@ func (s *Server) projectSecrets(ctx context.Context, q *request) (fetched, error
 // projectConfig hands out a template with the values in it.
 func (s *Server) projectConfig(ctx context.Context, q *request) (rendered, error) {
 	text, err := s.vault.FetchConfig(ctx, q.client.ActingFor(q.Header).Origin, vault.ConfigRequest{
-		Project: q.PathValue("project"), Template: q.PathValue("template"), Bearer: q.bearer, Attestation: q.attestation,
+		Project: q.PathValue("project"), Template: q.PathValue("template"), Bearer: q.bearer, Attestation: q.attestation, Caller: q.callerProof(),
 	})
 	return rendered{text}, s.guard.Failed(q.client, err)
 }

@@ -19,6 +19,7 @@ type Attested struct {
 	agent   string // row id
 	tokenID string // what the attestation says the request is authorised by
 	body    string // the hash of the body that was signed, in hex
+	key     ed25519.PublicKey
 	message message
 }
 
@@ -107,6 +108,21 @@ func (a *Attested) covers(bodySHA256 string) bool {
 	return subtle.ConstantTimeCompare([]byte(a.body), []byte(bodySHA256)) == 1
 }
 
+// A CallerProof is the signature of a session's key over what a request says of the
+// process that it is for.
+type CallerProof struct {
+	// Digest is [proof.CallerDigest] of what it says.
+	Digest string
+	// Signature is in URL-safe base64 without padding.
+	Signature string
+}
+
+// signed reports whether the session that attested a request signed p for it.
+func (a *Attested) signed(p CallerProof) bool {
+	sig, err := proof.DecodeSignatureURL(p.Signature)
+	return err == nil && ed25519.Verify(a.key, proof.CallerMessage(a.message.Once, p.Digest), sig)
+}
+
 // attested verifies an attestation against its session. What is known of the
 // body is for [Attested.covers].
 func (o *op) attested(att *proof.Attestation, method, path string) (Attested, error) {
@@ -121,7 +137,7 @@ func (o *op) attested(att *proof.Attestation, method, path string) (Attested, er
 		return Attested{}, ErrUnauthorized
 	}
 	a := Attested{
-		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID, body: att.BodySHA256,
+		session: s.ID, agent: s.Agent, tokenID: att.AuthTokenID, body: att.BodySHA256, key: s.Public,
 		message: message{TS: att.TS, By: "daemon:" + s.Agent, Once: att.JTI},
 	}
 	return a, o.fresh(a.message)

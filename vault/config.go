@@ -46,6 +46,8 @@ type ConfigRequest struct {
 	// /project/config/<Project>/<Template> without a body; nil if there was
 	// none.
 	Attestation *proof.Attestation
+	// Caller is as in [FetchRequest].
+	Caller *CallerProof
 }
 
 // A config is an authorised request for a template, and what it comes to.
@@ -77,7 +79,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 	if checkPath("", r.Template) != nil {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, template: r.Template}
+	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, template: r.Template}
 	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var c config
 	var snapshot store.Snapshot
@@ -89,7 +91,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 	if err != nil && c.agent.ID == "" {
 		return opaque.Bytes{}, v.failFetch(ctx, k, from, c.fetch, err)
 	}
-	by := c.agent.caller("project-token", c.token.JTI, from)
+	by := c.caller(from)
 	rec := record{action: access.GetConfig, agent: c.agent.AgentID, project: r.Project, resource: r.Template}
 	if _, refused := refusal(translate(err)); refused {
 		rec.resources = c.resources

@@ -27,6 +27,9 @@ type FetchRequest struct {
 	// Attestation is the daemon's signature over GET
 	// /project/secrets/<Project> without a body; nil if there was none.
 	Attestation *proof.Attestation
+	// Caller comes with what the request says of the process that it is for; nil
+	// if that is not signed.
+	Caller *CallerProof
 
 	template string // the path of a template, if that is what is fetched
 }
@@ -85,7 +88,7 @@ func (v *Vault) FetchSecrets(ctx context.Context, from access.Origin, r FetchReq
 	if err != nil {
 		return FetchResult{}, v.failFetch(ctx, k, from, f, err)
 	}
-	by := f.agent.caller("project-token", f.token.JTI, from)
+	by := f.caller(from)
 	rec := record{action: access.GetSecrets, agent: f.agent.AgentID, project: r.Project, resource: r.Project}
 	err = v.doWith(ctx, k, by, rec, func(o *op) error {
 		if o.Changed(snapshot, fetchBuckets...) {
@@ -119,6 +122,7 @@ type fetch struct {
 	token     tokenRow
 	agent     agentRow
 	attested  *Attested
+	signed    bool // the session's key signed who it is for
 	resources []audit.Resource
 	honey     []string // paths of honey secrets
 	size      int      // of Values, in bytes
@@ -154,8 +158,18 @@ func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
 		if f.attested, err = o.attestedFetch(f.agent, r); err != nil {
 			return f, err
 		}
+		f.signed = r.Caller != nil
 	}
 	return f, nil
+}
+
+// caller returns who asks, and how that was shown.
+func (f fetch) caller(from access.Origin) access.Caller {
+	auth := "project-token"
+	if f.signed {
+		auth = "project-token+caller-proof"
+	}
+	return f.agent.caller(auth, f.token.JTI, from)
 }
 
 // bearer finds the token of a request.
@@ -207,6 +221,9 @@ func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
 		return nil, err
 	}
 	want := proof.AuthTokenID(string(r.Bearer.Reveal()))
+	if r.Caller != nil && !att.signed(*r.Caller) {
+		return nil, ErrUnauthorized
+	}
 	if att.agent != a.ID || !att.covers(proof.BodyHash(nil)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
 		return nil, ErrUnauthorized
 	}
