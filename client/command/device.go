@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -79,11 +80,23 @@ func deviceApprove() *cli.Command {
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		in.UserCode = cmd.Args().First()
 		out, err := c.ApproveDevice(ctx, "", in)
+		if errors.Is(err, api.InvalidRequest) && !in.KeyChange {
+			err = hintKeyChange(ctx, c, in.UserCode, err)
+		}
 		if err != nil {
 			return about("code", in.UserCode, err)
 		}
 		return f.answer(cmd, out, fmt.Sprintf("approved %s for agent %s", printable(out.UserCode), printable(out.AgentID)))
 	})
+}
+
+// hintKeyChange adds what to do about a code that would give an agent another key.
+func hintKeyChange(ctx context.Context, c *client.Client, code string, err error) error {
+	d, unknown := c.LookUpDevice(ctx, code)
+	if unknown != nil || !d.KeyChange {
+		return err
+	}
+	return client.WithHint(err, "compare "+printable(textOr(d.Fingerprint))+" with what the host shows; if it is meant to take the agent over, add --key-change")
 }
 
 func deviceDeny() *cli.Command {
