@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/ed25519"
 	"net/http"
 	"strings"
 	"testing"
@@ -129,6 +130,38 @@ func TestProofThatIsNone(t *testing.T) {
 	if !strings.Contains(string(a.Body), "replay") {
 		t.Errorf("%s", a.Body)
 	}
+}
+
+// A device code alone, or with the proof of another poll, is worth nothing.
+func TestStolenDeviceCode(t *testing.T) {
+	s := unlimited(t)
+	h, other := s.Host(t, "bot"), s.Host(t, "bot")
+	h.Begin(t, h.Init())
+	if a := approve(t, s, map[string]any{"user_code": h.UserCode, "agent_id": "bot"}); a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	now := time.Now().Unix()
+	poll := func(key ed25519.PrivateKey, code string, signed, sent int64) servertest.Answer {
+		return s.Do(t, servertest.Request{Method: "POST", Path: "/device/token", Body: map[string]any{
+			"device_code": h.DeviceCode, "poll_ts": sent, "poll_proof": proof.EncodeSignature(ed25519.Sign(key, proof.PollMessage(code, signed))),
+		}})
+	}
+	for name, a := range map[string]servertest.Answer{
+		"another key":      poll(other.Key, h.DeviceCode, now, now),
+		"another code":     poll(h.Key, strings.Repeat("ab", 32), now, now),
+		"another time":     poll(h.Key, h.DeviceCode, now-1, now),
+		"ten minutes ago":  poll(h.Key, h.DeviceCode, now-600, now-600),
+		"in ten minutes":   poll(h.Key, h.DeviceCode, now+600, now+600),
+		"before the epoch": poll(h.Key, h.DeviceCode, -1, -1),
+	} {
+		t.Run(name, func(t *testing.T) { wantStandard(t, a, api.InvalidGrant) })
+	}
+	half := s.Do(t, servertest.Request{Method: "POST", Path: "/device/token", Body: map[string]any{"device_code": h.DeviceCode, "poll_ts": now}})
+	wantError(t, half, http.StatusBadRequest, api.InvalidRequest)
+	if a := poll(h.Key, h.DeviceCode, now, now); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	wantStandard(t, poll(h.Key, h.DeviceCode, now, now), api.InvalidGrant)
 }
 
 // Another key for a known agent is seen, has to be meant, and ends what the old
