@@ -25,6 +25,7 @@ type enrolment struct {
 	key      identity.Key
 	sessions *sessions
 	projects projects
+	underway allUnderway
 
 	uses sync.WaitGroup // what needs the above
 	over chan struct{}  // closed when another login takes its place, or none
@@ -133,7 +134,8 @@ func (d *Daemon) keep(ctx context.Context) {
 	}
 }
 
-// keep renews the session until ctx or the enrolment is over.
+// keep renews the session, and listens to the server, until ctx or the enrolment is
+// over.
 func (d *enrolment) keep(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -144,6 +146,9 @@ func (d *enrolment) keep(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { d.hear(ctx) })
 	d.sessions.keep(ctx)
 }
 

@@ -78,6 +78,8 @@ type project struct {
 	mu      sync.Mutex // guards what follows
 	token   *token     // nil without
 	pending error      // what waited for approval last; nil without
+	ends    bool       // its programs, when they are cut off
+	changed bool       // something at the server, since the token
 
 	told     map[string]bool // the variables that it was said of that they are not masked
 	redacted []time.Time     // when a text was, lately
@@ -94,7 +96,7 @@ func (p *project) get() *token {
 func (p *project) put(t *token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.token = t
+	p.token, p.changed = t, false
 }
 
 // recall returns err, or what the server said before if it is now asked too
@@ -276,7 +278,7 @@ func hasStatus(err error, status int) bool {
 // token returns a token that covers the names, asking the server for one if
 // there is none. One run at a time asks; those that wait use what it got.
 func (d *enrolment) token(ctx context.Context, p *project, w wish) (*token, error) {
-	if t := p.get(); t.covers(w.names, early) && !t.stale(w.needed) {
+	if t := p.get(); t.covers(w.names, early) && !p.stale(t, w.needed) {
 		return t, nil
 	}
 	select {
@@ -286,7 +288,7 @@ func (d *enrolment) token(ctx context.Context, p *project, w wish) (*token, erro
 		return nil, context.Cause(ctx)
 	}
 	old := p.get()
-	if old.covers(w.names, early) && !old.stale(w.needed) {
+	if old.covers(w.names, early) && !p.stale(old, w.needed) {
 		return old, nil
 	}
 	// A new token ends the old one. With the names of both, runs that want
@@ -295,7 +297,7 @@ func (d *enrolment) token(ctx context.Context, p *project, w wish) (*token, erro
 	if old != nil {
 		names = union(old.names, names)
 	}
-	t, err := d.discover(ctx, p.name, names)
+	t, err := d.discover(ctx, p, names)
 	switch {
 	case err == nil:
 		p.recall(nil)
@@ -345,17 +347,18 @@ func union(a, b []string) []string {
 
 // discover asks the server for a token. It is for a token that this process
 // does not have, so it replaces one that the server may still know.
-func (d *enrolment) discover(ctx context.Context, project string, names []string) (*token, error) {
+func (d *enrolment) discover(ctx context.Context, p *project, names []string) (*token, error) {
 	answer, err := inSession(ctx, d.sessions, func(by client.Attester) (api.DiscoverResponse, error) {
-		return d.ask(ctx, project, names, by)
+		return d.ask(ctx, p.name, names, by)
 	})
 	if err != nil {
-		return nil, d.explainDiscover(err, project)
+		return nil, d.explainDiscover(err, p.name)
 	}
 	if answer.ProjectToken.Len() == 0 {
 		return nil, fmt.Errorf("%w: no project token", client.ErrAnswer)
 	}
-	d.log.Info("got a token", "project", project, "until", answer.TokenExpiresAt.Format(time.RFC3339), "unmatched", len(answer.UnmatchedKeys))
+	d.log.Info("got a token", "project", p.name, "until", answer.TokenExpiresAt.Format(time.RFC3339), "unmatched", len(answer.UnmatchedKeys))
+	p.learn(answer.OnFreeze)
 	unmatched := slices.Clone(answer.UnmatchedKeys)
 	slices.Sort(unmatched)
 	return &token{

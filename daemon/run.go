@@ -33,6 +33,7 @@ type beginning func(context.Context, *connection, ipc.Request, <-chan syscall.Si
 func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	defer d.underway.add(newUnderway(req, end))()
 	signals := make(chan syscall.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 
@@ -61,6 +62,8 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
 		return ipc.Response{Error: errStopped.Error() + ", and the program with it"}
+	case cutOff(ctx):
+		return ipc.Response{Error: "the program was ended: " + context.Cause(ctx).Error(), Hint: client.Hint(context.Cause(ctx))}
 	case late:
 		return ipc.Response{Error: fmt.Sprintf("the program took longer than %v, and was ended", req.Timeout), ExitCode: new(ipc.StatusTimeout)}
 	case err != nil:

@@ -69,6 +69,9 @@ func wireDiscover(r vault.DiscoverResult) disclosure {
 	if r.Masking != vault.MaskAlways {
 		out.Masking = string(r.Masking)
 	}
+	if r.OnFreeze != vault.FreezeLeaves {
+		out.OnFreeze = string(r.OnFreeze)
+	}
 	if r.Signed != nil {
 		out.SignedProjectToken = api.NewValue([]byte(*r.Signed))
 	}

@@ -81,6 +81,9 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 	if c.In.Masking != nil {
 		change.Masking = new(vault.Masking(*c.In.Masking))
 	}
+	if c.In.OnFreeze != nil {
+		change.OnFreeze = new(vault.OnFreeze(*c.In.OnFreeze))
+	}
 	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
 	return wireSettings(row), err
 }
@@ -94,7 +97,7 @@ func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, er
 }
 
 func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
-	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking)}
+	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking), OnFreeze: string(s.OnFreeze)}
 }
 
 func wireProject(p vault.Project) api.Project {

@@ -74,8 +74,9 @@ type DiscoverResult struct {
 	Namespace string
 	// Scope is the sorted paths.
 	Scope []string
-	// Masking is the project's.
-	Masking Masking
+	// Masking and OnFreeze are the project's.
+	Masking  Masking
+	OnFreeze OnFreeze
 	// Signed is the JWT, if it was asked for.
 	Signed *string
 }
@@ -258,7 +259,7 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 	if err != nil {
 		return DiscoverResult{}, err
 	}
-	res.TTL, res.Masking = settings.TokenTTL, settings.Masking
+	res.TTL, res.Masking, res.OnFreeze = settings.TokenTTL, settings.Masking, settings.OnFreeze
 	for _, w := range wishes {
 		if _, again := res.Mapped[w.name]; again {
 			continue

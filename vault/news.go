@@ -104,6 +104,17 @@ func (n *news) publish(o *op) {
 	}
 }
 
+// hear tells one watch alone.
+func (w *Watch) hear(notices []notice) {
+	w.news.mu.Lock()
+	defer w.news.mu.Unlock()
+	for _, told := range notices {
+		if w.wants(told) {
+			w.add(told.Event)
+		}
+	}
+}
+
 // end ends every watch.
 func (n *news) end(err error) {
 	n.mu.Lock()

@@ -48,6 +48,34 @@ func heard(t *testing.T, w *vault.Watch) []vault.Event {
 	return events
 }
 
+// A watch that begins after a freeze hears of it, and of none that is somebody
+// else's.
+func TestStandingFreezesAreTold(t *testing.T) {
+	ctx, admin := t.Context(), vaulttest.Admin
+	v, h, _, _ := ready(t)
+	other := enrol(t, v, "", "other")
+	if _, _, err := v.Freeze(ctx, admin, vault.FreezeTarget{Kind: vault.FreezeProject, Name: "app"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := v.Freeze(ctx, admin, vault.FreezeTarget{Kind: vault.FreezeSecret, Name: "key"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := heard(t, h.watch())
+	if len(got) != 2 || got[0].What == got[1].What {
+		t.Fatalf("heard %+v", got)
+	}
+	for _, e := range got {
+		if e.Kind != vault.EventFreeze || e.Project != "app" || e.Seq == 0 || e.At.IsZero() || len(e.Variables) != map[vault.FreezeKind]int{vault.FreezeSecret: 1}[e.What] {
+			t.Errorf("heard %+v", e)
+		}
+	}
+	select {
+	case <-other.watch().Ready():
+		t.Error("another agent hears of it")
+	default:
+	}
+}
+
 // Whoever does not read misses events, is told so, and holds nobody up.
 func TestSlowWatch(t *testing.T) {
 	ctx, admin := t.Context(), vaulttest.Admin

@@ -26,6 +26,7 @@ type projectSettingsRow struct {
 	TokenTTL  int64  `cbor:"3,keyasint,omitempty"` // seconds; 0: as usual
 
 	MaskOptional bool `cbor:"4,keyasint,omitempty"`
+	EndOnFreeze  bool `cbor:"5,keyasint,omitempty"`
 }
 
 // Key returns namespace and project.
@@ -40,6 +41,16 @@ const (
 	MaskOptional Masking = "optional"
 )
 
+// An OnFreeze says what becomes of commands that run when they are cut off from
+// what they were given.
+type OnFreeze string
+
+// The kinds of OnFreeze.
+const (
+	FreezeLeaves OnFreeze = "leave"
+	FreezeEnds   OnFreeze = "end"
+)
+
 // ProjectSettings are what is different for a project.
 type ProjectSettings struct {
 	Namespace, Project string
@@ -48,19 +59,25 @@ type ProjectSettings struct {
 	TokenTTL time.Duration
 	// Masking is MaskAlways if nothing else was said.
 	Masking Masking
+	// OnFreeze is FreezeLeaves if nothing else was said.
+	OnFreeze OnFreeze
 }
 
 // A ProjectChange says which settings to change; nil fields stay as they are.
 type ProjectChange struct {
 	// TokenTTL is for tokens that are issued from now on. 0 means as usual.
 	TokenTTL *time.Duration
-	// Masking counts for a daemon when it gets its next token.
-	Masking *Masking
+	// Masking and OnFreeze count for a daemon when it gets its next token.
+	Masking  *Masking
+	OnFreeze *OnFreeze
 }
 
 func (c ProjectChange) validate() error {
 	if c.Masking != nil && *c.Masking != MaskAlways && *c.Masking != MaskOptional {
 		return invalid("masking", "must be always or optional")
+	}
+	if c.OnFreeze != nil && *c.OnFreeze != FreezeLeaves && *c.OnFreeze != FreezeEnds {
+		return invalid("on_freeze", "must be leave or end")
 	}
 	if c.TokenTTL == nil || *c.TokenTTL == 0 {
 		return nil
@@ -90,7 +107,7 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 }
 
 func (r projectSettingsRow) settings() ProjectSettings {
-	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking()}
+	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking(), OnFreeze: r.onFreeze()}
 }
 
 func (r projectSettingsRow) masking() Masking {
@@ -98,6 +115,13 @@ func (r projectSettingsRow) masking() Masking {
 		return MaskOptional
 	}
 	return MaskAlways
+}
+
+func (r projectSettingsRow) onFreeze() OnFreeze {
+	if r.EndOnFreeze {
+		return FreezeEnds
+	}
+	return FreezeLeaves
 }
 
 func (r projectSettingsRow) ttl() time.Duration {
@@ -131,6 +155,10 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 		if c.Masking != nil {
 			row.MaskOptional = *c.Masking == MaskOptional
 			o.record.about("masking", string(*c.Masking))
+		}
+		if c.OnFreeze != nil {
+			row.EndOnFreeze = *c.OnFreeze == FreezeEnds
+			o.record.about("on_freeze", string(*c.OnFreeze))
 		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()

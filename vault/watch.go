@@ -10,7 +10,8 @@ import (
 
 // WatchEvents begins to listen to what the daemon of by should act on, where
 // by is what [Vault.AuthenticateDaemon] returned, and says when its session
-// runs out. A session has one watch: an older one ends with [ErrReplaced].
+// runs out. First it hears of what is frozen already. A session has one watch:
+// an older one ends with [ErrReplaced].
 func (v *Vault) WatchEvents(ctx context.Context, by access.Caller) (w *Watch, expires time.Time, err error) {
 	// First listen, then look: what is committed in between is heard.
 	if w, err = v.listen(by.Credential, forDaemon(by)); err != nil {
@@ -18,14 +19,40 @@ func (v *Vault) WatchEvents(ctx context.Context, by access.Caller) (w *Watch, ex
 	}
 	err = v.look(ctx, by, access.WatchEvents, func(o *op) error {
 		s, err := o.liveSession(by.Credential)
+		if err != nil {
+			return err
+		}
 		expires = nanos(s.Expires)
-		return err
+		return o.tellStanding(w)
 	})
 	if err != nil {
 		w.Close()
 		return nil, time.Time{}, err
 	}
 	return w, expires, nil
+}
+
+// tellStanding tells one watch of the freezes there are.
+func (o *op) tellStanding(w *Watch) error {
+	head, err := readHead(o.Tx, o.keys)
+	if err != nil {
+		return err
+	}
+	for r, err := range freezes.All(o.Tx, "") {
+		if err != nil {
+			return err
+		}
+		told := len(o.notices)
+		if err := o.tellFrozen(r, EventFreeze); err != nil {
+			return err
+		}
+		for i := range o.notices[told:] {
+			n := &o.notices[told+i]
+			n.Seq, n.At = head.Seq, nanos(r.At)
+		}
+	}
+	w.hear(o.notices)
+	return nil
 }
 
 // forDaemon returns what a daemon is told. While its agent is frozen it hears

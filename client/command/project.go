@@ -41,21 +41,24 @@ func projectList() *cli.Command {
 
 func projectSettings() *cli.Command {
 	var f adminFlags
-	var namespace, ttl, masking string
+	var namespace string
+	var set newSettings
 	return f.verb(&cli.Command{
 		Name: "settings", ArgsUsage: "PROJECT",
 		Usage: "show what is different for a project, or change it",
 		Description: `Examples:
    cortex project settings my-app
    cortex project settings my-app --token-ttl 1d
-   cortex project settings my-app --masking optional`,
+   cortex project settings my-app --masking optional
+   cortex project settings my-app --on-freeze end`,
 		Flags: []cli.Flag{
 			projectNamespace(&namespace),
-			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &ttl},
-			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &masking},
+			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &set.ttl},
+			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &set.masking},
+			&cli.StringFlag{Name: "on-freeze", Usage: "`WHAT` becomes of commands that run when they are cut off: leave, or end", Destination: &set.onFreeze},
 		},
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := changeSettings(ctx, cmd, c, namespace, ttl, masking)
+		out, err := changeSettings(ctx, cmd, c, namespace, set)
 		switch {
 		case err != nil:
 			return err
@@ -63,28 +66,35 @@ func projectSettings() *cli.Command {
 			return writeJSON(cmd.Root().Writer, out)
 		}
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
-			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways))
+			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways),
+			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves))
 	})
 }
 
+// newSettings are what is to be changed, as it was typed; empty for what stays.
+type newSettings struct{ ttl, masking, onFreeze string }
+
 // changeSettings returns the settings of a project, changed if there is anything
 // to change.
-func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, namespace, ttl, masking string) (out api.ProjectSettings, err error) {
+func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, namespace string, set newSettings) (out api.ProjectSettings, err error) {
 	name := cmd.Args().First()
-	if ttl == "" && masking == "" {
+	if set == (newSettings{}) {
 		out, err = c.ProjectSettings(ctx, namespace, name)
 		return out, about("project", name, whichNamespace(err, namespace))
 	}
 	var change api.UpdateProject
-	if ttl != "" {
-		d, err := readDuration(ttl)
+	if set.ttl != "" {
+		d, err := readDuration(set.ttl)
 		if err != nil || d%time.Second != 0 {
-			return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", ttl))
+			return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", set.ttl))
 		}
 		change.TokenTTLSeconds = new(int64(d / time.Second))
 	}
-	if masking != "" {
-		change.Masking = &masking
+	if set.masking != "" {
+		change.Masking = &set.masking
+	}
+	if set.onFreeze != "" {
+		change.OnFreeze = &set.onFreeze
 	}
 	out, err = c.UpdateProject(ctx, namespace, name, change)
 	return out, about("project", name, whichNamespace(err, namespace))

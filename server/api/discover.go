@@ -34,4 +34,6 @@ type DiscoverResponse struct {
 	SignedProjectToken Value             `json:"signed_project_token,omitzero"`
 	// Masking is absent where what commands print must be masked.
 	Masking string `json:"masking,omitempty"`
+	// OnFreeze is absent where commands that run are left alone by a freeze.
+	OnFreeze string `json:"on_freeze,omitempty"`
 }

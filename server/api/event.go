@@ -10,8 +10,9 @@ const HeartbeatSeconds = 5
 
 // The events of GET /daemon/events.
 const (
-	// EventOpen comes first. What happened before it is not told: whatever is
-	// held from before may be stale.
+	// EventOpen comes first, and then an EventFreeze for all that is frozen.
+	// Nothing else is told that happened before: whatever is held from before may
+	// be stale.
 	EventOpen = "open"
 	// EventHeartbeat says nothing else.
 	EventHeartbeat = "heartbeat"

@@ -162,9 +162,10 @@ var golden = []struct {
 		`{"id":"i","project_name":"p","env_mappings":{},"namespace":"default","scope":[],"created_at":"2026-04-27 18:40:00","token_expires_at":null,"token_revoked_at":null,"token_status":"active"}`,
 	},
 	{RevokedProject{true, "p", true}, `{"revoked":true,"project_name":"p","already_revoked":true}`},
-	{ProjectSettings{"p", "default", 3600, MaskOptional}, `{"project_name":"p","namespace":"default","token_ttl_seconds":3600,"masking":"optional"}`},
+	{ProjectSettings{"p", "default", 3600, MaskOptional, FreezeEnds}, `{"project_name":"p","namespace":"default","token_ttl_seconds":3600,"masking":"optional","on_freeze":"end"}`},
 	{UpdateProject{TokenTTLSeconds: new(int64(60))}, `{"token_ttl_seconds":60}`},
 	{UpdateProject{Masking: new(MaskAlways)}, `{"masking":"always"}`},
+	{UpdateProject{OnFreeze: new(FreezeLeaves)}, `{"on_freeze":"leave"}`},
 	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},
 	{ProjectSecrets{map[string]Value{}, []string{"A"}}, `{"env_vars":{},"withheld":["A"]}`},
@@ -305,12 +306,12 @@ var golden = []struct {
 	},
 	{DiscoverRequest{AgentID: "bot"}, `{"agent_id":"bot","auth_proof":"","context":{"project_name":"","file_content":""}}`},
 	{
-		DiscoverResponse{map[string]string{"A": "a"}, true, value("tok"), at, 1209600, []string{}, "default", []string{"a"}, value("a.b.c"), ""},
+		DiscoverResponse{map[string]string{"A": "a"}, true, value("tok"), at, 1209600, []string{}, "default", []string{"a"}, value("a.b.c"), "", ""},
 		`{"mapped_keys":{"A":"a"},"full_matched":true,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":[],"namespace":"default","scope":["a"],"signed_project_token":"a.b.c"}`,
 	},
 	{
-		DiscoverResponse{map[string]string{}, false, value("tok"), at, 1209600, []string{"A"}, "default", []string{}, Value{}, MaskOptional},
-		`{"mapped_keys":{},"full_matched":false,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":["A"],"namespace":"default","scope":[],"masking":"optional"}`,
+		DiscoverResponse{map[string]string{}, false, value("tok"), at, 1209600, []string{"A"}, "default", []string{}, Value{}, MaskOptional, FreezeEnds},
+		`{"mapped_keys":{},"full_matched":false,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":["A"],"namespace":"default","scope":[],"masking":"optional","on_freeze":"end"}`,
 	},
 
 	{AuditHead{"n\n", "k"}, `{"note":"n\n","verifier_key":"k"}`},

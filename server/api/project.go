@@ -45,13 +45,20 @@ const (
 	MaskOptional = "optional"
 )
 
+// What becomes of commands that run when they are cut off.
+const (
+	FreezeLeaves = "leave"
+	FreezeEnds   = "end"
+)
+
 // ProjectSettings answers GET and PUT /admin/projects/{project_name}/settings.
 type ProjectSettings struct {
 	ProjectName     string `json:"project_name"`
 	Namespace       string `json:"namespace"`
 	TokenTTLSeconds int64  `json:"token_ttl_seconds"`
-	// Masking is absent on older servers.
-	Masking string `json:"masking,omitempty"`
+	// Masking and OnFreeze are absent on older servers.
+	Masking  string `json:"masking,omitempty"`
+	OnFreeze string `json:"on_freeze,omitempty"`
 }
 
 // UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
@@ -61,4 +68,6 @@ type UpdateProject struct {
 	TokenTTLSeconds *int64 `json:"token_ttl_seconds,omitempty"`
 	// Masking is MaskAlways or MaskOptional.
 	Masking *string `json:"masking,omitempty"`
+	// OnFreeze is FreezeLeaves or FreezeEnds.
+	OnFreeze *string `json:"on_freeze,omitempty"`
 }
