@@ -52,7 +52,7 @@ func root(args []string) *cli.Command {
 		role.Commands = command.DaemonCommands()
 		cmd = &cli.Command{
 			Usage:    "a secrets vault for agents",
-			Commands: append(command.All(args), command.Dev(), server.Command(), role, server.VerifyAuditCommand(command.VerifyAudit), server.RestoreCommand(), command.Backup()),
+			Commands: append(command.All(args), command.Dev(), server.Command(), role, server.VerifyAuditCommand(command.VerifyAudit()), server.RestoreCommand(), command.Backup()),
 		}
 	}
 	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	root := &cli.Command{
-		Name: "cortex", Commands: []*cli.Command{Command(), VerifyAuditCommand(nil)},
+		Name: "cortex", Commands: []*cli.Command{Command(), VerifyAuditCommand(nil, nil)},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
 	err := root.Run(context.Background(), os.Args)

@@ -39,12 +39,13 @@ func (e *exitError) Unwrap() error { return e.err }
 func (e *exitError) ExitCode() int { return e.code }
 
 // An AskServer has the server at url verify its own audit trail.
-type AskServer func(ctx context.Context, cmd *cli.Command, url, tokenFile string, since *note.Note) (audit.Report, error)
+type AskServer = func(ctx context.Context, cmd *cli.Command, url string, since *note.Note) (audit.Report, error)
 
 // VerifyAuditCommand returns the verb that replays the audit trail of a vault
-// file or an export, or has a running server do so. Its error has the exit status: 1 for a
-// broken trail, 2 where it could not look.
-func VerifyAuditCommand(ask AskServer) *cli.Command {
+// file or an export, or has a running server do so, by ask, which has flags of its
+// own. Its error has the exit status: 1 for a broken trail, 2 where it could not
+// look.
+func VerifyAuditCommand(remote []cli.Flag, ask AskServer) *cli.Command {
 	a := audition{ask: ask}
 	return &cli.Command{
 		Name:  "verify-audit",
@@ -66,17 +67,16 @@ Examples:
    cortex verify-audit --db vault.db --since-head head-2027-01-31.note --verifier-key vault.key
    cortex verify-audit --url https://vault.example.com
    cortex verify-audit --export trail.jsonl --since-head head-2027-01-31.note --verifier-key vault.key`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "db", Usage: "vault `FILE`, or bolt://FILE; else that of DATABASE_URL", Destination: &a.database, TakesFile: true},
 			&cli.StringFlag{Name: "url", Usage: "ask the server at `URL`", Destination: &a.url},
-			&cli.StringFlag{Name: "admin-token-file", Usage: "`FILE` with the admin token, for --url", Sources: cli.EnvVars("ADMIN_TOKEN_FILE"), Destination: &a.tokenFile, TakesFile: true},
 			&cli.StringFlag{Name: "export", Usage: "read the export in `FILE`", Destination: &a.export, TakesFile: true},
 			&cli.StringFlag{Name: "since-head", Usage: "`FILE` with a signed head, whose record must still be there", Destination: &a.headFile, TakesFile: true},
 			&cli.StringFlag{Name: "verifier-key", Usage: "`KEY` that signed the head, or a file with it; else the vault's own", Destination: &a.verifierKey, TakesFile: true},
 			&cli.BoolFlag{Name: "unkeyed", Usage: "check hashes only, without the password: shows accidents, but not a forger", Destination: &a.unkeyed},
 			&cli.StringFlag{Name: "kek-password-file", Usage: "`FILE` with the operator password", Sources: cli.EnvVars("CORTEX_KEK_PASSWORD_FILE"), Destination: &a.passwordFile, TakesFile: true},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON on stdout", Destination: &a.json},
-		},
+		}, remote...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			a.cmd, a.stdin, a.stdout = cmd, os.Stdin, cmd.Root().Writer
 			a.log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -89,7 +89,6 @@ Examples:
 type audition struct {
 	database, url, export string
 	passwordFile          string
-	tokenFile             string
 	headFile, verifierKey string
 	unkeyed, json         bool
 

@@ -73,9 +73,9 @@ func (a audition) look(ctx context.Context, since *vault.Since) (audit.Report, e
 	case a.url == "":
 		return a.lookInto(ctx, cmp.Or(a.database, os.Getenv("DATABASE_URL")), since)
 	case since == nil:
-		return a.ask(ctx, a.cmd, a.url, a.tokenFile, nil)
+		return a.ask(ctx, a.cmd, a.url, nil)
 	}
-	return a.ask(ctx, a.cmd, a.url, a.tokenFile, &since.Note)
+	return a.ask(ctx, a.cmd, a.url, &since.Note)
 }
 
 // readExport replays what an export has of the trail.
