@@ -201,3 +201,63 @@ func read(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+// The messages that the operations guide explains are those that are logged.
+func TestLogMessages(t *testing.T) {
+	_, logs, _ := strings.Cut(read(t, "docs/operations.md"), "\n## Logs\n")
+	logs, _, _ = strings.Cut(logs, "\n## ")
+	code := source(t)
+	message := regexp.MustCompile("`([^`]+)`")
+	found := 0
+	for row := range strings.Lines(logs) {
+		if !strings.HasPrefix(row, "| `") {
+			continue
+		}
+		cell, _, _ := strings.Cut(row[2:], " |")
+		for _, m := range message.FindAllStringSubmatch(cell, -1) {
+			if found++; !strings.Contains(code, m[1]) {
+				t.Errorf("nothing logs %q", m[1])
+			}
+		}
+	}
+	if found < 25 {
+		t.Errorf("found %d messages only", found)
+	}
+}
+
+// The credentials that a record may name are those that formats.md lists.
+func TestRecordedCredentials(t *testing.T) {
+	_, list, ok := strings.Cut(read(t, "docs/formats.md"), "| actor: authentication | text | ")
+	if !ok {
+		t.Fatal("formats.md does not list them")
+	}
+	list, _, _ = strings.Cut(list, " |")
+	listed := strings.Split(strings.Trim(list, "`"), "`, `")
+	var used []string
+	for _, m := range regexp.MustCompile(`(?:\.caller\(|\bAuth: +|\bauth :?= )"([a-z+-]+)"`).FindAllStringSubmatch(source(t), -1) {
+		used = append(used, m[1])
+	}
+	slices.Sort(listed)
+	slices.Sort(used)
+	if used = slices.Compact(used); !slices.Equal(listed, used) {
+		t.Errorf("formats.md lists %q, used are %q", listed, used)
+	}
+}
+
+// source returns all code but tests.
+func source(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, top := range []string{"vault", "store", "server", "daemon", "client"} {
+		err := filepath.WalkDir(top, func(path string, d os.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				all.WriteString(read(t, path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
+}
