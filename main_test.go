@@ -14,6 +14,7 @@ import (
 
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/vault"
 )
 
 func TestMain(m *testing.M) {
@@ -222,6 +223,26 @@ func TestLogMessages(t *testing.T) {
 	}
 	if found < 25 {
 		t.Errorf("found %d messages only", found)
+	}
+}
+
+// The kinds of messages that the operations guide has are those there are.
+func TestMessageKinds(t *testing.T) {
+	_, table, ok := strings.Cut(read(t, "docs/operations.md"), "\n| kind | severity | what happened |\n")
+	if !ok {
+		t.Fatal("operations.md does not list them")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	var listed []string
+	for row := range strings.Lines(table) {
+		cell, _, _ := strings.Cut(row[1:], "|")
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cell, -1) {
+			listed = append(listed, m[1])
+		}
+	}
+	slices.Sort(listed)
+	if kinds := vault.MessageKinds(); !slices.Equal(listed, kinds) {
+		t.Errorf("operations.md lists %q, there are %q", listed, kinds)
 	}
 }
 
