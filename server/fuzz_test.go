@@ -33,25 +33,48 @@ var bodies = []struct{ route, example string }{
 	{"POST /device/authorize", `{"agent_id":"bot","hostname":"h"}`},
 	{"POST /device/token", `{"device_code":"x","grant_type":"urn:ietf:params:oauth:grant-type:device_code"}`},
 	{"POST /daemon/attest", `{"attestation_pub":"A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg","binary_sha256":"` + strings.Repeat("ab", 32) + `"}`},
-	{"POST /agent/discover", `{"agent_id":"bot","project_name":"app","context":{"file_content":"A=\nB="},"nonce":"0123456789","ts":1,"auth_proof":"x"}`},
+	{"POST /agent/discover", `{"agent_id":"bot","context":{"project_name":"app","file_content":"A=\nB="},"nonce":"0123456789","ts":1,"auth_proof":"x"}`},
+}
+
+// sender returns what sends a body to a route, with all that its caller must show
+// to have it read.
+func sender(t testing.TB) func(t testing.TB, route, body string) servertest.Answer {
+	s := servertest.With(t, servertest.Config{Unlimited: true, Direct: true, NoAttestation: true})
+	id := s.Secret(t, "kept", "value")
+	agent := s.Register(t, "sender")
+	agent.Login(t)
+	return func(t testing.TB, route, body string) servertest.Answer {
+		method, path, _ := strings.Cut(strings.ReplaceAll(route, "{id}", id), " ")
+		return s.Do(t, servertest.Request{
+			Method: method, Path: path,
+			Header: http.Header{"X-Admin-Token": {s.AdminToken}, "Authorization": {"Bearer " + agent.AccessToken}},
+			Body:   []byte(strings.ReplaceAll(body, "{id}", id)),
+		})
+	}
+}
+
+// The bodies that are made up get as far as they can: to what reads them.
+func TestBodiesAreRead(t *testing.T) {
+	send := sender(t)
+	for _, b := range bodies {
+		a := send(t, b.route, `{"x":1,"x":2}`)
+		if a.Status != http.StatusBadRequest || !strings.Contains(string(a.Body), "two members of one name") {
+			t.Errorf("%s: %d %s", b.route, a.Status, a.Body)
+		}
+	}
 }
 
 // Whatever a body holds, the answer is JSON, an error among them has a code, and
 // nothing that the server did not expect has happened.
 func FuzzBody(f *testing.F) {
-	s := servertest.With(f, servertest.Config{Unlimited: true, Direct: true})
-	id := s.Secret(f, "kept", "value")
+	send := sender(f)
 	for i, b := range bodies {
 		f.Add(uint8(i), []byte(b.example))
 		f.Add(uint8(i), []byte(`{"`+strings.Repeat("[", 40)))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		b := bodies[int(which)%len(bodies)]
-		method, path, _ := strings.Cut(strings.ReplaceAll(b.route, "{id}", id), " ")
-		a := s.Do(t, servertest.Request{
-			Method: method, Path: path, Header: http.Header{"X-Admin-Token": {s.AdminToken}},
-			Body: []byte(strings.ReplaceAll(string(body), "{id}", id)),
-		})
+		a := send(t, b.route, string(body))
 		if a.Status >= http.StatusInternalServerError {
 			t.Errorf("%s: %d %s", b.route, a.Status, a.Body)
 		}

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -427,5 +429,22 @@ func TestConcurrentWrites(t *testing.T) {
 	})
 	if report, err := v.VerifyAudit(context.Background()); err != nil || report.Broken != nil {
 		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
+// The KEK that is nearly used up is told of, and no sooner.
+func TestNearlyExhaustedKEKIsTold(t *testing.T) {
+	v, db, _ := newTestVault(t)
+	var log bytes.Buffer
+	v.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for count, told := range map[uint64]bool{wrapsWarn - 1: false, wrapsWarn: true, wrapsMax: true} {
+		edit(t, db, func(tx *store.Tx) error { return wraps.Put(tx, wrapRow{KEKVersion: 1, Count: count}) })
+		log.Reset()
+		if err := v.checkWraps(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "the key-encryption key is nearly used up"); got != told {
+			t.Errorf("%d wraps: %q", count, &log)
+		}
 	}
 }
