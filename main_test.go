@@ -282,3 +282,11 @@ func source(t *testing.T) string {
 	}
 	return all.String()
 }
+
+// Beside a database that is mapped into memory, to lock all of it would lock the
+// whole file.
+func TestNobodyLocksAllMemory(t *testing.T) {
+	if call := regexp.MustCompile(`(?i)\bmlockall\(|SYS_MLOCKALL`).FindString(source(t)); call != "" {
+		t.Errorf("there is %s", call)
+	}
+}

@@ -129,3 +129,28 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// One share says nothing: each byte of it is any byte, the secret's own among
+// them, equally often. Coefficients that are never zero would show here.
+func TestShareIsUniform(t *testing.T) {
+	secret := bytes.Repeat([]byte{0xa7}, SecretSize)
+	const splits = 2000
+	var seen [256]int
+	for range splits {
+		texts, err := Split(vaultID, setID, opaque.New(bytes.Clone(secret)), 2, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := parse(t, texts[0])
+		for _, y := range s.y {
+			seen[y]++
+		}
+	}
+	// 250 are expected of each, and eight standard deviations are 126.
+	const expected, bound = splits * SecretSize / 256, 126
+	for y, n := range seen {
+		if n < expected-bound || n > expected+bound {
+			t.Errorf("%#02x stands in %d places, and should in %d", y, n, expected)
+		}
+	}
+}
