@@ -26,9 +26,9 @@ func fields(v *vault, s *stage) map[string]func(text string) answer {
 		o[member] = value
 		return post("/admin/policies", o)
 	}
-	channel := func(member, text string) answer {
+	channel := func(member string, value any) answer {
 		o := object{"channel_type": "slack", "name": id(), "enabled": false, "config": object{"webhook_url": "https://example.com/"}}
-		o[member] = text
+		o[member] = value
 		return post("/admin/notification-channels", o)
 	}
 	return map[string]func(text string) answer{
@@ -60,9 +60,29 @@ func fields(v *vault, s *stage) map[string]func(text string) answer {
 		"pointer": func(x string) answer {
 			return post("/admin/projects/"+s.app+"/grants", object{"secret_id": secret, "json_pointer": "/" + x, "env_var_name": "V" + id()})
 		},
-		"channel":            func(x string) answer { return channel("name", x) },
-		"channel's text":     func(x string) answer { return channel("description", x) },
-		"channel's template": func(x string) answer { return channel("template", x) },
+		"channel":             func(x string) answer { return channel("name", x) },
+		"channel's text":      func(x string) answer { return channel("description", x) },
+		"channel's template":  func(x string) answer { return channel("template", x) },
+		"channel's event":     func(x string) answer { return channel("events", []string{x}) },
+		"channel's namespace": func(x string) answer { return channel("namespaces", []string{x}) },
+		"channel's severity":  func(x string) answer { return channel("min_severity", x) },
+		"changed text":        func(x string) answer { return v.admin("PUT", "/admin/secrets/"+secret, object{"description": x}) },
+		"changed tag":         func(x string) answer { return v.admin("PUT", "/admin/secrets/"+secret, object{"tags": []string{x}}) },
+		"share's path": func(x string) answer {
+			return post("/admin/secrets/"+secret+"/shares", object{"namespace": "default", "key_path": x})
+		},
+		"share's namespace": func(x string) answer {
+			return post("/admin/secrets/"+secret+"/shares", object{"namespace": x, "key_path": "there/" + id()})
+		},
+		"bulk namespace": func(x string) answer {
+			return post("/admin/secrets/bulk", object{"format": "dotenv", "content": "A" + id() + "=1", "namespace": x})
+		},
+		"account's namespace": func(x string) answer {
+			return post("/admin/users", object{"name": id(), "role": "auditor", "password": "long enough password", "namespaces": []string{x}})
+		},
+		"masking": func(x string) answer {
+			return v.admin("PUT", "/admin/projects/"+s.app+"/settings", object{"masking": x})
+		},
 		"reason": func(x string) answer {
 			v.keep("f/"+sum([]byte(x)), "v")
 			return post("/admin/freeze", object{"kind": "secret", "name": "f/" + sum([]byte(x)), "reason": x})
