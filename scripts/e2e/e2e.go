@@ -433,6 +433,23 @@ func signalCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no background command %s", strings.Join(args[1:], " "))
 	}
 	ts.Check(found.Process.Signal(sig))
+	if sig == syscall.SIGSTOP {
+		// Else nobody could end it, and the script would wait for it.
+		ts.Defer(func() { found.Process.Signal(syscall.SIGCONT) })
+		awaitStop(ts, found.Process.Pid)
+	}
+}
+
+// awaitStop waits until a process has stopped: a busy machine takes its time.
+func awaitStop(ts *testscript.TestScript, pid int) {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		ts.Check(err)
+		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+			return
+		}
+	}
+	ts.Fatalf("process %d does not stop", pid)
 }
 
 func portOf(ts *testscript.TestScript, neg bool, args []string) {
