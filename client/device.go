@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -16,7 +17,7 @@ import (
 // must approve and the code to poll with, and tells whether the server took the
 // proof that in may hold.
 func (c *Client) DeviceAuthorize(ctx context.Context, in api.DeviceAuthorizeRequest) (api.DeviceAuthorization, error) {
-	out, err := post[api.DeviceAuthorization](ctx, c, "/device/authorize", in)
+	out, err := post[api.DeviceAuthorization](ctx, c, "/device/authorize", in, 0)
 	if err == nil && (out.DeviceCode.Len() == 0 || out.UserCode == "") {
 		err = errLacks("device_code or user_code")
 	}
@@ -27,7 +28,7 @@ func (c *Client) DeviceAuthorize(ctx context.Context, in api.DeviceAuthorizeRequ
 // While nobody has approved the code, the error is [api.AuthorizationPending];
 // [api.SlowDown] and status 429 mean the same and ask for more patience.
 func (c *Client) DeviceToken(ctx context.Context, in api.DeviceTokenRequest) (api.DeviceToken, error) {
-	out, err := post[api.DeviceToken](ctx, c, "/device/token", in)
+	out, err := post[api.DeviceToken](ctx, c, "/device/token", in, 0)
 	switch {
 	case err != nil:
 	case out.AccessToken.Len() == 0:
@@ -115,11 +116,11 @@ func graphic(b []byte) bool {
 }
 
 // post sends in to a route without authentication.
-func post[P any](ctx context.Context, c *Client, route string, in any) (P, error) {
+func post[P any](ctx context.Context, c *Client, route string, in any, wait time.Duration) (P, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		var none P
 		return none, fmt.Errorf("encoding the request: %w", err)
 	}
-	return call[P](ctx, c, request{method: http.MethodPost, path: at(route), body: body})
+	return call[P](ctx, c, request{method: http.MethodPost, path: at(route), body: body, wait: wait})
 }

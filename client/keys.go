@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
@@ -17,9 +18,12 @@ func (c *Client) Seal(ctx context.Context) (api.SealStatus, error) {
 	return admin[api.SealStatus](ctx, c, http.MethodPost, at("/sys/seal"), nil, nil)
 }
 
+// turnWait is how long a password may wait until it is tried.
+const turnWait = 2 * time.Minute
+
 // Unseal gives the operator's password, or a share, to a sealed vault.
 func (c *Client) Unseal(ctx context.Context, in api.UnsealRequest) (api.SealStatus, error) {
-	return post[api.SealStatus](ctx, c, "/sys/unseal", in)
+	return post[api.SealStatus](ctx, c, "/sys/unseal", in, turnWait)
 }
 
 // ChangeKEKPassword gives the vault another operator password.

@@ -10,7 +10,7 @@ import (
 // Login checks the password of an account. What it answers is the token that
 // goes where the admin token does.
 func (c *Client) Login(ctx context.Context, in api.LoginRequest) (api.LoginResponse, error) {
-	out, err := post[api.LoginResponse](ctx, c, "/login", in)
+	out, err := post[api.LoginResponse](ctx, c, "/login", in, turnWait)
 	switch {
 	case err != nil:
 	case out.Token.Len() == 0:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -110,28 +111,45 @@ func (s *Server) unseal(ctx context.Context, c call[api.UnsealRequest]) (api.Sea
 	if err := s.limits.unseal.Check(c.client.Source); err != nil {
 		return api.SealStatus{}, err
 	}
-	var status api.SealStatus
-	var err error
-	switch {
-	case !s.vault.Sealed():
-		return s.sealStatus(ctx, c.request) // by somebody else: there is nothing to be done
-	case c.In.Password.IsZero() == c.In.Share.IsZero():
-		return status, &vault.InvalidError{Field: "the body", Reason: "must have password or share"}
-	case c.In.Share.IsZero():
-		err = s.vault.Unseal(ctx, trimmedValue(c.In.Password))
-	default:
-		status, err = s.attempts.offer(ctx, s.vault, c.In.Attempt, opaque.New(c.In.Share.Reveal()))
-		if err == nil && status.Sealed {
-			return status, nil
+	if s.vault.Sealed() && !c.In.Password.IsZero() {
+		done, err := s.turn(ctx, c.request)
+		if err != nil {
+			return api.SealStatus{}, err
 		}
+		defer done()
 	}
-	if err != nil {
+	if !s.vault.Sealed() {
+		return s.sealStatus(ctx, c.request) // by somebody else: there is nothing to be done
+	}
+	status, err := s.tryToOpen(ctx, c)
+	switch {
+	case err != nil:
 		return status, s.countUnseal(c.request, err)
+	case status.Sealed:
+		return status, nil
 	}
 	if err := s.unsealed(ctx, c.request); err != nil {
 		return status, err
 	}
 	return s.sealStatus(ctx, c.request)
+}
+
+// tryToOpen gives the vault what a request has for it.
+func (s *Server) tryToOpen(ctx context.Context, c call[api.UnsealRequest]) (api.SealStatus, error) {
+	switch {
+	case c.In.Password.IsZero() == c.In.Share.IsZero():
+		return api.SealStatus{}, &vault.InvalidError{Field: "the body", Reason: "must have password or share"}
+	case c.In.Share.IsZero():
+		return api.SealStatus{}, s.vault.Unseal(ctx, trimmedValue(c.In.Password))
+	}
+	return s.attempts.offer(ctx, s.vault, c.In.Attempt, opaque.New(c.In.Share.Reveal()))
+}
+
+// turn waits until a request may try a password. That may take longer than
+// requests do.
+func (s *Server) turn(ctx context.Context, q *request) (done func(), err error) {
+	q.stay(auth.MaxTurn)
+	return s.guard.Turn(ctx, q.client)
 }
 
 // countUnseal counts a try that failed.

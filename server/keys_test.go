@@ -112,7 +112,7 @@ func TestSealing(t *testing.T) {
 // Guessing is limited, and nothing that opens the vault travels in clear.
 func TestUnsealIsGuarded(t *testing.T) {
 	rates := limit.Defaults()
-	rates.Failures.N = 2
+	rates.Unseal.N = 2
 	s := servertest.With(t, servertest.Config{Limits: rates, Proxies: proxies(t, "127.0.0.1")})
 	s.Admin(t, "POST", "/sys/seal", nil, nil)
 	unseal := func(from string) servertest.Answer {

@@ -26,7 +26,7 @@ func TestEveryLimitChanges(t *testing.T) {
 		t.Fatalf("there are %d limits, and %d are looked at", n, len(takes))
 	}
 	one := limit.Rate{N: 1, Per: time.Hour}
-	l.change(limit.Rates{Discover: one, Authorize: one, Logins: one, Poll: one, Failures: one, Codes: one})
+	l.change(limit.Rates{Discover: one, Authorize: one, Logins: one, Poll: one, Failures: one, Unseal: one, Codes: one})
 	for i, take := range takes {
 		if err := take(); err != nil {
 			t.Errorf("limit %d refuses the first: %v", i, err)

@@ -65,7 +65,7 @@ func (d *description) undelivered(t *testing.T) {
 
 // sealed asks a sealed vault for everything.
 func (d *description) sealed(t *testing.T) {
-	s := servertest.With(t, servertest.Config{Limits: limit.Rates{Failures: limit.Rate{N: 1, Per: time.Hour}}})
+	s := servertest.With(t, servertest.Config{Limits: limit.Rates{Unseal: limit.Rate{N: 1, Per: time.Hour}}})
 	p := newPlayer(d, s)
 	s.Admin(t, http.MethodPost, "/sys/seal", nil, nil)
 	for _, op := range d.all() {

@@ -108,7 +108,7 @@ func (l limits) change(r limit.Rates) {
 	l.poll.Change(r.Poll)
 	l.codes.Change(r.Codes)
 	l.codesBy.Change(r.Codes)
-	l.unseal.Change(r.Failures)
+	l.unseal.Change(r.Unseal)
 }
 
 // New returns a Server. An origin that is none is an error.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/cortex-auth/cortex/server/limit"
 	"github.com/cortex-auth/cortex/vault"
@@ -27,7 +28,15 @@ type Guard struct {
 	vault  *vault.Vault
 	admins *limit.Limiter[netip.Prefix]
 	others *limit.Limiter[netip.Prefix]
+	turns  *limit.Turns[netip.Prefix]
 }
+
+const (
+	// turnPlaces is how many sources wait for their turn.
+	turnPlaces = 16
+	// MaxTurn is the longest that a request waits for its turn.
+	MaxTurn = 2 * time.Minute
+)
 
 // NewGuard returns a Guard that allows each source that many failures.
 func NewGuard(v *vault.Vault, failures limit.Rate) *Guard {
@@ -35,6 +44,7 @@ func NewGuard(v *vault.Vault, failures limit.Rate) *Guard {
 		vault:  v,
 		admins: limit.New[netip.Prefix](failures),
 		others: limit.New[netip.Prefix](failures),
+		turns:  limit.NewTurns[netip.Prefix](turnPlaces),
 	}
 }
 
@@ -55,6 +65,27 @@ type Client struct {
 
 // Loopback reports whether the client is on this machine.
 func (c Client) Loopback() bool { return c.Source.IsValid() && c.Source.Addr().IsLoopback() }
+
+// thisMachine is the source of all who are on it.
+var thisMachine = netip.MustParsePrefix("127.0.0.0/8")
+
+// Turn waits until the client may try a password, and returns what ends its
+// turn. Passwords are tried one at a time, because each takes much memory, and
+// whoever is on this machine comes before the network. It is an
+// *[limit.Exceeded] where too many wait.
+func (g *Guard) Turn(ctx context.Context, c Client) (done func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, MaxTurn, &limit.Exceeded{After: time.Second})
+	defer cancel()
+	source := c.Source
+	if c.Loopback() {
+		source = thisMachine
+	}
+	done, err = g.turns.Wait(ctx, source, c.Loopback())
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return done, err
+}
 
 // Admin returns the administrator for the header X-Admin-Token.
 func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Caller, error) {
@@ -77,11 +108,16 @@ func (g *Guard) Admin(ctx context.Context, h http.Header, c Client) (access.Call
 	return by, err
 }
 
-// Login checks the password of an account.
+// Login checks the password of an account, when it is the client's turn.
 func (g *Guard) Login(ctx context.Context, c Client, name string, password opaque.Bytes) (vault.LoginResult, error) {
 	if err := g.admins.Check(c.Source); err != nil {
 		return vault.LoginResult{}, err
 	}
+	done, err := g.Turn(ctx, c)
+	if err != nil {
+		return vault.LoginResult{}, err
+	}
+	defer done()
 	r, err := g.vault.Login(ctx, c.Origin, name, password)
 	if failed(err) {
 		if over := g.admins.Take(c.Source); over != nil {

@@ -52,6 +52,9 @@ type Rates struct {
 	Poll Rate
 	// Failures is for each source that shows bad credentials.
 	Failures Rate
+	// Unseal is for each source that tries to open the vault with what does not:
+	// each try takes seconds, and much memory.
+	Unseal Rate
 	// Codes is for user codes that nobody has, for each source and each account
 	// that tries them.
 	Codes Rate
@@ -66,6 +69,7 @@ func Defaults() Rates {
 		Logins:    Rate{60, time.Minute},
 		Poll:      Rate{30, time.Minute},
 		Failures:  Rate{60, time.Minute},
+		Unseal:    Rate{5, time.Minute},
 		Codes:     Rate{6, 10 * time.Minute},
 	}
 }
@@ -75,7 +79,7 @@ func (r Rates) Off() bool { return r == Rates{} }
 
 // ParseRates reads "off" as no limits at all, and "discover=20/1m,poll=60/1m"
 // as [Defaults] with changes. The names are discover, authorize, logins,
-// poll, failures and codes. The empty text is Defaults.
+// poll, failures, unseal and codes. The empty text is Defaults.
 func ParseRates(s string) (Rates, error) {
 	if s == "off" {
 		return Rates{}, nil
@@ -88,7 +92,7 @@ func ParseRates(s string) (Rates, error) {
 		name, value, _ := strings.Cut(item, "=")
 		dst := rates.named(strings.TrimSpace(name))
 		if dst == nil {
-			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, logins, poll, failures or codes, as in discover=20/1m, or off alone", name)
+			return Rates{}, fmt.Errorf("unknown rate limit %q: want discover, authorize, logins, poll, failures, unseal or codes, as in discover=20/1m, or off alone", name)
 		}
 		rate, err := ParseRate(strings.TrimSpace(value))
 		if err != nil {
@@ -111,6 +115,8 @@ func (r *Rates) named(name string) *Rate {
 		return &r.Poll
 	case "failures":
 		return &r.Failures
+	case "unseal":
+		return &r.Unseal
 	case "codes":
 		return &r.Codes
 	}
