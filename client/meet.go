@@ -33,7 +33,7 @@ func (c *Client) Meet(ctx context.Context) (pin.Pin, error) {
 	if c.base.Scheme != "https" {
 		return pin.Pin{}, nil
 	}
-	return pin.Met(shown, said), nil
+	return pin.Met(shown, said, time.Now()), nil
 }
 
 // Pin returns what the server is known by now, nil for nothing but its certificate.

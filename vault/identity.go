@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
@@ -73,7 +74,9 @@ type ServerKey struct {
 }
 
 // Vouch has the vault sign that a TLS key is its server's from now on. Each
-// statement is later than all before it, whatever the clock says.
+// statement is later than the one before, also if the clock stepped back; but by
+// more than [proof.MaxAhead] none is ahead of the clock, which nobody would take:
+// rather than that it is of now, and the record says so.
 func (v *Vault) Vouch(ctx context.Context, key proof.TLSKey) (s ServerKey, err error) {
 	if _, err := v.Identity(ctx); err != nil {
 		return s, err
@@ -84,7 +87,7 @@ func (v *Vault) Vouch(ctx context.Context, key proof.TLSKey) (s ServerKey, err e
 		if err != nil {
 			return err
 		}
-		row.Issued = max(o.now.Unix(), row.Issued+1)
+		row.Issued = o.after(row.Issued)
 		s.ServerKey = proof.ServerKey{Vault: row.Public, Issued: row.Issued, Key: key}
 		if s.Signature, err = o.signAsVault(row, s.Message()); err != nil {
 			return err
@@ -92,6 +95,17 @@ func (v *Vault) Vouch(ctx context.Context, key proof.TLSKey) (s ServerKey, err e
 		return identities.Put(o.Tx, row)
 	})
 	return s, err
+}
+
+// after returns the time of a statement that follows one of that time.
+func (o *op) after(last int64) int64 {
+	now := o.now.Unix()
+	next := max(now, last+1)
+	if time.Unix(next, 0).Sub(o.now) <= proof.MaxAhead {
+		return next
+	}
+	o.record.about("clock", "the last statement was of "+time.Unix(last, 0).UTC().Format(time.RFC3339))
+	return now
 }
 
 // signAsVault signs with the identity key, which is in memory no longer than that.

@@ -62,3 +62,22 @@ func TestVouch(t *testing.T) {
 		}
 	})
 }
+
+// A clock that was ahead leaves the vault a word that is taken, and steps back by
+// a few minutes make it no earlier.
+func TestVouchAheadOfTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := vaulttest.New(t)
+		var last vault.ServerKey
+		for range 2 * int(proof.MaxAhead/time.Second) {
+			s := vouched(t, v, proof.TLSKey{1})
+			if ahead := time.Until(time.Unix(s.Issued, 0)); ahead > proof.MaxAhead {
+				t.Fatalf("a statement is %s ahead of the clock", ahead)
+			}
+			if s.Issued != last.Issued+1 && s.Issued != time.Now().Unix() {
+				t.Fatalf("%d after %d, at %d", s.Issued, last.Issued, time.Now().Unix())
+			}
+			last = s
+		}
+	})
+}

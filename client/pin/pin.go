@@ -21,7 +21,8 @@ type Pin struct {
 	// Vault is the key by which the vault vouches for another one in the place of
 	// Key. If nil, nobody can.
 	Vault ed25519.PublicKey
-	// Issued is when the vault vouched for Key, in Unix seconds.
+	// Issued is when the vault vouched for Key, in Unix seconds; at the first
+	// meeting no later than that.
 	Issued int64
 }
 
@@ -36,6 +37,7 @@ var (
 	ErrStranger  = errors.New("another vault vouches for it")
 	ErrOlder     = errors.New("the vault vouched for it before it vouched for the known one")
 	ErrStale     = errors.New("the vault vouched for it more than two days ago by this machine's clock")
+	ErrAhead     = errors.New("the vault vouched for it in the future, by this machine's clock: one of the two is wrong")
 	ErrNoVoucher = errors.New("nothing is known of a vault that could vouch for it")
 )
 
@@ -78,12 +80,12 @@ func Shown(c tls.ConnectionState) proof.TLSKey {
 // Met returns the pin of a server at the first meeting, of which nothing but the
 // key it shows is known to be good. Unless it says, and its vault signed, that
 // this is its key, there is nobody to vouch for the next one.
-func Met(shown proof.TLSKey, said api.Identity) Pin {
+func Met(shown proof.TLSKey, said api.Identity, now time.Time) Pin {
 	s, err := read(said)
 	if err != nil || !s.Key.Is(shown) {
 		return Pin{Key: shown}
 	}
-	return Pin{Key: shown, Vault: s.Vault, Issued: s.Issued}
+	return Pin{Key: shown, Vault: s.Vault, Issued: min(s.Issued, now.Unix())}
 }
 
 // Next returns the pin that takes the place of p for a server that shows another
@@ -99,6 +101,8 @@ func (p Pin) Next(shown proof.TLSKey, said api.Identity, now time.Time) (Pin, er
 		return Pin{}, ErrOtherKey
 	case s.Issued <= p.Issued:
 		return Pin{}, ErrOlder
+	case time.Unix(s.Issued, 0).Sub(now) > proof.MaxAhead:
+		return Pin{}, ErrAhead
 	case now.Sub(time.Unix(s.Issued, 0)) > maxAge:
 		return Pin{}, ErrStale
 	}

@@ -31,7 +31,7 @@ func says(by ed25519.PrivateKey, key proof.TLSKey, issued int64) api.Identity {
 func TestMet(t *testing.T) {
 	key, other := proof.TLSKey{1}, proof.TLSKey{2}
 	good := says(vaultKey, key, 100)
-	if p := Met(key, good); !p.Key.Is(key) || !p.Vault.Equal(public(vaultKey)) || p.Issued != 100 {
+	if p := Met(key, good, time.Unix(100, 0)); !p.Key.Is(key) || !p.Vault.Equal(public(vaultKey)) || p.Issued != 100 {
 		t.Errorf("%+v", p)
 	}
 	unsigned := good
@@ -42,9 +42,18 @@ func TestMet(t *testing.T) {
 		"a statement of other key": says(vaultKey, other, 100),
 		"no signature over that":   unsigned,
 	} {
-		if p := Met(key, said); !p.Key.Is(key) || p.Vault != nil || p.Issued != 0 {
+		if p := Met(key, said, time.Unix(100, 0)); !p.Key.Is(key) || p.Vault != nil || p.Issued != 0 {
 			t.Errorf("%s: %+v", name, p)
 		}
+	}
+}
+
+// A vault whose clock is ahead at the first meeting can vouch once that is mended.
+func TestMetAhead(t *testing.T) {
+	now, old, key := time.Unix(1_800_000_000, 0), proof.TLSKey{1}, proof.TLSKey{2}
+	p := Met(old, says(vaultKey, old, now.AddDate(10, 0, 0).Unix()), now)
+	if next, err := p.Next(key, says(vaultKey, key, now.Unix()+1), now); err != nil || !next.Key.Is(key) {
+		t.Errorf("%+v, %v", next, err)
 	}
 }
 
@@ -74,6 +83,7 @@ func TestNext(t *testing.T) {
 		"of a third key":              {proof.TLSKey{3}, good, now, ErrOtherKey},
 		"as old as the known one":     {key, says(vaultKey, key, known.Issued), now, ErrOlder},
 		"older than the known one":    {key, says(vaultKey, key, known.Issued-1), now, ErrOlder},
+		"in the future":               {key, good, time.Unix(issued, 0).Add(-proof.MaxAhead - 1), ErrAhead},
 		"two days old, and a second":  {key, good, time.Unix(issued, 1).Add(maxAge), ErrStale},
 	} {
 		if next, err := known.Next(row.shown, row.said, row.at); !errors.Is(err, row.want) {
@@ -82,6 +92,9 @@ func TestNext(t *testing.T) {
 	}
 	if _, err := known.Next(key, good, time.Unix(issued, 0).Add(maxAge)); err != nil {
 		t.Errorf("two days old: %v", err)
+	}
+	if _, err := known.Next(key, good, time.Unix(issued, 0).Add(-proof.MaxAhead)); err != nil {
+		t.Errorf("by a clock that is a bit behind: %v", err)
 	}
 	// Nobody's word counts for a server of which no vault is known.
 	if _, err := (Pin{Key: old}).Next(key, good, now); !errors.Is(err, ErrStranger) {

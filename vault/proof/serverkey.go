@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 )
 
 // ErrFingerprint is returned for a text that is not the fingerprint of a TLS key.
@@ -41,6 +42,10 @@ func (k TLSKey) String() string { return fingerprint + base64.RawStdEncoding.Enc
 
 // Is reports, in constant time, whether k is the other.
 func (k TLSKey) Is(other TLSKey) bool { return subtle.ConstantTimeCompare(k[:], other[:]) == 1 }
+
+// MaxAhead is how far a statement about a server's key may be ahead of the clock
+// of whoever makes it or takes it.
+const MaxAhead = 300 * time.Second
 
 // A ServerKey is what a vault says about its server, and signs with its identity
 // key: which TLS key that has, and when that was so.
