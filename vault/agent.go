@@ -202,9 +202,6 @@ func (v *Vault) DeleteAgent(ctx context.Context, by access.Caller, namespace, ag
 			return err
 		}
 		o.aboutAgent(row)
-		if err := o.within(row.Namespace); err != nil {
-			return err
-		}
 		if err := o.dropAgent(row); err != nil {
 			return err
 		}
@@ -232,18 +229,16 @@ func (o *op) agent(namespace, agentID string) (agentRow, error) {
 		if !proof.ValidName(namespace) || !proof.ValidAgentID(agentID) {
 			return agentRow{}, ErrNotFound
 		}
+		if err := o.sees(namespace); err != nil {
+			return agentRow{}, err
+		}
 		return agentsByName.Get(o.Tx, store.Join(namespace, agentID))
 	}
-	found, err := gather(agentsByID.All(o.Tx, store.Key(agentID)))
-	switch {
-	case err != nil:
+	found, err := gather(visible(o, agentsByID.All(o.Tx, store.Key(agentID)), func(r agentRow) string { return r.Namespace }))
+	if err != nil {
 		return agentRow{}, err
-	case len(found) == 0:
-		return agentRow{}, ErrNotFound
-	case len(found) > 1:
-		return agentRow{}, ErrAmbiguous
 	}
-	return found[0], nil
+	return single(found)
 }
 
 // dropAgent deletes what hangs on an agent.

@@ -79,6 +79,9 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 	}
 	var out AllowedDaemon
 	err := v.do(ctx, by, record{action: access.AllowDaemon, resource: sha}, func(o *op) error {
+		if err := o.within(""); err != nil {
+			return err
+		}
 		row := allowedDaemonRow{
 			SHA256: sha, Version: d.Version, Description: d.Description, Enabled: d.Enabled, Created: o.now.UnixNano(),
 		}
@@ -93,6 +96,9 @@ func (v *Vault) AllowDaemon(ctx context.Context, by access.Caller, d AllowedDaem
 // DisallowDaemon takes a binary off the allowlist.
 func (v *Vault) DisallowDaemon(ctx context.Context, by access.Caller, sha string) error {
 	return v.do(ctx, by, record{action: access.DisallowDaemon, resource: sha}, func(o *op) error {
+		if err := o.within(""); err != nil {
+			return err
+		}
 		o.tellResync()
 		return allowedDaemons.Delete(o.Tx, store.Key(sha))
 	})

@@ -293,11 +293,11 @@ func TestDecisionsAreConfined(t *testing.T) {
 		t.Errorf("sees %+v, %v", all, err)
 	}
 	_, err = v.ApproveGrant(ctx, by, theirs.GrantID, vault.Approval{})
-	want(t, err, vault.ErrDenied)
-	want(t, v.DenyGrant(ctx, by, theirs.GrantID), vault.ErrDenied)
+	want(t, err, vault.ErrNotFound)
+	want(t, v.DenyGrant(ctx, by, theirs.GrantID), vault.ErrNotFound)
 	want(t, v.DeleteGrant(ctx, by, theirs.GrantID), vault.ErrDenied)
 	_, _, err = v.Freeze(ctx, by, vault.FreezeTarget{Kind: vault.FreezeNamespace, Name: "default"}, nil)
-	want(t, err, vault.ErrDenied)
+	want(t, err, vault.ErrNotFound)
 	if _, err := v.ApproveGrant(ctx, by, mine.GrantID, vault.Approval{}); err != nil {
 		t.Error(err)
 	}

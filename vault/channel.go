@@ -194,8 +194,11 @@ func (o *op) channel(id string) (channelRow, error) {
 	if err != nil {
 		return channelRow{}, err
 	}
+	if o.tends(row.Namespaces) != nil {
+		return channelRow{}, ErrNotFound
+	}
 	o.record.resource = row.Name
-	return row, o.tends(row.Namespaces)
+	return row, nil
 }
 
 // Channel returns one channel, without what is known of its messages.

@@ -107,16 +107,16 @@ func TestConfinedChannels(t *testing.T) {
 		want(t, v.UpdateChannel(ctx, by, mine.ID, vault.ChannelChange{Namespaces: &namespaces}), vault.ErrDenied)
 	}
 	for _, c := range []vault.Channel{wide, other} {
-		want(t, v.UpdateChannel(ctx, by, c.ID, vault.ChannelChange{Namespaces: &[]string{"staging"}}), vault.ErrDenied)
-		want(t, v.DeleteChannel(ctx, by, c.ID), vault.ErrDenied)
+		want(t, v.UpdateChannel(ctx, by, c.ID, vault.ChannelChange{Namespaces: &[]string{"staging"}}), vault.ErrNotFound)
+		want(t, v.DeleteChannel(ctx, by, c.ID), vault.ErrNotFound)
 		_, err := v.TestChannel(ctx, by, c.ID)
-		want(t, err, vault.ErrDenied)
+		want(t, err, vault.ErrNotFound)
 		_, err = v.DeadLetters(ctx, by, c.ID)
-		want(t, err, vault.ErrDenied)
+		want(t, err, vault.ErrNotFound)
 		_, err = v.RetryDeadLetters(ctx, by, c.ID, nil)
-		want(t, err, vault.ErrDenied)
+		want(t, err, vault.ErrNotFound)
 		_, err = v.Channel(ctx, by, c.ID)
-		want(t, err, vault.ErrDenied)
+		want(t, err, vault.ErrNotFound)
 	}
 	if err := v.UpdateChannel(ctx, by, mine.ID, vault.ChannelChange{Enabled: new(true)}); err != nil {
 		t.Error(err)

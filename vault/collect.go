@@ -71,6 +71,17 @@ func gather[R any](rows iter.Seq2[R, error]) (all []R, err error) {
 	return all, err
 }
 
+// single returns the one row there is, else [ErrNotFound] or [ErrAmbiguous].
+func single[R any](rows []R) (r R, err error) {
+	switch len(rows) {
+	case 0:
+		return r, ErrNotFound
+	case 1:
+		return rows[0], nil
+	}
+	return r, ErrAmbiguous
+}
+
 // dropAll deletes rows from their bucket.
 func dropAll[R store.Row](o *op, b *store.Bucket[R], rows iter.Seq2[R, error]) error {
 	all, err := gather(rows)

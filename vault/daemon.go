@@ -388,7 +388,7 @@ func (v *Vault) RevokeSession(ctx context.Context, by access.Caller, id string) 
 		}
 		o.record.agent = s.AgentID
 		o.record.about(s.ID, "namespace="+s.Namespace)
-		if err := o.within(s.Namespace); err != nil {
+		if err := o.sees(s.Namespace); err != nil {
 			return err
 		}
 		if s.Revoked != 0 {

@@ -77,7 +77,7 @@ func (v *Vault) UndeleteSecret(ctx context.Context, by access.Caller, id string)
 		}
 		s = gone.Secret.secret()
 		o.aboutSecret(gone.Secret)
-		if err := o.within(gone.Secret.Namespace); err != nil {
+		if err := o.sees(gone.Secret.Namespace); err != nil {
 			return err
 		}
 		if err := o.placeSecret(gone.Secret); err != nil {
@@ -128,7 +128,7 @@ func (o *op) dropDeleted(id string) error {
 		return err
 	}
 	o.aboutSecret(gone.Secret)
-	if err := o.within(gone.Secret.Namespace); err != nil {
+	if err := o.sees(gone.Secret.Namespace); err != nil {
 		return err
 	}
 	return deletedSecrets.Delete(o.Tx, gone.Key())

@@ -346,8 +346,7 @@ func (v *Vault) DevicesPage(ctx context.Context, by access.Caller, p Page) (part
 func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, agentID string) (rows int, err error) {
 	err = v.do(ctx, by, record{action: access.DeleteDevice, agent: agentID}, func(o *op) error {
 		rows = 0
-		o.anywhere() // nothing to delete is fine
-		found, err := gather(agentsByID.All(o.Tx, store.Key(agentID)))
+		found, err := gather(visible(o, agentsByID.All(o.Tx, store.Key(agentID)), func(r agentRow) string { return r.Namespace }))
 		if err != nil {
 			return err
 		}
@@ -356,9 +355,6 @@ func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, 
 				continue
 			}
 			o.record.about(a.ID, "namespace="+a.Namespace)
-			if err := o.within(a.Namespace); err != nil {
-				return err
-			}
 			n, err := o.endDevices(a)
 			if err != nil {
 				return err

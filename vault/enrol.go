@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -130,7 +131,7 @@ func (v *Vault) LookUpDevice(ctx context.Context, by access.Caller, userCode str
 			return nil
 		}
 		d.Key, d.Namespace = row.Public, namespaceOr(row.ClaimNS)
-		if err := o.within(d.Namespace); err != nil {
+		if err := o.sees(d.Namespace); err != nil {
 			return err
 		}
 		a, err := agentsByName.Get(o.Tx, store.Join(d.Namespace, row.Claim))
@@ -204,9 +205,6 @@ func (v *Vault) ApproveDevice(ctx context.Context, by access.Caller, r DeviceApp
 			return err
 		}
 		o.record.about(a.ID, "namespace="+a.Namespace)
-		if err := o.within(a.Namespace); err != nil {
-			return err
-		}
 		row.Status, row.Approved = deviceApproved, o.now.UnixNano()
 		row.Agent, row.AgentID, row.Namespace = a.ID, a.AgentID, a.Namespace
 		d = row.device()
@@ -230,15 +228,15 @@ func (o *op) admitBare(r DeviceApproval) (agentRow, error) {
 // admitProved returns the agent whose key a host has, registered or changed if
 // need be.
 func (o *op) admitProved(row deviceRow, r DeviceApproval) (agentRow, error) {
+	ns := namespaceOr(cmp.Or(row.ClaimNS, r.Namespace))
+	if err := o.sees(ns); err != nil {
+		return agentRow{}, err
+	}
 	if r.AgentID != row.Claim {
 		return agentRow{}, invalid("agent_id", "is not the agent that the device asked to be")
 	}
 	if row.ClaimNS != "" && r.Namespace != "" && r.Namespace != row.ClaimNS {
 		return agentRow{}, invalid("namespace", "is not the one that the device asked for")
-	}
-	ns := namespaceOr(row.ClaimNS)
-	if row.ClaimNS == "" && r.Namespace != "" {
-		ns = r.Namespace
 	}
 	if err := checkName("namespace", ns); err != nil {
 		return agentRow{}, err
@@ -334,7 +332,7 @@ func (v *Vault) DenyDevice(ctx context.Context, by access.Caller, userCode strin
 		}
 		o.record.agent = row.Claim
 		if row.proved() {
-			err = o.within(namespaceOr(row.ClaimNS))
+			err = o.sees(namespaceOr(row.ClaimNS))
 		} else {
 			o.anywhere()
 		}

@@ -109,7 +109,7 @@ func (v *Vault) Freeze(ctx context.Context, by access.Caller, t FreezeTarget, re
 		if err != nil {
 			return err
 		}
-		if err := o.within(row.Namespace); err != nil {
+		if err := o.sees(row.Namespace); err != nil {
 			return err
 		}
 		row.Reason, row.By, row.At = orEmpty(reason), o.by.Name, o.now.UnixNano()
@@ -201,7 +201,7 @@ func (o *op) targetSecret(t FreezeTarget) (secretRow, error) {
 		return secretsByPath.Get(o.Tx, store.Join(t.Namespace, t.Name))
 	}
 	var found []secretRow
-	for n, err := range namespaces.All(o.Tx, "") {
+	for n, err := range visible(o, namespaces.All(o.Tx, ""), func(r namespaceRow) string { return r.Name }) {
 		if err != nil {
 			return secretRow{}, err
 		}
@@ -215,17 +215,6 @@ func (o *op) targetSecret(t FreezeTarget) (secretRow, error) {
 	return single(found)
 }
 
-// single returns the one row there is, else [ErrNotFound] or [ErrAmbiguous].
-func single[R any](rows []R) (r R, err error) {
-	switch len(rows) {
-	case 0:
-		return r, ErrNotFound
-	case 1:
-		return rows[0], nil
-	}
-	return r, ErrAmbiguous
-}
-
 // projectIn returns the namespace of a project that has a token or a grant.
 func (o *op) projectIn(namespace, name string) (string, error) {
 	if !proof.ValidName(name) {
@@ -236,7 +225,7 @@ func (o *op) projectIn(namespace, name string) (string, error) {
 		return p.Namespace, err
 	}
 	var found []string
-	for g, err := range o.grantsOf(name) {
+	for g, err := range visible(o, o.grantsOf(name), func(r grantRow) string { return r.Namespace }) {
 		if err != nil {
 			return "", err
 		}
@@ -259,9 +248,6 @@ func (v *Vault) Unfreeze(ctx context.Context, by access.Caller, t FreezeTarget) 
 			return err
 		}
 		row.identify(&o.record)
-		if err := o.within(row.Namespace); err != nil {
-			return err
-		}
 		f = row.freeze()
 		if err := o.tellFrozen(row, EventUnfreeze); err != nil {
 			return err
@@ -275,7 +261,7 @@ func (v *Vault) Unfreeze(ctx context.Context, by access.Caller, t FreezeTarget) 
 // itself is still there.
 func (o *op) frozenAs(t FreezeTarget) (freezeRow, error) {
 	var found []freezeRow
-	for r, err := range freezes.All(o.Tx, store.Join(string(t.Kind))) {
+	for r, err := range visible(o, freezes.All(o.Tx, store.Join(string(t.Kind))), func(r freezeRow) string { return r.Namespace }) {
 		if err != nil {
 			return freezeRow{}, err
 		}

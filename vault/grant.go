@@ -175,7 +175,7 @@ func (v *Vault) CreateProjectGrant(ctx context.Context, by access.Caller, n NewP
 			return err
 		}
 		o.record.resource = s.Path
-		if err := o.within(cmp.Or(n.Namespace, s.Namespace)); err != nil {
+		if err := o.sees(cmp.Or(n.Namespace, s.Namespace)); err != nil {
 			return err
 		}
 		p, err := o.place(s, cmp.Or(n.Namespace, s.Namespace))
@@ -221,7 +221,7 @@ func (v *Vault) DeleteProjectGrant(ctx context.Context, by access.Caller, projec
 		if row.Project != project {
 			return ErrNotFound
 		}
-		if err := o.within(row.Namespace); err != nil {
+		if err := o.sees(row.Namespace); err != nil {
 			return err
 		}
 		o.record.about(row.SecretID, "namespace="+row.Namespace+" variable="+row.Variable)

@@ -84,7 +84,7 @@ func (v *Vault) DeleteNamespace(ctx context.Context, by access.Caller, name stri
 	}
 	return v.do(ctx, by, record{action: access.DeleteNamespace, resource: name}, func(o *op) error {
 		o.record.about(name, "namespace="+name)
-		if err := o.within(name); err != nil {
+		if err := o.sees(name); err != nil {
 			return err
 		}
 		if err := namespaces.Delete(o.Tx, store.Key(name)); err != nil {

@@ -115,17 +115,21 @@ func TestRefusalsAreNotTold(t *testing.T) {
 	w := h.watch()
 	auditor := access.Caller{Kind: access.Admin, Role: access.Auditor, Name: "eve"}
 	elsewhere := access.Caller{Kind: access.Admin, Role: access.Manager, Name: "bob", Namespaces: []string{"prod"}}
-	for _, by := range []access.Caller{auditor, elsewhere, h.authenticated()} {
+	for _, c := range []struct {
+		by  access.Caller
+		err error
+	}{{auditor, vault.ErrDenied}, {elsewhere, vault.ErrNotFound}, {h.authenticated(), vault.ErrDenied}} {
+		by := c.by
 		_, _, err := v.Freeze(ctx, by, vault.FreezeTarget{Kind: vault.FreezeSecret, ID: s.ID}, nil)
-		want(t, err, vault.ErrDenied)
+		want(t, err, c.err)
 		_, err = v.RevokeProject(ctx, by, "", "app")
-		want(t, err, vault.ErrDenied)
+		want(t, err, c.err)
 		_, err = v.Unfreeze(ctx, by, vault.FreezeTarget{Kind: vault.FreezeSecret, ID: s.ID})
 		if err == nil {
 			t.Error("unfrozen")
 		}
 		_, err = v.UpdateSecret(ctx, by, s.ID, vault.SecretChange{Value: new(opaque.New([]byte("x")))})
-		want(t, err, vault.ErrDenied)
+		want(t, err, c.err)
 	}
 	select {
 	case <-w.Ready():

@@ -316,7 +316,7 @@ func (o *op) undecided(id string) (pendingRow, error) {
 		return pendingRow{}, err
 	}
 	row.identify(&o.record)
-	if err := o.within(row.Namespace); err != nil {
+	if err := o.sees(row.Namespace); err != nil {
 		return pendingRow{}, err
 	}
 	if !row.open() {
@@ -408,7 +408,7 @@ func (v *Vault) DeleteGrant(ctx context.Context, by access.Caller, id string) er
 			return err
 		}
 		row.identify(&o.record)
-		if err := o.within(row.Namespace); err != nil {
+		if err := o.sees(row.Namespace); err != nil {
 			return err
 		}
 		if row.Status == grantApproved {

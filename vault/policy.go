@@ -180,7 +180,11 @@ func (v *Vault) DeletePolicy(ctx context.Context, by access.Caller, id string) e
 		}
 		o.record.resource = row.Name
 		o.aboutPolicy(row)
-		if err := o.within(row.Namespace); err != nil {
+		mayDelete := o.sees
+		if row.Namespace == "" {
+			mayDelete = o.within // everybody sees those for all namespaces
+		}
+		if err := mayDelete(row.Namespace); err != nil {
 			return err
 		}
 		o.tellPolicy(row)

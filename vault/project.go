@@ -220,9 +220,6 @@ func (v *Vault) RevokeProject(ctx context.Context, by access.Caller, namespace, 
 			return err
 		}
 		o.record.about(row.ID, "namespace="+row.Namespace)
-		if err := o.within(row.Namespace); err != nil {
-			return err
-		}
 		n, err := o.revokeTokens(row.Namespace, row.Name)
 		already = n == 0
 		return err
@@ -239,18 +236,16 @@ func (o *op) project(namespace, name string) (projectRow, error) {
 		if err := checkName("project_name", name); err != nil {
 			return projectRow{}, ErrNotFound
 		}
+		if err := o.sees(namespace); err != nil {
+			return projectRow{}, err
+		}
 		return projects.Get(o.Tx, store.Join(namespace, name))
 	}
-	found, err := gather(projectsByName.All(o.Tx, store.Key(name)))
-	switch {
-	case err != nil:
+	found, err := gather(visible(o, projectsByName.All(o.Tx, store.Key(name)), func(r projectRow) string { return r.Namespace }))
+	if err != nil {
 		return projectRow{}, err
-	case len(found) == 0:
-		return projectRow{}, ErrNotFound
-	case len(found) > 1:
-		return projectRow{}, ErrAmbiguous
 	}
-	return found[0], nil
+	return single(found)
 }
 
 // revokeTokens revokes what is not revoked yet, and returns how many that

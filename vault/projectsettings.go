@@ -208,9 +208,6 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 			return err
 		}
 		o.record.about(p.ID, "namespace="+p.Namespace)
-		if err := o.within(p.Namespace); err != nil {
-			return err
-		}
 		if _, err := o.revokeTokens(p.Namespace, p.Name); err != nil {
 			return err
 		}

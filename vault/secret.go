@@ -352,13 +352,31 @@ func (o *op) secretAt(id string, version uint64) (secretRow, error) {
 		return secretRow{}, err
 	}
 	o.aboutSecret(row)
-	if err := o.within(row.Namespace); err != nil {
+	if err := o.seesSecret(row); err != nil {
 		return secretRow{}, err
 	}
 	if version != 0 && row.Version != version {
 		return secretRow{}, &VersionError{Version: row.Version}
 	}
 	return row, nil
+}
+
+// seesSecret is sees for a secret. One that is shared with the caller is there,
+// but not the caller's to touch.
+func (o *op) seesSecret(r secretRow) error {
+	if o.within(r.Namespace) == nil {
+		return nil
+	}
+	for _, ns := range o.by.Namespaces {
+		shared, err := shares.Has(o.Tx, store.Join(r.ID, ns))
+		if err != nil {
+			return err
+		}
+		if shared {
+			return ErrDenied
+		}
+	}
+	return ErrNotFound
 }
 
 // change changes everything but the value.

@@ -202,8 +202,8 @@ func (v *Vault) UnshareSecret(ctx context.Context, by access.Caller, id, namespa
 			return err
 		}
 		o.aboutSecret(secret)
-		if err := o.within(secret.Namespace); err != nil {
-			if err := o.within(namespace); err != nil {
+		if o.within(secret.Namespace) != nil {
+			if err := o.sees(namespace); err != nil {
 				return err
 			}
 		}

@@ -219,7 +219,7 @@ func TestSharesAndConfinedCallers(t *testing.T) {
 	_, err := v.ShareSecret(ctx, owner, s.ID, "team", "")
 	want(t, err, vault.ErrDenied)
 	_, err = v.ShareSecret(ctx, team, s.ID, "team", "")
-	want(t, err, vault.ErrDenied)
+	want(t, err, vault.ErrNotFound)
 	share(t, v, s.ID, "team", "")
 	_, _, err = v.ReadSecret(ctx, team, s.ID)
 	want(t, err, vault.ErrDenied)
@@ -232,10 +232,6 @@ func TestSharesAndConfinedCallers(t *testing.T) {
 		}(),
 		"delete":  v.DeleteSecret(ctx, team, s.ID),
 		"destroy": func() error { _, err := v.DestroySecret(ctx, team, s.ID); return err }(),
-		"grant": func() error {
-			_, err := v.CreateProjectGrant(ctx, team, vault.NewProjectGrant{Project: "p", SecretID: s.ID})
-			return err
-		}(),
 		"create": func() error {
 			_, err := v.CreateSecret(ctx, team, vault.NewSecret{Path: "x", Namespace: "owner", Type: vault.KeyValue})
 			return err
@@ -246,6 +242,8 @@ func TestSharesAndConfinedCallers(t *testing.T) {
 		}
 		want(t, err, vault.ErrDenied)
 	}
+	_, err = v.CreateProjectGrant(ctx, team, vault.NewProjectGrant{Project: "p", SecretID: s.ID})
+	want(t, err, vault.ErrNotFound)
 	if _, err := v.CreateProjectGrant(ctx, team, vault.NewProjectGrant{Project: "p", SecretID: s.ID, Namespace: "team"}); err != nil {
 		t.Error(err)
 	}
@@ -262,5 +260,5 @@ func TestSharesAndConfinedCallers(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = v.UndeleteSecret(ctx, team, s.ID)
-	want(t, err, vault.ErrDenied)
+	want(t, err, vault.ErrNotFound)
 }

@@ -186,12 +186,21 @@ func TestConfined(t *testing.T) {
 	if all, err := v.Agents(ctx, by, ""); err != nil || len(all) != 1 || all[0].AgentID != "there" {
 		t.Errorf("%+v, %v", all, err)
 	}
-	want(t, v.DeleteAgent(ctx, by, "default", "here"), vault.ErrDenied)
+	want(t, v.DeleteAgent(ctx, by, "default", "here"), vault.ErrNotFound)
 	_, err := v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Key: public(newKey(t))})
 	want(t, err, vault.ErrDenied)
 	_, err = v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Namespace: "prod", Key: public(newKey(t))})
 	want(t, err, nil)
 	want(t, v.DeleteAgent(ctx, by, "prod", "there"), nil)
+	// What stands elsewhere too is not ambiguous to who sees one of them.
+	enrol(t, v, "", "twin")
+	enrol(t, v, "prod", "twin")
+	f, _, err := v.Freeze(ctx, by, vault.FreezeTarget{Kind: vault.FreezeAgent, Name: "twin"}, nil)
+	if err != nil || f.Namespace != "prod" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	want(t, v.DeleteAgent(ctx, by, "", "twin"), nil)
+	want(t, v.DeleteAgent(ctx, by, "", "twin"), vault.ErrNotFound)
 	if all, err := v.Namespaces(ctx, by); err != nil || len(all) != 1 || all[0].Name != "prod" {
 		t.Errorf("%+v, %v", all, err)
 	}

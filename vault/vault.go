@@ -259,11 +259,22 @@ func (o *op) run(fn func(*op) error) error {
 	return nil
 }
 
-// within returns [ErrDenied] unless the caller may act in a namespace.
+// within returns [ErrDenied] unless the caller may act in the namespace that it
+// named; the empty one is for what is about all of them. It comes before whatever
+// depends on what is there.
 func (o *op) within(namespace string) error {
 	o.placed = true
 	if !o.by.Within(namespace) {
 		return ErrDenied
+	}
+	return nil
+}
+
+// sees returns [ErrNotFound] unless the caller may act in the namespace of a thing
+// that was found: what is elsewhere is for it as if it were not there.
+func (o *op) sees(namespace string) error {
+	if o.within(namespace) != nil {
+		return ErrNotFound
 	}
 	return nil
 }
