@@ -341,27 +341,22 @@ func (v *Vault) DevicesPage(ctx context.Context, by access.Caller, p Page) (part
 }
 
 // DeleteDevices ends every log-in of an agent at once, with its sessions, and
-// returns how many log-ins that were. Without a namespace it means the agents
-// of that id in all namespaces.
+// returns how many log-ins that were: none of an agent that there is not. Without
+// a namespace, an id that stands in several is [ErrAmbiguous].
 func (v *Vault) DeleteDevices(ctx context.Context, by access.Caller, namespace, agentID string) (rows int, err error) {
 	err = v.do(ctx, by, record{action: access.DeleteDevice, agent: agentID}, func(o *op) error {
 		rows = 0
-		found, err := gather(visible(o, agentsByID.All(o.Tx, store.Key(agentID)), func(r agentRow) string { return r.Namespace }))
+		a, err := o.agent(namespace, agentID)
+		if isNotFound(err) || errors.Is(err, ErrNotFound) {
+			o.anywhere() // nothing to delete is fine
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		for _, a := range found {
-			if namespace != "" && a.Namespace != namespace {
-				continue
-			}
-			o.record.about(a.ID, "namespace="+a.Namespace)
-			n, err := o.endDevices(a)
-			if err != nil {
-				return err
-			}
-			rows += n
-		}
-		return nil
+		o.record.about(a.ID, "namespace="+a.Namespace)
+		rows, err = o.endDevices(a)
+		return err
 	})
 	return rows, err
 }

@@ -235,3 +235,21 @@ func TestAllowlist(t *testing.T) {
 		t.Errorf("got %+v, %v", res, err)
 	}
 }
+
+// An id that stands in two namespaces names neither agent alone.
+func TestDevicesOfOneAgent(t *testing.T) {
+	v := vaulttest.New(t)
+	ctx, admin := t.Context(), vaulttest.Admin
+	enrol(t, v, "", "twin")
+	enrol(t, v, "prod", "twin")
+	_, err := v.DeleteDevices(ctx, admin, "", "twin")
+	want(t, err, vault.ErrAmbiguous)
+	for _, wanted := range []int{1, 0} {
+		if n, err := v.DeleteDevices(ctx, admin, "prod", "twin"); err != nil || n != wanted {
+			t.Errorf("%d, %v, want %d", n, err, wanted)
+		}
+	}
+	if n, err := v.DeleteDevices(ctx, admin, "default", "twin"); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+}

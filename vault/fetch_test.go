@@ -183,14 +183,15 @@ func TestRevoke(t *testing.T) {
 	want(t, err, vault.ErrUnauthorized)
 }
 
-// However a token ends, the JWT that was minted beside it ends too.
+// However a token ends, the JWT that was minted beside it ends too, and with the
+// same words.
 func TestSignedTokenEnds(t *testing.T) {
 	ctx, admin := t.Context(), vaulttest.Admin
 	for name, end := range map[string]struct {
 		do     func(*vault.Vault, *host) error
 		target error
 	}{
-		"rotated": {func(_ *vault.Vault, h *host) error { _, err := h.rediscover("app", "KEY"); return err }, vault.ErrTokenRevoked},
+		"rotated": {func(_ *vault.Vault, h *host) error { _, err := h.rediscover("app", "KEY"); return err }, vault.ErrUnauthorized},
 		"revoked": {func(v *vault.Vault, _ *host) error { _, err := v.RevokeProject(ctx, admin, "", "app"); return err }, vault.ErrTokenRevoked},
 		"revoked and renewed": {func(v *vault.Vault, h *host) error {
 			if _, err := v.RevokeProject(ctx, admin, "", "app"); err != nil {
@@ -198,8 +199,8 @@ func TestSignedTokenEnds(t *testing.T) {
 			}
 			_, err := h.discover("app", "KEY")
 			return err
-		}, vault.ErrTokenRevoked},
-		"agent deleted": {func(v *vault.Vault, _ *host) error { return v.DeleteAgent(ctx, admin, "", "bot") }, vault.ErrTokenRevoked},
+		}, vault.ErrUnauthorized},
+		"agent deleted": {func(v *vault.Vault, _ *host) error { return v.DeleteAgent(ctx, admin, "", "bot") }, vault.ErrUnauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, h, _, _ := ready(t)
@@ -209,7 +210,7 @@ func TestSignedTokenEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jwt := []byte(*res.Signed)
+			jwt, random := []byte(*res.Signed), res.Token.Reveal()
 			if values, err := h.fetch("app", jwt); err != nil || values["KEY"] != "value" {
 				t.Fatalf("got %v, %v", values, err)
 			}
@@ -219,8 +220,10 @@ func TestSignedTokenEnds(t *testing.T) {
 			if err := end.do(v, h); err != nil {
 				t.Fatal(err)
 			}
-			_, err = h.fetch("app", jwt)
-			want(t, err, end.target)
+			for _, bearer := range [][]byte{jwt, random} {
+				_, err = h.fetch("app", bearer)
+				want(t, err, end.target)
+			}
 		})
 	}
 }
