@@ -15,6 +15,9 @@ const userPassword = "a long enough password"
 // logIn makes an account and returns the token of its log-in.
 func logIn(t *testing.T, s *servertest.Server, name, role string, namespaces ...string) string {
 	t.Helper()
+	for _, ns := range namespaces {
+		s.TryAdmin(t, "POST", "/admin/namespaces", map[string]string{"name": ns}) // unless it is there
+	}
 	s.Admin(t, "POST", "/admin/users", map[string]any{"name": name, "role": role, "namespaces": namespaces, "password": userPassword}, nil)
 	answer := tryLogin(t, s, name, userPassword)
 	if answer.Status != http.StatusOK {
@@ -61,6 +64,8 @@ func TestAccounts(t *testing.T) {
 	s.Admin(t, "GET", "/admin/users", nil, &list)
 	wantMembers(t, list[0], "id", "name", "role", "namespaces", "disabled", "created_at")
 	path := "/admin/users/" + list[0]["id"].(string)
+	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"namespaces": []string{"prod"}}), http.StatusBadRequest, api.InvalidRequest)
+	s.Admin(t, "POST", "/admin/namespaces", map[string]string{"name": "prod"}, nil)
 	if answer := s.TryAdmin(t, "PUT", path, map[string]any{"role": "admin", "namespaces": []string{"prod"}}); answer.Status != http.StatusOK {
 		t.Errorf("%d %s", answer.Status, answer.Body)
 	}

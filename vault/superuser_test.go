@@ -108,6 +108,8 @@ func TestSuperAccountChanges(t *testing.T) {
 	v := vaulttest.On(t, storetest.New(t), vault.Config{TwoPerson: true})
 	one, two := superAccounts(t, v)
 	bob := account(t, v, "bob", access.Approver, "prod")
+	namespace(t, v, "a")
+	namespace(t, v, "b")
 	next, yes, no := opaque.New([]byte("another long password")), true, false
 	for _, c := range []struct {
 		of     access.Caller

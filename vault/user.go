@@ -109,6 +109,21 @@ func checkRole(r access.Role, namespaces []string) error {
 	return nil
 }
 
+// checkScope refuses namespaces that there are not: an account would be confined
+// to whatever somebody makes under a name that was misspelled.
+func (o *op) checkScope(namespaced []string) error {
+	for _, name := range namespaced {
+		found, err := namespaces.Has(o.Tx, store.Key(name))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return invalid("namespaces", "has %s, which does not exist", name)
+		}
+	}
+	return nil
+}
+
 func checkPassword(field string, p opaque.Bytes) error {
 	if n := p.Len(); n < minPassword || n > maxPassword {
 		return invalid(field, "must be %d to %d bytes long", minPassword, maxPassword)
@@ -164,6 +179,9 @@ func (v *Vault) CreateUser(ctx context.Context, by access.Caller, n NewUser) (u 
 		row := userRow{ID: id, Name: n.Name, Role: n.Role, Namespaces: n.Namespaces, Created: o.now.UnixNano()}
 		o.setPassword(&row, salt, tag)
 		o.aboutUser(row)
+		if err := o.checkScope(n.Namespaces); err != nil {
+			return err
+		}
 		if _, err := usersByName.Get(o.Tx, store.Key(n.Name)); err == nil {
 			return ErrExists // before anybody is asked to confirm
 		}
@@ -252,7 +270,10 @@ func (o *op) changeUser(row userRow, c UserChange) (userRow, error) {
 	assign(&row.Namespaces, c.Namespaces)
 	assign(&row.Disabled, c.Disabled)
 	o.aboutUser(row)
-	return row, checkRole(row.Role, row.Namespaces)
+	if err := checkRole(row.Role, row.Namespaces); err != nil || c.Namespaces == nil {
+		return row, err
+	}
+	return row, o.checkScope(row.Namespaces)
 }
 
 // DeleteUser deletes an account and ends its log-ins.

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,11 @@ const userPassword = "a long enough password"
 // account makes an account and logs it in.
 func account(t *testing.T, v *vault.Vault, name string, role access.Role, namespaces ...string) access.Caller {
 	t.Helper()
+	for _, ns := range namespaces {
+		if _, err := v.CreateNamespace(t.Context(), vaulttest.Admin, ns, nil); err != nil && !errors.Is(err, vault.ErrExists) {
+			t.Fatal(err)
+		}
+	}
 	if _, err := v.CreateUser(t.Context(), vaulttest.Admin, vault.NewUser{
 		Name: name, Role: role, Namespaces: namespaces, Password: opaque.New([]byte(userPassword)),
 	}); err != nil {
@@ -146,12 +152,14 @@ func TestUserRules(t *testing.T) {
 		"name":       func(n *vault.NewUser) { n.Name = "Admin" },
 		"role":       func(n *vault.NewUser) { n.Role = "root" },
 		"namespaces": func(n *vault.NewUser) { n.Namespaces = []string{"../x"} },
-		"password":   func(n *vault.NewUser) { n.Password = opaque.New([]byte("elevenbytes")) },
+		// and one that does not exist:
+		"namespaces ": func(n *vault.NewUser) { n.Namespaces = []string{vault.DefaultNamespace, "nowhere"} },
+		"password":    func(n *vault.NewUser) { n.Password = opaque.New([]byte("elevenbytes")) },
 	} {
 		n := good
 		change(&n)
 		_, err := v.CreateUser(ctx, vaulttest.Admin, n)
-		wantInvalid(t, err, field)
+		wantInvalid(t, err, strings.TrimSpace(field))
 	}
 	confined := good
 	confined.Role, confined.Namespaces = access.Super, []string{"a"}
@@ -173,6 +181,7 @@ func TestUserRules(t *testing.T) {
 	want(t, err, vault.ErrDenied)
 	_, err = v.Users(ctx, manager)
 	want(t, err, vault.ErrDenied)
+	wantInvalid(t, update(t, v, manager, vault.UserChange{Namespaces: &[]string{"nowhere"}}), "namespaces")
 }
 
 // An account that is confined sees and changes nothing outside its namespaces,
