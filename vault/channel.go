@@ -30,7 +30,8 @@ const (
 
 // The bounds of channels.
 const (
-	maxChannels    = 64
+	maxChannels    = 512
+	maxChannelsOf  = 64 // that hear of one namespace; likewise of all of them
 	maxChannelName = 128
 	maxConfig      = 16 << 10
 	maxTemplate    = 1000
@@ -252,20 +253,17 @@ func (v *Vault) CreateChannel(ctx context.Context, by access.Caller, n NewChanne
 		if err := o.tends(n.Namespaces); err != nil {
 			return err
 		}
-		all, err := gather(channels.All(o.Tx, ""))
-		if err != nil {
-			return err
-		}
-		if len(all) >= maxChannels {
-			return ErrTooMany
-		}
 		now := o.now.UnixNano()
 		row := channelRow{
 			ID: uuid.NewString(), Type: n.Type, Name: n.Name, Enabled: n.Enabled, Description: n.Description,
 			MinSeverity: n.MinSeverity, Namespaces: n.Namespaces, Events: n.Events, Template: n.Template,
 			Created: now, Updated: now,
 		}
-		if row, err = o.configure(row, n.Config); err != nil {
+		if err := o.roomFor(row); err != nil {
+			return err
+		}
+		row, err := o.configure(row, n.Config)
+		if err != nil {
 			return err
 		}
 		c = row.channel()
@@ -273,6 +271,36 @@ func (v *Vault) CreateChannel(ctx context.Context, by access.Caller, n NewChanne
 		return channels.Insert(o.Tx, row)
 	})
 	return c, err
+}
+
+// hears returns the namespaces that a channel hears of, the empty one for all.
+func (r channelRow) hears() []string {
+	if len(r.Namespaces) == 0 {
+		return []string{""}
+	}
+	return r.Namespaces
+}
+
+// roomFor returns [ErrTooMany] for a channel that is one too many, of all or of
+// those that hear of a namespace: who is confined cannot use up everybody's.
+func (o *op) roomFor(r channelRow) error {
+	all, of := 0, map[string]int{}
+	for c, err := range channels.All(o.Tx, "") {
+		if err != nil {
+			return err
+		}
+		if c.ID == r.ID {
+			continue
+		}
+		all++
+		for _, ns := range c.hears() {
+			of[ns]++
+		}
+	}
+	if all >= maxChannels || slices.ContainsFunc(r.hears(), func(ns string) bool { return of[ns] >= maxChannelsOf }) {
+		return ErrTooMany
+	}
+	return nil
 }
 
 // configure seals a config for its channel.
@@ -341,6 +369,11 @@ func (o *op) changeChannel(row channelRow, c ChannelChange) (channelRow, error) 
 	}
 	if err := o.tends(row.Namespaces); err != nil {
 		return row, err
+	}
+	if c.Namespaces != nil {
+		if err := o.roomFor(row); err != nil {
+			return row, err
+		}
 	}
 	if c.Config == nil {
 		return row, nil

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -70,13 +71,23 @@ func TestChannels(t *testing.T) {
 	intact(t, v)
 }
 
+// Whoever fills a namespace with channels leaves room for those of others.
 func TestTooManyChannels(t *testing.T) {
 	v := vaulttest.New(t)
+	in := func(namespaces ...string) vault.ChannelFilter { return vault.ChannelFilter{Namespaces: namespaces} }
 	for i := range 64 {
-		tellTo(t, v, "ops"+strings.Repeat("x", i), vault.ChannelFilter{})
+		tellTo(t, v, fmt.Sprint("all", i), in())
+		tellTo(t, v, fmt.Sprint("prod", i), in("prod"))
 	}
-	_, err := v.CreateChannel(t.Context(), vaulttest.Admin, vault.NewChannel{Type: vault.Slack, Name: "more", Config: opaque.New([]byte("{}"))})
-	want(t, err, vault.ErrTooMany)
+	for _, namespaces := range [][]string{nil, {"prod"}, {"staging", "prod"}} {
+		_, err := v.CreateChannel(t.Context(), vaulttest.Admin, vault.NewChannel{
+			Type: vault.Slack, Name: "more", Config: opaque.New([]byte("{}")), ChannelFilter: in(namespaces...),
+		})
+		want(t, err, vault.ErrTooMany)
+	}
+	c := tellTo(t, v, "staging", in("staging"))
+	want(t, v.UpdateChannel(t.Context(), vaulttest.Admin, c.ID, vault.ChannelChange{Namespaces: &[]string{"prod"}}), vault.ErrTooMany)
+	want(t, v.UpdateChannel(t.Context(), vaulttest.Admin, c.ID, vault.ChannelChange{Namespaces: &[]string{"staging", "test"}}), nil)
 }
 
 // Who is confined to namespaces makes and sees channels that hear of those, and
