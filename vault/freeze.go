@@ -130,7 +130,7 @@ func (r freezeRow) identify(rec *record) {
 		rec.project = r.Name
 	}
 	rec.about(r.ID, string(r.Kind)+" namespace="+r.Namespace)
-	if r.Reason != "" {
+	if rec.reason = r.Reason; r.Reason != "" {
 		rec.about(r.Reason, "reason")
 	}
 }

@@ -92,9 +92,10 @@ type Message struct {
 	Kind     string
 	Severity Severity
 	// What it is about, as far as it is known: Resource is what the audit entry
-	// names, Ref the id of what can be decided on, Names the variables.
-	Namespace, Agent, Project, Resource, Ref string
-	Names                                    []string
+	// names, Ref the id of what can be decided on, Reason what somebody gave as
+	// one, Names the variables.
+	Namespace, Agent, Project, Resource, Ref, Reason string
+	Names                                            []string
 	// Actor is who did it, from the address Source and the host named Host.
 	Actor, Source, Host string
 	// More is how many messages like this one it stands for; 0 for itself alone.
@@ -120,12 +121,13 @@ type messageBody struct {
 	More      int      `cbor:"12,keyasint,omitempty"`
 	Entry     uint64   `cbor:"13,keyasint,omitempty"`
 	Time      int64    `cbor:"14,keyasint"`
+	Reason    string   `cbor:"15,keyasint,omitempty"`
 }
 
 func (b messageBody) message(id string) Message {
 	return Message{
 		ID: id, Kind: b.Kind, Severity: b.Severity, Namespace: b.Namespace, Agent: b.Agent, Project: b.Project,
-		Resource: b.Resource, Ref: b.Ref, Names: b.Names, Actor: b.Actor, Source: b.Source, Host: b.Host,
+		Resource: b.Resource, Ref: b.Ref, Reason: b.Reason, Names: b.Names, Actor: b.Actor, Source: b.Source, Host: b.Host,
 		More: b.More, Entry: b.Entry, Time: nanos(b.Time),
 	}
 }
@@ -137,7 +139,7 @@ const maxNames = 20
 func (o *op) body(r record, e audit.Entry, seq uint64, s Severity) messageBody {
 	return messageBody{
 		Kind: string(r.action), Severity: s, Namespace: o.namespaceOf(r), Agent: r.agent, Project: r.project,
-		Resource: r.resource, Ref: r.ref, Names: r.names[:min(len(r.names), maxNames)], Actor: o.by.Name,
+		Resource: r.resource, Ref: r.ref, Reason: r.reason, Names: r.names[:min(len(r.names), maxNames)], Actor: o.by.Name,
 		Source: o.by.Origin.Source, Host: orEmpty(e.Caller.Hostname), Entry: seq, Time: o.now.UnixNano(),
 	}
 }

@@ -49,12 +49,12 @@ type record struct {
 	resources []audit.Resource
 	status    string // if empty, success
 
-	// For people who are told, and not in the entry: where the thing belongs, if
-	// not where the caller does; what can be decided on; the variables; a channel
-	// that is not told.
-	namespace, ref string
-	names          []string
-	except         string
+	// For people who are told, and not in the entry as such: where the thing
+	// belongs, if not where the caller does; what can be decided on; why somebody
+	// did it; the variables; a channel that is not told.
+	namespace, ref, reason string
+	names                  []string
+	except                 string
 }
 
 // maxResources bounds what one entry lists.

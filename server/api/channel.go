@@ -119,6 +119,7 @@ type Notification struct {
 	ProjectName string   `json:"project_name,omitempty"`
 	Resource    string   `json:"resource,omitempty"`
 	GrantID     string   `json:"grant_id,omitempty"`
+	Reason      string   `json:"reason,omitempty"`
 	Keys        []string `json:"keys,omitempty"`
 	Actor       string   `json:"actor,omitempty"`
 	SourceIP    string   `json:"source_ip,omitempty"`

@@ -367,8 +367,8 @@ var golden = []struct {
 		`{"id":"i","kind":"test","severity":"info","title":"t","text":"x","time":"2026-04-27T18:40:00Z","test":true}`,
 	},
 	{
-		Notification{"i", "k", "info", "t", "x", "n", "bot", "p", "r", "g", []string{"A"}, "admin", "192.0.2.7", "h", 2, 42, "2026-04-27T18:40:00Z", false},
-		`{"id":"i","kind":"k","severity":"info","title":"t","text":"x","namespace":"n","agent_id":"bot","project_name":"p","resource":"r","grant_id":"g","keys":["A"],"actor":"admin","source_ip":"192.0.2.7","hostname":"h","more":2,"audit_seq":42,"time":"2026-04-27T18:40:00Z"}`,
+		Notification{"i", "k", "info", "t", "x", "n", "bot", "p", "r", "g", "why", []string{"A"}, "admin", "192.0.2.7", "h", 2, 42, "2026-04-27T18:40:00Z", false},
+		`{"id":"i","kind":"k","severity":"info","title":"t","text":"x","namespace":"n","agent_id":"bot","project_name":"p","resource":"r","grant_id":"g","reason":"why","keys":["A"],"actor":"admin","source_ip":"192.0.2.7","hostname":"h","more":2,"audit_seq":42,"time":"2026-04-27T18:40:00Z"}`,
 	},
 
 	{Health{"ok", "ok"}, `{"status":"ok","db":"ok"}`},

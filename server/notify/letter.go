@@ -101,7 +101,7 @@ func fieldsOf(m vault.Message, channel string) map[string][]part {
 	f := map[string][]part{
 		"title": ours(title(m)), "kind": foreign(m.Kind), "severity": ours(string(m.Severity)),
 		"namespace": foreign(m.Namespace), "agent": foreign(m.Agent), "project": foreign(m.Project),
-		"resource": foreign(m.Resource), "request": foreign(m.Ref), "variables": list(m.Names),
+		"resource": foreign(m.Resource), "request": foreign(m.Ref), "reason": foreign(m.Reason), "variables": list(m.Names),
 		"actor": foreign(m.Actor), "source": foreign(m.Source), "host": foreign(m.Host),
 		"more": number(uint64(m.More)), "record": number(m.Entry), "channel": foreign(channel),
 		"time": ours(m.Time.UTC().Format(time.DateTime) + " UTC"), "id": ours(m.ID),
@@ -127,6 +127,7 @@ var lines = []struct{ label, field string }{
 	{"project", "project"},
 	{"namespace", "namespace"},
 	{"about", "resource"},
+	{"reason", "reason"},
 	{"variables", "variables"},
 	{"request", "request"},
 	{"by", "actor"},

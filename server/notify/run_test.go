@@ -75,6 +75,18 @@ func freeze(t *testing.T, v *vault.Vault) {
 	}
 }
 
+// Who hears that something was frozen hears why, and no reason mentions anybody.
+func TestReasonIsTold(t *testing.T) {
+	s := servertest.With(t, servertest.Config{Unlimited: true})
+	r := receive(t, nil)
+	channel(t, s, "slack", "ops", hook(r))
+	s.Admin(t, "POST", "/admin/freeze", map[string]string{"kind": "namespace", "name": "default", "reason": "<!channel> the laptop was stolen"}, nil)
+	text := r.next(t).text(t, "text")
+	if !strings.Contains(text, "\nreason: ") || !strings.Contains(text, "the laptop was stolen") || strings.Contains(text, "<!channel>") {
+		t.Errorf("%q", text)
+	}
+}
+
 // A vault that is sealed while a message is on its way knows nothing of the
 // delivery. Opened again it is told, and the message does not come twice; what
 // waited is delivered.

@@ -32,7 +32,7 @@ func (w webhook) check() error {
 func (w webhook) send(ctx context.Context, p *poster, l letter) error {
 	body, err := json.Marshal(api.Notification{
 		ID: l.ID, Kind: l.Kind, Severity: string(l.Severity), Title: l.subject(), Text: l.text(printable, 3500),
-		Namespace: l.Namespace, AgentID: l.Agent, ProjectName: l.Project, Resource: l.Resource, GrantID: l.Ref,
+		Namespace: l.Namespace, AgentID: l.Agent, ProjectName: l.Project, Resource: l.Resource, GrantID: l.Ref, Reason: l.Reason,
 		Keys: l.Names, Actor: l.Actor, SourceIP: l.Source, Hostname: l.Host, More: l.More, AuditSeq: l.Entry,
 		Time: l.Time.UTC().Format(time.RFC3339), Test: l.test,
 	})
