@@ -91,7 +91,7 @@ func wireAudit(r vault.AuditRow) api.AuditRow {
 		CallerPID: c.PID, CallerBinarySHA256: c.BinarySHA256, CallerArgvHash: c.ArgvHash, CallerCWD: c.CWD,
 		CallerGitCommit: c.GitCommit, SourceIP: c.SourceIP, Hostname: c.Hostname, OS: c.OS,
 		PrevHash: r.PrevHash, EntryMAC: r.MAC, Seq: r.Seq,
-		Actor:     &api.AuditActor{Kind: r.Actor.Kind, ID: r.Actor.ID, Namespace: r.Actor.Namespace, Auth: r.Actor.Auth},
+		Actor:     &api.AuditActor{Kind: r.Actor.Kind, ID: r.Actor.ID, Namespace: r.Actor.Namespace, Auth: r.Actor.Auth, Name: r.By},
 		Resources: wireAll(r.Resources, wireResource),
 	}
 }

@@ -45,6 +45,9 @@ type AuditRow struct {
 	PrevHash string
 	// MAC is the entry's MAC, in hex.
 	MAC string
+	// By is the name of the account that acted; empty for anybody else, and for
+	// one that was deleted. The entry has its id.
+	By string
 }
 
 func (q AuditQuery) validate() error {
@@ -131,7 +134,20 @@ func (o *op) auditRow(q AuditQuery, record []byte) (AuditRow, bool, error) {
 	if o.by.Scoped() {
 		row.Seq, row.PrevHash, row.MAC = 0, "", ""
 	}
-	return row, true, nil
+	row.By, err = o.accountName(e.Actor)
+	return row, err == nil, err
+}
+
+// accountName returns the name of the account that acted, if it is one.
+func (o *op) accountName(a audit.Actor) (string, error) {
+	if a.Kind != string(access.Admin) || a.ID == "" {
+		return "", nil
+	}
+	row, err := users.Get(o.Tx, store.Key(a.ID))
+	if isNotFound(err) {
+		return "", nil
+	}
+	return row.Name, err
 }
 
 // maySee reports whether the caller may see an entry: one who is confined, only

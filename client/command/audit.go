@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -55,14 +56,22 @@ Examples:
 
 func auditTable() table[api.AuditRow] {
 	return table[api.AuditRow]{"TIME\tACTION\tSTATUS\tBY\tAGENT\tPROJECT\tRESOURCE\tFROM", func(r api.AuditRow) []string {
-		by := ""
-		if r.Actor != nil {
-			by = r.Actor.Kind
-		}
 		return []string{
-			r.Timestamp.String(), r.Action, r.Status, by, textOr(r.AgentID), textOr(r.ProjectName), textOr(r.ResourcePath), textOr(r.SourceIP),
+			r.Timestamp.String(), r.Action, r.Status, actor(r.Actor), textOr(r.AgentID), textOr(r.ProjectName), textOr(r.ResourcePath), textOr(r.SourceIP),
 		}
 	}}
+}
+
+// actor says who acted: an account by its name, or by its id if it is gone, and
+// others by their kind.
+func actor(a *api.AuditActor) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Kind == "admin":
+		return cmp.Or(a.Name, a.ID, a.Kind)
+	}
+	return a.Kind
 }
 
 // spanFlags are the flags for a span of time in the past.

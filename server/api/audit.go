@@ -41,6 +41,8 @@ type AuditActor struct {
 	ID        string `json:"id,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
 	Auth      string `json:"auth"`
+	// Name is that of an account, while there is one with this id.
+	Name string `json:"name,omitempty"`
 }
 
 // An AuditResource is one thing and what was decided about it.

@@ -324,8 +324,8 @@ var golden = []struct {
 	{AuditReport{Intact: true}, `{"intact":true,"keyed":false,"rows":0,"first":0,"last":0,"broken":null}`},
 	{AuditBreak{4, "w"}, `{"seq":4,"why":"w"}`},
 	{
-		AuditRow{"i", new("bot"), new("p"), "get_secrets", new("p"), "success", at, new(int64(4242)), new("ab"), new("cd"), new("/srv"), new("ef"), new("192.0.2.7"), new("h"), new("linux/amd64"), "00", "11", 7, &AuditActor{"agent", "bot", "default", "token"}, []AuditResource{{"a/b", "allowed"}}},
-		`{"id":"i","agent_id":"bot","project_name":"p","action":"get_secrets","resource_path":"p","status":"success","timestamp":"2026-04-27 18:40:00","caller_pid":4242,"caller_binary_sha256":"ab","caller_argv_hash":"cd","caller_cwd":"/srv","caller_git_commit":"ef","source_ip":"192.0.2.7","hostname":"h","os":"linux/amd64","prev_hash":"00","entry_mac":"11","seq":7,"actor":{"kind":"agent","id":"bot","namespace":"default","auth":"token"},"resources":[{"path":"a/b","decision":"allowed"}]}`,
+		AuditRow{"i", new("bot"), new("p"), "get_secrets", new("p"), "success", at, new(int64(4242)), new("ab"), new("cd"), new("/srv"), new("ef"), new("192.0.2.7"), new("h"), new("linux/amd64"), "00", "11", 7, &AuditActor{"admin", "u", "default", "login", "ann"}, []AuditResource{{"a/b", "allowed"}}},
+		`{"id":"i","agent_id":"bot","project_name":"p","action":"get_secrets","resource_path":"p","status":"success","timestamp":"2026-04-27 18:40:00","caller_pid":4242,"caller_binary_sha256":"ab","caller_argv_hash":"cd","caller_cwd":"/srv","caller_git_commit":"ef","source_ip":"192.0.2.7","hostname":"h","os":"linux/amd64","prev_hash":"00","entry_mac":"11","seq":7,"actor":{"kind":"admin","id":"u","namespace":"default","auth":"login","name":"ann"},"resources":[{"path":"a/b","decision":"allowed"}]}`,
 	},
 	{
 		AuditRow{ID: "i", Action: "rotate_kek", Status: "success", Timestamp: at, EntryMAC: "11"},
