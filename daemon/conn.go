@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -191,7 +190,7 @@ const maxSignalLine = 4096
 
 // follow delivers the signals a launcher of version 1 sends, and tells by gone
 // when the client has ended. It returns when the connection is closed.
-func (c *connection) follow(version int, signals chan<- syscall.Signal, gone func()) {
+func (c *connection) follow(version int, signals chan<- ipc.Signal, gone func()) {
 	defer gone()
 	if version == 0 {
 		c.waitHangup()
@@ -208,7 +207,7 @@ func (c *connection) follow(version int, signals chan<- syscall.Signal, gone fun
 			return
 		}
 		select {
-		case signals <- syscall.Signal(s.Signal):
+		case signals <- s:
 		default: // a flood; nobody sends that many in earnest
 		}
 	}

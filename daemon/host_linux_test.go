@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -27,14 +28,18 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// The test binary is also the monitor, the launcher, and a client of another
-// user.
+// The test binary is also the monitor, the launcher, a daemon that can be killed,
+// and a client of another user.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
 	case "cortex-cli":
-		syscall.Exit(launch())
+		syscall.Exit(play(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)}))
+	case "cortex-daemon":
+		root := daemon.Command()
+		root.Name = "cortex-daemon"
+		syscall.Exit(play(root))
 	case "stranger":
 		syscall.Exit(stranger(os.Args[1]))
 	}
@@ -44,12 +49,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// launch is what the command line does.
-func launch() int {
+// play is what main does with a role.
+func play(root *cli.Command) int {
 	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP)
 	defer stop()
-	root := command.Strict(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)})
-	return command.Main(ctx, root, os.Args, os.Stderr)
+	return command.Main(ctx, command.Strict(root), os.Args, os.Stderr)
 }
 
 // A host is an agent host, logged in at a vault.
@@ -130,11 +134,9 @@ func (h *host) startWith(cfg daemon.Config) (stop func()) {
 		done <- d.Run(ctx)
 		d.Close()
 	}()
-	message := make([]byte, 1024)
-	n, err := ready.Read(message)
-	if err != nil || string(message[:n]) != "READY=1\nX_CORTEX_SOCK="+h.sock {
+	if err := h.isReady(ready); err != nil {
 		cancel()
-		h.t.Fatalf("%q, %v: %v", message[:n], err, <-done)
+		h.t.Fatalf("%v: %v", err, <-done)
 	}
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -147,6 +149,36 @@ func (h *host) startWith(cfg daemon.Config) (stop func()) {
 	})
 	h.t.Cleanup(stop)
 	return stop
+}
+
+// startApart runs a daemon as a process of its own, which the function it returns
+// kills.
+func (h *host) startApart() (kill func()) {
+	h.t.Helper()
+	ready := h.supervise()
+	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"cortex-daemon"}, Env: append(os.Environ(), "CORTEX_HOME="+h.dir), Stderr: h.log}
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	h.t.Cleanup(kill)
+	if err := h.isReady(ready); err != nil {
+		h.t.Fatal(err)
+	}
+	return kill
+}
+
+// isReady waits for a daemon to say so.
+func (h *host) isReady(ready *net.UnixConn) error {
+	message := make([]byte, 1024)
+	n, err := ready.Read(message)
+	if err != nil || string(message[:n]) != "READY=1\nX_CORTEX_SOCK="+h.sock {
+		return fmt.Errorf("%q: %w", message[:n], err)
+	}
+	return nil
 }
 
 // supervise listens where the daemon says that it is ready.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
@@ -15,7 +14,7 @@ import (
 // startRedacting has a text copied from standard input to standard output, with
 // the values of a project masked that was run before. They are fetched for it, on
 // the record, and what copies the text does not get them.
-func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan ipc.Signal) (*spawn.Run, error) {
 	if req.V == 0 {
 		return nil, fmt.Errorf("%w: redact wants descriptors", ipc.ErrMalformed)
 	}
@@ -42,7 +41,7 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 		c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	spec.Needles = secrets(got.values)
-	return d.starter.Start(ctx, spec)
+	return d.launch(ctx, c, spec, signals)
 }
 
 // A mask tells who shows it a guess whether that is a value. So there are no more

@@ -27,14 +27,14 @@ import (
 var errStopped = errors.New("the daemon was stopped")
 
 // A beginning is what a request has the daemon start.
-type beginning func(context.Context, *connection, ipc.Request, <-chan syscall.Signal) (*spawn.Run, error)
+type beginning func(context.Context, *connection, ipc.Request, <-chan ipc.Signal) (*spawn.Run, error)
 
 // run has a request's program started, attends to it, and returns the last line.
 func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer d.underway.add(newUnderway(req, end))()
-	signals := make(chan syscall.Signal, 64)
+	signals := make(chan ipc.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 
 	began := time.Now()
@@ -77,16 +77,14 @@ const grace = 5 * time.Second
 
 // attend passes signals on until nothing of the program is left, and reports
 // whether it had to be told, because it took longer than it may.
-func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan syscall.Signal, req ipc.Request) (late bool) {
+func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan ipc.Signal, req ipc.Request) (late bool) {
 	over, up := ctx.Done(), after(req.Timeout)
 	for {
 		select {
 		case s := <-signals:
-			if ipc.Forwarded(s) {
-				r.Signal(s)
-			}
-			if req.Acks && deadly(s) {
-				c.answer(ipc.Response{OK: true, Ack: int(s)})
+			pass(r, s)
+			if req.Acks && deadly(s.Signal) {
+				c.answer(ipc.Response{OK: true, Ack: int(s.Signal)})
 			}
 		case s := <-r.Stopped():
 			if c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
@@ -109,6 +107,17 @@ func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signal
 	}
 }
 
+// pass passes a signal on.
+func pass(r *spawn.Run, s ipc.Signal) {
+	if !ipc.Forwarded(s.Signal) {
+		return
+	}
+	if s.Foreground && (s.Signal == unix.SIGCONT || s.Signal == unix.SIGWINCH) {
+		s.Signal |= spawn.Foreground
+	}
+	r.Signal(s.Signal)
+}
+
 // after is [time.After], and never for 0.
 func after(d time.Duration) <-chan time.Time {
 	if d == 0 {
@@ -118,7 +127,7 @@ func after(d time.Duration) <-chan time.Time {
 }
 
 // start gets the secrets and starts the program.
-func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan syscall.Signal) (*spawn.Run, error) {
+func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan ipc.Signal) (*spawn.Run, error) {
 	if err := d.admit(req); err != nil {
 		return nil, err
 	}
@@ -150,14 +159,47 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if mask {
 		spec.Needles = spec.Secrets
 	}
-	// From here on signals wait for the program: it may have its own mind about
-	// them.
+	return d.launch(ctx, c, spec, signals)
+}
+
+// launch starts the program, once the client has taken the terminal for it, if
+// there is one. From then on signals wait for the program: it may have its own
+// mind about them.
+func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, signals <-chan ipc.Signal) (*spawn.Run, error) {
+	if spec.Terminal != nil {
+		if err := spec.Terminal.Prepare(); err != nil {
+			return nil, err
+		}
+		c.answer(ipc.Response{OK: true, Terminal: true})
+		var err error
+		if spec.Terminal.Foreground, err = taken(ctx, signals); err != nil {
+			return nil, err
+		}
+	}
 	return d.starter.Start(ctx, spec)
+}
+
+// taken waits for the client to take its terminal, or to leave it to others: it
+// returns whether the program is in the foreground.
+func taken(ctx context.Context, signals <-chan ipc.Signal) (foreground bool, err error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case s := <-signals:
+			if s.Signal == unix.SIGCONT {
+				return s.Foreground, nil
+			}
+			if deadly(s.Signal) {
+				return false, harden.Ended{Signal: s.Signal}
+			}
+		}
+	}
 }
 
 // awaited gets the values, unless a signal comes that would end the program:
 // that is a [harden.Ended].
-func awaited(ctx context.Context, signals <-chan syscall.Signal, get func(context.Context) (gift, error)) (gift, error) {
+func awaited(ctx context.Context, signals <-chan ipc.Signal, get func(context.Context) (gift, error)) (gift, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	unwatch := watch(signals, stop)
@@ -177,7 +219,7 @@ func deadly(s syscall.Signal) bool {
 
 // watch calls stop when a signal comes that would end the program. The function
 // it returns ends the watch, and with it the reading of signals.
-func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
+func watch(signals <-chan ipc.Signal, stop context.CancelCauseFunc) func() {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -186,8 +228,8 @@ func watch(signals <-chan syscall.Signal, stop context.CancelCauseFunc) func() {
 			case <-done:
 				return
 			case s := <-signals:
-				if deadly(s) {
-					stop(harden.Ended{Signal: s})
+				if deadly(s.Signal) {
+					stop(harden.Ended{Signal: s.Signal})
 				}
 			}
 		}

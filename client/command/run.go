@@ -46,9 +46,9 @@ The exit status is COMMAND's, 128 and the signal's number if a signal ended it,
 ended it: with SIGTERM, and with SIGKILL five seconds later. When this process
 ends, however it does, so does everything that COMMAND has started.
 
-Where COMMAND prints the value of a secret into a pipe or a file, NAME stands there
-instead, as in ‹cortex:NAME›, also where it prints it as base64, hex and the like.
-A terminal shows it. --no-mask is for projects whose administrator allows it.
+Where COMMAND prints the value of a secret, NAME stands there instead, as in
+‹cortex:NAME›, also where it prints it as base64, hex and the like. --no-mask is
+for projects whose administrator allows it.
 
 The first run of a project fails until an administrator has approved it. With --wait
 it says what is to be approved, and runs COMMAND as soon as that is.

@@ -23,3 +23,13 @@ func limits() []ipc.Limit {
 	}
 	return list
 }
+
+// drain waits until this process may use the terminal, and until everything is
+// on it. It fails in a background that nobody can leave.
+func drain(tty int) error {
+	for {
+		if err := unix.IoctlSetInt(tty, unix.TIOCDRAIN, 0); err != unix.EINTR {
+			return err
+		}
+	}
+}

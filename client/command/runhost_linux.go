@@ -66,3 +66,13 @@ func files(l *unix.Rlimit) bool {
 	}
 	return false
 }
+
+// drain waits until this process may use the terminal, and until everything is
+// on it. It fails in a background that nobody can leave.
+func drain(tty int) error {
+	for {
+		if err := unix.IoctlSetInt(tty, unix.TCSBRK, 1); err != unix.EINTR {
+			return err
+		}
+	}
+}

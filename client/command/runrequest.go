@@ -23,6 +23,8 @@ type runRequest struct {
 	request ipc.Request
 	dir     *os.File
 	streams [3]*os.File
+	// terminal is the caller's, nil if there is none.
+	terminal *terminal
 	// news hears what is waited for, what the vault has nothing for, and what is
 	// not masked, before the command runs.
 	news func(ipc.Response)
@@ -51,16 +53,30 @@ func newRunRequest(sock, project, url string, names, command []string) (*runRequ
 	if url != "" {
 		r.request.URL = &url
 	}
+	if r.terminal, err = openTerminal(r.streams); err != nil {
+		r.close()
+		return nil, fmt.Errorf("opening the terminal: %w", err)
+	}
+	if t := r.terminal; t != nil {
+		r.request.FDs = append(r.request.FDs, ipc.FileTerminal, ipc.FileRelay)
+		r.request.Background = !t.mine()
+	}
 	return r, nil
 }
 
-func (r *runRequest) close() { r.dir.Close() }
+func (r *runRequest) close() {
+	r.dir.Close()
+	r.terminal.close()
+}
 
 // descriptors returns them in the order of the request's FDs.
 func (r *runRequest) descriptors() []int {
 	fds := []int{int(r.dir.Fd())}
 	for _, f := range r.streams {
 		fds = append(fds, int(f.Fd()))
+	}
+	if t := r.terminal; t != nil {
+		fds = append(fds, t.fd(), int(t.far.Fd()))
 	}
 	return fds
 }

@@ -31,10 +31,10 @@ const (
 // send runs the command and returns its exit status. Errors are an [ExitError]
 // for a command that could not be started, a [pendingError], or others.
 //
-// The command has a process group of its own, so the terminal's signals come
-// to this process and are forwarded: their end of ctx is not the end of the
-// run. An end before there is anything to forward to is. So is one that a daemon
-// that hangs does nothing about: nobody else would end this process.
+// The command has a process group of its own, so signals come to this process and
+// are forwarded: their end of ctx is not the end of the run. An end before there
+// is anything to forward to is. So is one that a daemon that hangs does nothing
+// about: nobody else would end this process.
 func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	signals := forwardable()
 	if ctx.Err() != nil {
@@ -45,6 +45,7 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 		return 0, err
 	}
 	defer conn.Close()
+	defer r.terminal.release()
 	lines := make(chan ipc.Response)
 	var readErr error
 	go func() {
@@ -58,7 +59,7 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	for {
 		select {
 		case s := <-signals:
-			forward(conn, s)
+			r.pass(conn, s.(syscall.Signal))
 			if deaf == nil && slices.Contains(ends, s) {
 				end, deaf = s, time.After(ackTimeout)
 			}
@@ -68,12 +69,15 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			deaf = nil
 			switch {
 			case !ok:
+				r.terminal.end(signals, time.After(ackTimeout))
 				return 0, lost(errors.Join(sendErr, readErr))
 			case answer.Last():
+				r.terminal.end(signals, nil)
 				return r.finish(answer)
+			case answer.Terminal:
+				r.resume(conn)
 			case answer.Stopped != 0:
-				// So that a shell sees a stopped job; SIGCONT is forwarded.
-				unix.Kill(os.Getpid(), unix.SIGSTOP)
+				r.halted(conn, signals, syscall.Signal(answer.Stopped))
 			case answer.Ack != 0: // the command may have its own mind about it
 			default:
 				r.news(answer)
@@ -98,14 +102,21 @@ func unheard(s syscall.Signal) error {
 // but for those that whoever started this process had it ignore, as nohup does. It
 // is for the rest of the process, which has nothing to do but to end with the
 // command.
-func forwardable() <-chan os.Signal {
+func forwardable() chan os.Signal {
 	ch := make(chan os.Signal, 64)
 	for s := syscall.Signal(1); s <= ipc.MaxSignal; s++ {
+		catch(ch, s)
+	}
+	return ch
+}
+
+// catch delivers those of the signals that are forwardable.
+func catch(ch chan<- os.Signal, signals ...syscall.Signal) {
+	for _, s := range signals {
 		if ipc.Forwarded(s) && !signal.Ignored(s) {
 			signal.Notify(ch, s)
 		}
 	}
-	return ch
 }
 
 // connect reaches the daemon and makes sure that it is ours: somebody else's
@@ -145,6 +156,7 @@ func (r *runRequest) write(conn *net.UnixConn) error {
 	}
 	conn.SetWriteDeadline(time.Now().Add(sendTimeout))
 	n, _, err := conn.WriteMsgUnix(line, unix.UnixRights(r.descriptors()...), nil)
+	r.terminal.sent()
 	if err == nil && n < len(line) {
 		_, err = conn.Write(line[n:])
 	}
@@ -170,12 +182,42 @@ func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
 	}
 }
 
-func forward(conn *net.UnixConn, s os.Signal) {
-	n, ok := s.(syscall.Signal)
-	if !ok {
+// pass passes a signal on. When this process goes on that was stopped and not the
+// command, the command hears where it is now.
+func (r *runRequest) pass(conn *net.UnixConn, s syscall.Signal) {
+	switch {
+	case s == unix.SIGCONT && r.terminal.started():
+		forward(conn, ipc.Signal{Signal: unix.SIGWINCH, Foreground: r.terminal.resume()})
+	case s == unix.SIGWINCH && r.terminal.started():
+		forward(conn, ipc.Signal{Signal: s, Foreground: r.terminal.taken()})
+	default:
+		forward(conn, ipc.Signal{Signal: s})
+	}
+}
+
+// resume has the command start, or go on, in the foreground if it is to be there.
+func (r *runRequest) resume(conn *net.UnixConn) {
+	foreground := r.terminal.resume()
+	// The window may have another size than before.
+	forward(conn, ipc.Signal{Signal: unix.SIGWINCH, Foreground: foreground})
+	forward(conn, ipc.Signal{Signal: unix.SIGCONT, Foreground: foreground})
+}
+
+// halted stops this process as the command was stopped, so that a shell sees a
+// stopped job, unless the command only wants the terminal and can have it.
+func (r *runRequest) halted(conn *net.UnixConn, signals chan os.Signal, by syscall.Signal) {
+	if r.terminal == nil {
+		unix.Kill(os.Getpid(), unix.SIGSTOP) // SIGCONT is forwarded
 		return
 	}
-	line, err := ipc.Line(ipc.Signal{Signal: int(n)})
+	if !r.terminal.grants(by) {
+		r.terminal.halt(by, signals)
+	}
+	r.resume(conn)
+}
+
+func forward(conn *net.UnixConn, s ipc.Signal) {
+	line, err := ipc.Line(s)
 	if err != nil {
 		return
 	}

@@ -8,6 +8,10 @@
 // and then the final one. When it closes the connection, everything it started
 // is killed.
 //
+// A launcher that has a terminal keeps it. It passes a descriptor of it, for its
+// modes and its size, and one end of a socket, the relay: what is written there
+// is typed, and what comes from there is to be shown.
+//
 // No request makes the daemon answer with a secret or a token, and none will.
 package ipc
 
@@ -23,7 +27,7 @@ const (
 	// MaxLine is the longest line in bytes, its LF included.
 	MaxLine = 4 << 20
 	// MaxFiles is the most descriptors a request may carry.
-	MaxFiles = 4
+	MaxFiles = 6
 )
 
 // The values of Request.Cmd.
@@ -43,6 +47,9 @@ const (
 	FileStdin  = "stdin"
 	FileStdout = "stdout"
 	FileStderr = "stderr"
+
+	FileTerminal = "terminal"
+	FileRelay    = "relay"
 )
 
 // StatusTimeout is the status of a program that took longer than it may, as
@@ -68,6 +75,9 @@ type Request struct {
 	V int `json:"v,omitempty"`
 	// FDs name the descriptors that come with the line, in their order.
 	FDs []string `json:"fds,omitempty"`
+	// Background tells that the terminal's modes are not meant for the program, as
+	// somebody else is in its foreground.
+	Background bool `json:"background,omitempty"`
 	// Names are the variables to ask the vault for.
 	Names *[]string `json:"names,omitempty"`
 	// Aliases are further variables to ask for, and what the program has them as,
@@ -119,6 +129,9 @@ type Response struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Stopped is the signal that stopped the program; it waits for SIGCONT.
 	Stopped int `json:"stopped,omitempty"`
+	// Terminal tells that the program is about to be started on a terminal: the
+	// client takes its own, if it is in the foreground, and sends SIGCONT.
+	Terminal bool `json:"terminal,omitempty"`
 	// Ack is a signal that the program has been sent, where that was asked for.
 	Ack int `json:"ack,omitempty"`
 
@@ -147,7 +160,7 @@ type Response struct {
 // Last reports whether no other line follows: it is not about a program that
 // stopped, was sent a signal, or is yet to run.
 func (r Response) Last() bool {
-	return r.Stopped == 0 && r.Ack == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
+	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
 }
 
 // A Status answers a status request.
@@ -211,7 +224,10 @@ type Measure struct {
 
 // A Signal is sent by a launcher while its program runs.
 type Signal struct {
-	Signal int `json:"signal"`
+	Signal syscall.Signal `json:"signal"`
+	// Foreground, with SIGCONT and SIGWINCH, lets the program read from its
+	// terminal: the launcher passes on what is typed.
+	Foreground bool `json:"foreground,omitempty"`
 }
 
 // MaxSignal is the highest number of a signal.

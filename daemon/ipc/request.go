@@ -99,15 +99,19 @@ func (r Request) validateTexts() error {
 	return nil
 }
 
+var fileNames = []string{FileCWD, FileStdin, FileStdout, FileStderr, FileTerminal, FileRelay}
+
 func (r Request) validateFiles() error {
 	if len(r.FDs) > MaxFiles {
 		return errors.New("too many descriptors")
 	}
 	for i, name := range r.FDs {
-		known := name == FileCWD || name == FileStdin || name == FileStdout || name == FileStderr
-		if !known || slices.Contains(r.FDs[:i], name) {
-			return errors.New("fds must name cwd, stdin, stdout, stderr, each once")
+		if !slices.Contains(fileNames, name) || slices.Contains(r.FDs[:i], name) {
+			return fmt.Errorf("fds must name %s, each once", strings.Join(fileNames, ", "))
 		}
+	}
+	if slices.Contains(r.FDs, FileTerminal) != slices.Contains(r.FDs, FileRelay) {
+		return errors.New("terminal and relay go together")
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func receive() (Spec, error) {
 
 // receiveFDs fills head and returns the descriptors that come with it.
 func receiveFDs(from int, head []byte) (fds []int, err error) {
-	oob := make([]byte, unix.CmsgSpace(4*4))
+	oob := make([]byte, unix.CmsgSpace(4*(consoleFiles+4))) // the most: see output.go
 	n, oobn, err := receiveMessage(from, head, oob)
 	if err != nil {
 		return nil, err

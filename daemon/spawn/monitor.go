@@ -32,13 +32,14 @@ func monitor() int {
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(specFD)
 	syscall.CloseOnExec(outputFD)
+	syscall.CloseOnExec(ttyFD)
 	protectMonitor()
 
 	// Caught and not ignored: ignoring would be inherited.
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGABRT)
+	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT)
 
-	w := &watch{control: os.NewFile(controlFD, "control")}
+	w := &watch{control: os.NewFile(controlFD, "control"), noTerminal: lead()}
 	if err := w.start(); err != nil {
 		return w.fail(err)
 	}
@@ -48,7 +49,7 @@ func monitor() int {
 		return w.fail(err) // and the child goes with it
 	}
 	commands := w.commands()
-	w.loop(signals, commands)
+	w.loop(signals, commands, output.consoles)
 	abandoned := w.abandoned || w.exit.Signaled() && deadly(w.exit.Signal())
 	if errno := output.finish(commands, abandoned); errno != 0 {
 		w.report(reportLost, byte(errno))
@@ -77,7 +78,10 @@ type watch struct {
 	control *os.File
 	program int // 0 once reaped
 	exit    unix.WaitStatus
-	ending  bool // everything is to be killed
+	ending  bool     // everything is to be killed
+	console *console // nil if the program has no terminal
+
+	noTerminal error // why it cannot have one
 
 	abandoned bool // nobody waits for what the program printed
 }
@@ -93,7 +97,7 @@ func (w *watch) start() error {
 }
 
 // commands delivers the bytes of the control socket, each the number of a
-// signal, and is closed with it.
+// signal, perhaps with Foreground, and is closed with it.
 func (w *watch) commands() <-chan syscall.Signal {
 	ch := make(chan syscall.Signal)
 	go func() {
@@ -110,7 +114,7 @@ func (w *watch) commands() <-chan syscall.Signal {
 }
 
 // loop returns when no process is left.
-func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
+func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal, consoles <-chan *console) {
 	var tick <-chan time.Time // while killing
 	for {
 		select {
@@ -123,6 +127,8 @@ func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal) {
 				break
 			}
 			w.deliver(s)
+		case c := <-consoles:
+			c.adopted <- w.adopt(c)
 		case <-tick:
 		}
 		if !w.reap() {
@@ -148,12 +154,21 @@ func (w *watch) reap() bool {
 			return true
 		case pid != w.program:
 		case status.Stopped():
-			w.report(reportStopped, byte(status.StopSignal()))
+			w.stopped(byte(status.StopSignal()))
 		default:
 			w.program, w.exit, w.ending = 0, status, true
 			killGroup(pid)
 		}
 	}
+}
+
+// stopped tells that the program was stopped.
+func (w *watch) stopped(s byte) {
+	if w.console != nil {
+		w.console.stopped(s)
+		return
+	}
+	w.report(reportStopped, s)
 }
 
 // deliver passes a signal on: what a terminal would send goes to the whole
@@ -164,7 +179,13 @@ func (w *watch) deliver(s syscall.Signal) {
 		return
 	}
 	switch s {
-	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTSTP, unix.SIGCONT, unix.SIGWINCH:
+	case unix.SIGCONT, unix.SIGCONT | Foreground:
+		w.console.yield(s&Foreground != 0)
+		w.resume()
+	case unix.SIGWINCH, unix.SIGWINCH | Foreground:
+		w.console.yield(s&Foreground != 0)
+		w.resized()
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTSTP:
 		unix.Kill(-w.program, s)
 	default:
 		unix.Kill(w.program, s)

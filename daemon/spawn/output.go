@@ -3,9 +3,11 @@ package spawn
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +17,7 @@ import (
 )
 
 // What a program prints to pipes and files passes through its monitor, which
-// masks its secrets:
+// masks its secrets, as what it prints to its [Terminal] does:
 //
 //	program ──pipe──► monitor ──masked──► the caller's pipe or file
 //
@@ -23,16 +25,28 @@ import (
 // socket of its own:
 //
 //	length of the rest   4
+//	terminal             1   0 none, 1 for the background, 2 for the foreground
 //	secrets              list of: name text, value text
 //
-// The first bytes carry two descriptors for each stream: where to read, and
-// where to write. If there is nothing to mask the daemon just closes the socket.
+// The first bytes carry three descriptors for a terminal: the pty's master, the
+// relay, the caller's; then two for each stream: where to read, and where to
+// write. The monitor closes the socket when the program may start, and writes an
+// errno into it before if there can be no terminal. If there is neither that nor
+// something to mask the daemon just closes the socket.
+
+const (
+	noTerminal = iota
+	inBackground
+	inForeground
+)
 
 // A diversion is what a program has in place of its streams.
 type diversion struct {
-	streams [3]*os.File // the program's
-	pumps   []*os.File  // for each of them that is masked: where to read, and where to write
-	ends    []*os.File  // of pipes; the daemon's to close
+	streams  [3]*os.File // the program's
+	terminal *Terminal
+	tty      tty
+	pumps    []*os.File // for each of the streams that is masked: where to read, and where to write
+	ends     []*os.File // of pipes; the daemon's to close
 }
 
 func (d *diversion) close() {
@@ -41,16 +55,26 @@ func (d *diversion) close() {
 	}
 }
 
-// divert puts pipes in place of the streams whose output is to be masked. What a
-// terminal shows is not.
-func divert(s Spec) (d diversion, err error) {
-	d.streams = s.Streams
+// divert puts the session's terminal in place of the caller's, and pipes in place
+// of the other streams whose output is to be masked.
+func divert(s Spec, t tty) (d diversion, err error) {
+	d.streams, d.terminal, d.tty = s.Streams, s.Terminal, t
+	if s.Terminal == nil {
+		t.close() // it hangs up before there is a program
+	} else {
+		if err := t.become(s.Terminal); err != nil {
+			return d, err
+		}
+		for i, f := range s.Streams {
+			d.streams[i] = t.replace(f)
+		}
+	}
 	if !slices.ContainsFunc(s.Needles, func(v Secret) bool { return !mask.Short(v.Value) }) {
 		return d, nil
 	}
 	for i, f := range s.Streams[1:] {
 		switch {
-		case f == nil || isTerminal(f) || isNull(f):
+		case f == nil || d.streams[1+i] != f || isNull(f):
 		case i == 1 && sameFile(f, s.Streams[1]):
 			// One pipe for both, or the order of what they print would be lost.
 			d.streams[2] = d.streams[1]
@@ -67,11 +91,6 @@ func divert(s Spec) (d diversion, err error) {
 		}
 	}
 	return d, nil
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	return err == nil
 }
 
 // isNull reports whether nobody will see what is written.
@@ -93,33 +112,62 @@ func sameFile(a, b *os.File) bool {
 	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }
 
-// send tells a monitor what to mask.
+// send tells a monitor what to mask, and waits until it leads the terminal.
 func (d *diversion) send(to *net.UnixConn, secrets []Secret) error {
 	defer to.Close()
-	if len(d.pumps) == 0 {
+	if d.terminal == nil && len(d.pumps) == 0 {
 		return nil
 	}
-	form := encodeSecrets(secrets)
+	form := d.encode(secrets)
 	defer clear(form)
-	var fds []int
-	for _, f := range d.pumps {
-		fds = append(fds, int(f.Fd()))
-	}
 	to.SetDeadline(time.Now().Add(startTimeout))
-	n, _, err := to.WriteMsgUnix(form, unix.UnixRights(fds...), nil)
+	n, _, err := to.WriteMsgUnix(form, unix.UnixRights(d.files()...), nil)
 	if err == nil && n < len(form) {
 		_, err = to.Write(form[n:])
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
+	if d.terminal == nil {
+		return nil
+	}
+	answer, err := io.ReadAll(io.LimitReader(to, 1))
+	if err != nil {
+		return fmt.Errorf("waiting for the terminal: %w", err)
+	}
+	if len(answer) > 0 {
+		return fmt.Errorf("giving the program a terminal: %w", syscall.Errno(answer[0]))
+	}
 	return nil
 }
 
-func encodeSecrets(secrets []Secret) []byte {
-	n := secretsSize(secrets)
+// files returns what travels with the first bytes.
+func (d *diversion) files() (fds []int) {
+	files := d.pumps
+	if t := d.terminal; t != nil {
+		files = append([]*os.File{d.tty.master, t.Relay, t.Caller}, files...)
+	}
+	for _, f := range files {
+		fds = append(fds, int(f.Fd()))
+	}
+	return fds
+}
+
+func (d *diversion) encode(secrets []Secret) []byte {
+	n := 1 + secretsSize(secrets)
 	b := make([]byte, 0, 4+n) // exactly: growing would leave copies
-	return appendSecrets(binary.BigEndian.AppendUint32(b, uint32(n)), secrets)
+	b = append(binary.BigEndian.AppendUint32(b, uint32(n)), d.kind())
+	return appendSecrets(b, secrets)
+}
+
+func (d *diversion) kind() byte {
+	switch {
+	case d.terminal == nil:
+		return noTerminal
+	case d.terminal.Foreground:
+		return inForeground
+	}
+	return inBackground
 }
 
 func secretsSize(secrets []Secret) int {

@@ -14,11 +14,12 @@ import (
 
 // Pumps are what passes the output of a monitor's program on.
 type pumps struct {
-	end    *os.File      // readable when nothing writes any more
-	over   *os.File      // its other end
-	done   chan struct{} // closed when everything is passed on
-	mu     sync.Mutex    // guards failed
-	failed syscall.Errno // why something could not be written
+	consoles chan *console // delivers the terminal, if there is one
+	end      *os.File      // readable when nothing writes any more
+	over     *os.File      // its other end
+	done     chan struct{} // closed when everything is passed on
+	mu       sync.Mutex    // guards failed
+	failed   syscall.Errno // why something could not be written
 }
 
 // newPumps waits for the daemon to say what there is to mask.
@@ -27,7 +28,7 @@ func newPumps() (*pumps, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pumps{end: r, over: w, done: make(chan struct{})}
+	p := &pumps{consoles: make(chan *console, 1), end: r, over: w, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		p.run()
@@ -36,41 +37,65 @@ func newPumps() (*pumps, error) {
 }
 
 func (p *pumps) run() {
-	secrets, files, err := receiveOutput()
-	if err != nil || len(files) == 0 {
-		return // nothing to mask, or the daemon went away
+	o, err := receiveOutput()
+	if err == nil && o.console != nil {
+		p.consoles <- o.console
+		err = <-o.console.adopted
 	}
-	set := sync.OnceValues(func() (*mask.Set, error) { return newSet(secrets) })
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		unix.Write(outputFD, []byte{byte(errno)})
+	}
+	unix.Close(outputFD)
+	if err != nil {
+		return // the daemon went away, or has heard of it
+	}
+	set := sync.OnceValues(func() (*mask.Set, error) { return newSet(o.secrets) })
 	var wg sync.WaitGroup
-	for i := 0; i+1 < len(files); i += 2 {
+	if c := o.console; c != nil {
+		go c.read()
+		wg.Go(func() { p.fail(c.show(set, int(p.end.Fd()))) })
+	}
+	for i := 0; i+1 < len(o.files); i += 2 {
 		wg.Go(func() {
-			s := stream{from: files[i], to: files[i+1], over: int(p.end.Fd())}
+			s := stream{from: o.files[i], to: o.files[i+1], over: int(p.end.Fd())}
 			p.fail(s.pump(set))
 		})
 	}
 	wg.Wait()
-	for _, v := range secrets {
+	for _, v := range o.secrets {
 		v.Value.Wipe()
 	}
 }
 
+// An output is what a monitor has to pass on.
+type output struct {
+	secrets []Secret
+	console *console // nil if the program has no terminal
+	files   []int    // where to read, and where to write, of each stream
+}
+
 // receiveOutput reads what [diversion.send] wrote.
-func receiveOutput() (secrets []Secret, files []int, err error) {
-	defer unix.Close(outputFD)
+func receiveOutput() (o output, err error) {
 	head := make([]byte, 4)
-	if files, err = receiveFDs(outputFD, head); err != nil {
-		return nil, nil, err
+	if o.files, err = receiveFDs(outputFD, head); err != nil {
+		return output{}, err
 	}
 	body, err := receiveBody(outputFD, head)
 	if err != nil {
-		return nil, nil, err
+		return output{}, err
 	}
 	d := decoder{rest: body}
-	secrets = d.secrets()
-	if d.bad || len(d.rest) > 0 {
-		return nil, nil, errForm
+	kind := d.byte()
+	o.secrets = d.secrets()
+	d.check(len(d.rest) == 0 && (kind == noTerminal || len(o.files) >= consoleFiles))
+	if d.bad {
+		return output{}, errForm
 	}
-	return secrets, files, nil
+	if kind != noTerminal {
+		o.console, err = newConsole(o.files[:consoleFiles], kind == inForeground)
+		o.files = o.files[consoleFiles:]
+	}
+	return o, err
 }
 
 func newSet(secrets []Secret) (*mask.Set, error) {
@@ -110,6 +135,8 @@ func (p *pumps) finish(commands <-chan syscall.Signal, abandoned bool) syscall.E
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return p.failed
+		case c := <-p.consoles:
+			c.adopted <- unix.ESRCH // there is no program any more
 		case s, ok := <-commands:
 			if !ok {
 				commands, late = nil, time.After(patience)

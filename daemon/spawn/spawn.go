@@ -16,6 +16,8 @@
 // because the daemon died or wants it so, the monitor kills whatever is still
 // there, also what called setsid or forked twice, and reports only then.
 //
+// A program whose caller has a terminal gets one of its own, see [Terminal].
+//
 // Where the program's output is to be masked it goes through the monitor, which
 // gets the secrets for that from the daemon. It reports the end only when
 // everything is passed on.
@@ -41,6 +43,7 @@ const (
 	controlFD = 3 // the monitor's
 	specFD    = 4 // the monitor's, for its child
 	outputFD  = 5 // the monitor's: what to mask
+	ttyFD     = 6 // the monitor's: its session's terminal
 	childFD   = 3 // the child's end of the same
 )
 

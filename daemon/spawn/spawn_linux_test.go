@@ -285,6 +285,16 @@ func TestNothingIsInherited(t *testing.T) {
 	}
 }
 
+// Who has no terminal has no controlling one either.
+func TestNoTerminal(t *testing.T) {
+	s := newStage(t)
+	for range 10 {
+		if got, _ := s.output(s.spec("sh", "-c", "(: < /dev/tty) 2>/dev/null || echo none; ps -o tty= -p $$")); strings.TrimSpace(got) != "none\n?" {
+			t.Fatalf("%q", got)
+		}
+	}
+}
+
 func TestIgnoredSignalsComeBack(t *testing.T) {
 	if os.Getenv("SPAWN_TEST_IGNORED") != "" {
 		s := newStage(t)

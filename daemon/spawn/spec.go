@@ -20,7 +20,7 @@ type Spec struct {
 	Env     []string // NAME=VALUE
 	// Secrets go into the environment, in place of variables of these names.
 	Secrets []Secret
-	// Needles are kept out of what the program prints into pipes and files.
+	// Needles are kept out of what the program prints.
 	Needles []Secret
 	// Umask is the file mode creation mask; -1 for the daemon's.
 	Umask int
@@ -31,6 +31,8 @@ type Spec struct {
 	Dir *os.File
 	// Streams are standard input, output and error; nil for /dev/null.
 	Streams [3]*os.File
+	// Terminal is for a caller that has one; prepared.
+	Terminal *Terminal
 }
 
 // A Secret is one variable.

@@ -138,6 +138,7 @@ type Run struct {
 	control *net.UnixConn
 	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
 	output  *net.UnixConn // so, too
+	tty     tty           // so, too
 	stopped chan syscall.Signal
 	done    chan struct{}
 	strays  *strays
@@ -176,18 +177,20 @@ func newMonitor(strays *strays) (*Run, error) {
 		return nil, err
 	}
 	defer outputEnd.Close()
+	t := openTTY()
 	cmd := &exec.Cmd{
 		Path: executable(), Args: []string{Name}, Env: lean, Dir: "/",
-		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd, outputEnd}, SysProcAttr: monitorAttr(),
+		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd, outputEnd, t.slave}, SysProcAttr: monitorAttr(),
 	}
 	if err := strays.start(cmd); err != nil {
 		control.Close()
 		spec.Close()
 		output.Close()
+		t.close()
 		return nil, fmt.Errorf("starting a monitor: %w", err)
 	}
 	r := &Run{
-		monitor: cmd, control: control, spec: spec, output: output,
+		monitor: cmd, control: control, spec: spec, output: output, tty: t,
 		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), strays: strays,
 	}
 	go r.follow()
@@ -198,6 +201,7 @@ func newMonitor(strays *strays) (*Run, error) {
 func (r *Run) unused() {
 	r.spec.Close()
 	r.output.Close()
+	r.tty.close()
 }
 
 // pair returns a connection and a file that is its other end.
@@ -228,7 +232,7 @@ const startTimeout = 30 * time.Second
 // start hands the child its spec and waits until it has become the program.
 func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 	defer r.unused()
-	d, err := divert(spec)
+	d, err := divert(spec, r.tty)
 	if err != nil {
 		return err
 	}
@@ -314,11 +318,16 @@ func (r *Run) ended() (Exit, error) {
 	}
 }
 
+// Foreground is added to SIGCONT or SIGWINCH to have a program with a terminal in
+// its foreground. Without it, it is in the background afterwards, and is stopped
+// if it wants to read.
+const Foreground syscall.Signal = 0x80
+
 // Signal sends a signal to the program: SIGINT, SIGQUIT, SIGHUP, SIGTSTP,
 // SIGCONT and SIGWINCH to its process group, others to it alone. Of a program
 // that has ended there is nothing to signal, which is no error.
 func (r *Run) Signal(s syscall.Signal) error {
-	if s < 1 || s > ipc.MaxSignal {
+	if plain := s &^ Foreground; plain < 1 || plain > ipc.MaxSignal {
 		return fmt.Errorf("no signal has the number %d", s)
 	}
 	r.control.SetWriteDeadline(time.Now().Add(startTimeout))
