@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"vault/dotenv":    {},
 	"vault/jsontext":  {},
 	"vault/proof":     {},
+	"vault/sshauth":   {"vault/sshauth"},
 	"vault/template":  {"vault/opaque"},
 	"vault/token":     {"vault/proof", "vault/opaque"},
 	"vault/keyring":   {"vault/opaque", "vault/locked"},
@@ -67,6 +68,7 @@ var arrows = map[string][]string{
 	"daemon/ipc":      {},
 	"daemon/mask":     {leafs},
 	"daemon/peer":     {},
+	"daemon/sshagent": {"daemon/peer", leafs},
 	"daemon/spawn":    {"daemon/ipc", "daemon/mask", leafs},
 	"scripts/e2e":     {},
 	"scripts/loadgen": {"vault", "store"},
@@ -81,7 +83,7 @@ const leafs = "leafs"
 var leafPackages = []string{
 	"vault/audit/note",
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
-	"vault/secretfile",
+	"vault/secretfile", "vault/sshauth",
 }
 
 func TestArrows(t *testing.T) {
