@@ -56,6 +56,8 @@ func headerText(s string) bool {
 type Secrets struct {
 	// Values are the values by variable name. Wipe them.
 	Values map[string]opaque.Bytes
+	// SSHKeys are what there is to know of the keys that stay in the vault.
+	SSHKeys map[string]api.SSHKey
 	// Withheld are the variables that the token no longer opens, because a
 	// grant, a secret or a policy changed. Older servers leave them out
 	// without a word.
@@ -95,7 +97,7 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 		}
 		values[name] = opaque.New(v.Reveal())
 	}
-	return Secrets{values, out.Withheld}, nil
+	return Secrets{values, out.SSHKeys, out.Withheld}, nil
 }
 
 // Projects returns the projects of a namespace, or all if it is empty.

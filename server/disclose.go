@@ -47,13 +47,9 @@ func (f fetched) disclosed() ([]byte, error) {
 			v.Wipe()
 		}
 	}()
-	tail := []byte("}}\n")
-	if len(f.Withheld) > 0 {
-		names, err := json.Marshal(f.Withheld)
-		if err != nil {
-			return nil, err
-		}
-		tail = fmt.Appendf(nil, "},\"withheld\":%s}\n", names)
+	tail, err := f.tail()
+	if err != nil {
+		return nil, err
 	}
 	const head = `{"env_vars":{`
 	size := len(head) + len(tail)
@@ -65,13 +61,36 @@ func (f fetched) disclosed() ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		var err error
 		if b, err = appendVariable(b, name, f.Values[name]); err != nil {
 			clear(b)
 			return nil, err
 		}
 	}
 	return append(b, tail...), nil
+}
+
+// tail returns what comes behind the last value: there are no secrets in it.
+func (f fetched) tail() ([]byte, error) {
+	b := []byte("}")
+	if len(f.SSHKeys) > 0 {
+		keys := map[string]api.SSHKey{}
+		for name, k := range f.SSHKeys {
+			keys[name] = api.SSHKey{PublicKey: k.Key, Hosts: k.Hosts}
+		}
+		text, err := json.Marshal(keys)
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, ",\"ssh_keys\":%s", text)
+	}
+	if len(f.Withheld) > 0 {
+		text, err := json.Marshal(f.Withheld)
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, ",\"withheld\":%s", text)
+	}
+	return append(b, "}\n"...), nil
 }
 
 // appendVariable adds one member. The result never outgrows b, which would

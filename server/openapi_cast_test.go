@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/cortex-auth/cortex/server/servertest"
@@ -15,11 +16,13 @@ import (
 type cast struct {
 	tokens map[string]string // of accounts, and of the projects of agents
 	agents map[string]*servertest.Agent
+	keys   map[string]string // public halves of SSH keys, by their comments
 }
 
 func newCast(s *servertest.Server) cast {
 	return cast{
 		tokens: map[string]string{"": s.AdminToken},
+		keys:   map[string]string{},
 		agents: map[string]*servertest.Agent{
 			"bot": {ID: "bot", Key: storyKey(0), Attestation: storyKey(1)},
 			"ci":  {ID: "ci", Key: storyKey(2), Attestation: storyKey(3)},
@@ -104,9 +107,13 @@ func (c cast) remember(t *testing.T, st step, a servertest.Answer) {
 		AccessToken  string `json:"access_token"`
 		SessionID    string `json:"session_id"`
 		ProjectToken string `json:"project_token"`
+		PublicKey    string `json:"public_key"`
 	}
 	if a.Status/100 != http.StatusOK/100 || json.Unmarshal(a.Body, &got) != nil {
 		return
+	}
+	if _, comment, ok := strings.Cut(strings.TrimPrefix(got.PublicKey, "ssh-ed25519 "), " "); ok {
+		c.keys[comment] = got.PublicKey
 	}
 	if got.Token != "" {
 		c.tokens[got.Name] = got.Token

@@ -104,11 +104,12 @@ func (d *description) mark(t *testing.T, at string, value any) {
 	case object:
 		members, _ := schema.object["properties"].(object)
 		for name, inner := range v {
+			member := pointer(schema.at, "additionalProperties")
 			if _, ok := members[name]; ok {
-				member := pointer(schema.at, "properties", name)
+				member = pointer(schema.at, "properties", name)
 				d.seen[member] = true
-				d.mark(t, member, inner)
 			}
+			d.mark(t, member, inner)
 		}
 	}
 }

@@ -55,6 +55,9 @@ func (c cast) sign(t *testing.T, st step, text []byte) []byte {
 			m[name] = assertion(t, c.agent(t, st).ID, c.agent(t, st).Key)
 		}
 	}
+	if m["host_key"] != nil {
+		c.logIn(t, m)
+	}
 	for name, message := range signedOver {
 		if m[name] != nil {
 			a := c.agent(t, st)

@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 		{"GET /daemon/events", s.daemon, bare(s.daemonEvents)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},
+		{"POST /project/ssh-signatures/{project}", s.signer, handle(s.signSSH)},
 
 		{"GET /admin/secrets", s.admin, bare(s.listSecrets)},
 		{"POST /admin/secrets", s.admin, created(handle(s.createSecret))},
@@ -158,11 +159,27 @@ func (s *Server) agent(ctx context.Context, q *request) (err error) {
 	if q.attested, err = s.guard.Attested(ctx, q.client, http.MethodPost, "/agent/discover", q.attestation); err != nil {
 		return err
 	}
+	return s.attestedBody(ctx, q)
+}
+
+// attestedBody reads the body, and verifies that it is the one that was signed.
+func (s *Server) attestedBody(ctx context.Context, q *request) error {
 	body, err := q.body()
 	if err != nil {
 		return err
 	}
 	return s.guard.Covers(ctx, q.client, q.attested, body)
+}
+
+// signer is project, for a request with a body: of a stranger none is read.
+func (s *Server) signer(ctx context.Context, q *request) (err error) {
+	if err := s.project(ctx, q); err != nil {
+		return err
+	}
+	if q.attested, err = s.guard.Attested(ctx, q.client, http.MethodPost, q.URL.Path, q.attestation); err != nil {
+		return err
+	}
+	return s.attestedBody(ctx, q)
 }
 
 // daemon asks for the signature of an attested daemon over a request without a

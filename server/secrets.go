@@ -31,10 +31,10 @@ func (q *request) secretFilter() (f vault.SecretFilter, err error) {
 			return f, err
 		}
 	}
-	switch f.Type = vault.SecretType(kind); f.Type {
-	case "", vault.KeyValue, vault.JSONConfig, vault.TemplateConfig:
-	default:
-		return f, &vault.InvalidError{Field: "type", Reason: "must be KEY_VALUE, JSON_CONFIG or TEMPLATE_CONFIG"}
+	if f.Type = vault.SecretType(kind); f.Type != "" {
+		if err := f.Type.Check("type"); err != nil {
+			return f, err
+		}
 	}
 	if f.Deleted, err = q.flag("deleted"); err != nil {
 		return f, err
@@ -54,7 +54,7 @@ func (s *Server) createSecret(ctx context.Context, c call[api.CreateSecret]) (ap
 	n := vault.NewSecret{
 		Path: c.In.KeyPath, Type: vault.SecretType(c.In.SecretType), Value: value, Generate: generator(c.In.Generate),
 		Description: c.In.Description, Message: c.In.Message, Namespace: c.In.Namespace, Honey: c.In.IsHoneyToken,
-		Tags: c.In.Tags,
+		Tags: c.In.Tags, KnownHosts: c.In.KnownHosts,
 	}
 	if c.In.ExpiresAt != nil {
 		n.Expires = c.In.ExpiresAt.Time
@@ -100,13 +100,14 @@ func (s *Server) readSecret(ctx context.Context, q *request) (disclosure, error)
 		Namespace: sec.Namespace, IsHoneyToken: sec.Honey, CreatedAt: api.NewTime(sec.Created), UpdatedAt: api.NewTime(sec.Updated),
 		Version: int64(sec.Version), MaxVersions: int64(sec.MaxVersions), ExpiresAt: wireTime(sec.Expires),
 		Expired: sec.Expired(time.Now()), Tags: sec.Tags, PublicKey: sec.PublicKey,
+		KnownHosts: sec.KnownHosts,
 	}, value), err
 }
 
 func (s *Server) updateSecret(ctx context.Context, c call[api.UpdateSecret]) (api.Updated, error) {
 	change := vault.SecretChange{
 		Generate: generator(c.In.Generate), Message: c.In.Message, Description: c.In.Description, Honey: c.In.IsHoneyToken,
-		Tags: c.In.Tags,
+		Tags: c.In.Tags, KnownHosts: c.In.KnownHosts,
 	}
 	if !c.In.Value.IsZero() {
 		value := opaque.New(c.In.Value.Reveal())
@@ -164,6 +165,6 @@ func wireSecret(s vault.Secret) api.Secret {
 		ID: s.ID, KeyPath: s.Path, SecretType: string(s.Type), Description: s.Description,
 		Namespace: s.Namespace, OwnerNamespace: s.Owner, IsHoneyToken: s.Honey, CreatedAt: api.NewTime(s.Created),
 		Version: int64(s.Version), ExpiresAt: wireTime(s.Expires), Expired: s.Expired(time.Now()), Tags: s.Tags,
-		DeletedAt: wireTime(s.Deleted), DestroyedAt: wireTime(s.Destroyed),
+		DeletedAt: wireTime(s.Deleted), DestroyedAt: wireTime(s.Destroyed), KnownHosts: s.KnownHosts,
 	}
 }

@@ -79,13 +79,13 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 	if checkPath("", r.Template) != nil {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, template: r.Template}
+	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, path: "/project/config/" + r.Project + "/" + r.Template}
 	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var c config
 	var snapshot store.Snapshot
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		snapshot = tx.Snapshot()
-		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, asked)
+		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, asked, r.Template)
 		return err
 	})
 	if err != nil && c.agent.ID == "" {
@@ -101,7 +101,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 		err = v.doWith(ctx, k, by, rec, func(o *op) error {
 			if o.Changed(snapshot, fetchBuckets...) {
 				c.wipe()
-				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, asked); err != nil {
+				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, asked, r.Template); err != nil {
 					return err
 				}
 			}
@@ -117,7 +117,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 }
 
 // authorizeConfig checks everything and renders.
-func (o *op) authorizeConfig(attest bool, r FetchRequest) (c config, err error) {
+func (o *op) authorizeConfig(attest bool, r FetchRequest, path string) (c config, err error) {
 	if c.fetch, err = o.identify(attest, r); err != nil {
 		return config{fetch: fetch{token: c.token}}, err
 	}
@@ -125,21 +125,21 @@ func (o *op) authorizeConfig(attest bool, r FetchRequest) (c config, err error) 
 	if err != nil {
 		return c, err
 	}
-	source, err := o.openTemplate(&c, r.template, rs)
+	source, err := o.openTemplate(&c, path, rs)
 	if err != nil {
 		return c, err
 	}
 	defer source.Wipe()
 	t, err := template.Parse(source.Reveal())
 	if err != nil {
-		return c, &TemplateError{r.template, "is not a template: " + err.Error()}
+		return c, &TemplateError{path, "is not a template: " + err.Error()}
 	}
-	if err := o.lookUp(&c, r.template, t.Names(), rs); err != nil || len(c.honey) > 0 {
+	if err := o.lookUp(&c, path, t.Names(), rs); err != nil || len(c.honey) > 0 {
 		return c, err
 	}
 	c.text, err = t.Render(func(name string) []byte { return c.Values[name].Reveal() })
 	if errors.Is(err, template.ErrTooLong) {
-		return c, &TemplateError{r.template, fmt.Sprintf("makes more than %d bytes", template.MaxOutput)}
+		return c, &TemplateError{path, fmt.Sprintf("makes more than %d bytes", template.MaxOutput)}
 	}
 	return c, err
 }
@@ -197,6 +197,9 @@ func (o *op) lookUp(c *config, path string, names []string, rs rules) error {
 		}
 		if len(used) == 0 {
 			continue
+		}
+		if d.secret.Type == SSHKey {
+			return &TemplateError{path, fmt.Sprintf("uses %q, which is an SSH key, and stays in the vault", used[0])}
 		}
 		for _, name := range used {
 			if !d.allows() || honey {

@@ -31,21 +31,17 @@ type FetchRequest struct {
 	// if that is not signed.
 	Caller *CallerProof
 
-	template string // the path of a template, if that is what is fetched
-}
-
-// target returns the path that an attestation of the request signs.
-func (r FetchRequest) target() string {
-	if r.template != "" {
-		return "/project/config/" + r.Project + "/" + r.template
-	}
-	return "/project/secrets/" + r.Project
+	// What the attestation signs in its place, if something else is asked for.
+	method, path string
+	body         []byte
 }
 
 // A FetchResult holds what a project gets.
 type FetchResult struct {
 	// Values are the values by variable. The caller wipes them.
 	Values map[string]opaque.Bytes
+	// SSHKeys are what a project may know of its keys, by variable.
+	SSHKeys map[string]SSHPublic
 	// Withheld are the variables of the token that it no longer opens,
 	// because a grant, a secret or a policy changed; sorted.
 	Withheld []string
@@ -208,7 +204,7 @@ func (o *op) bearerJWT(text, project string) (tokenRow, error) {
 
 // attestedFetch verifies the attestation: of the token's agent, for this token.
 func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
-	att, err := o.attested(r.Attestation, "GET", r.target())
+	att, err := o.attested(r.Attestation, cmp.Or(r.method, "GET"), cmp.Or(r.path, "/project/secrets/"+r.Project))
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +212,7 @@ func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
 	if r.Caller != nil && !att.signed(*r.Caller) {
 		return nil, ErrUnauthorized
 	}
-	if att.agent != a.ID || !att.covers(proof.BodyHash(nil)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
+	if att.agent != a.ID || !att.covers(proof.BodyHash(r.body)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
 		return nil, ErrUnauthorized
 	}
 	return &att, nil
@@ -232,7 +228,7 @@ func (o *op) open(f *fetch) error {
 	if err != nil {
 		return err
 	}
-	f.Values = map[string]opaque.Bytes{}
+	f.Values, f.SSHKeys = map[string]opaque.Bytes{}, map[string]SSHPublic{}
 	for some := range slices.Chunk(f.token.Mappings, together) {
 		if err := o.openSome(f, rs, some); err != nil {
 			return err
@@ -251,8 +247,13 @@ func (o *op) openSome(f *fetch, rs rules, some []mapping) error {
 		if err != nil {
 			return err
 		}
-		if d.opens() {
+		switch {
+		case d.opens():
 			wanted = append(wanted, d.secret)
+		case d.signs():
+			if f.SSHKeys[m.Env], err = o.sshPublic(d.secret); err != nil {
+				return err
+			}
 		}
 		decisions = append(decisions, d)
 	}
@@ -280,6 +281,8 @@ func (f *fetch) settle(m mapping, d decision) (err error) {
 	case !d.allows():
 	case d.secret.Honey:
 		f.honey = append(f.honey, d.path)
+	case d.signs():
+		d.text += ":public key"
 	default:
 		if f.Values[m.Env], err = d.part(f.Values[m.Env]); err != nil {
 			return err
@@ -312,8 +315,12 @@ type decision struct {
 
 func (d decision) allows() bool { return allows(d.text) }
 
-// opens reports whether the value is to be opened: that of a trap is not.
-func (d decision) opens() bool { return d.allows() && !d.secret.Honey }
+// opens reports whether the value is to be opened: that of a trap is not, nor that
+// of a key that signs.
+func (d decision) opens() bool { return d.allows() && !d.secret.Honey && d.secret.Type != SSHKey }
+
+// signs reports whether it is about a key that may sign.
+func (d decision) signs() bool { return d.allows() && !d.secret.Honey && d.secret.Type == SSHKey }
 
 // allows reports whether a decision lets a value out.
 func allows(decision string) bool { return strings.HasPrefix(decision, decisionAllowed) }

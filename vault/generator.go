@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
@@ -49,25 +48,24 @@ type Generator struct {
 	Length int
 }
 
-// A generated is a value, and what may be known of it. The zero generated is
-// none.
+// A generated is a value, and whether it is a key. The zero generated is none.
 type generated struct {
-	value  opaque.Bytes
-	public string // of a key, in the form of authorized_keys, without a comment
+	value opaque.Bytes
+	key   bool
 }
 
-// publicFor returns the public key as the secret that got the value keeps it,
-// empty for what is no key. A secret that cannot have it is an error.
-func (g generated) publicFor(s secretRow) (string, error) {
+// publicFor returns the public key that a secret keeps beside a value, which is g
+// unless g is none; empty for what is no key. A secret that cannot have the value is
+// an error.
+func (g generated) publicFor(s secretRow, value opaque.Bytes) (string, error) {
+	made := !g.value.IsZero()
 	switch {
-	case g.value.IsZero():
-		return "", nil
-	case s.Type != KeyValue:
-		return "", invalid("generate", "makes the value of a KEY_VALUE secret only")
-	case g.public == "":
+	case made && s.Type != KeyValue && s.Type != SSHKey:
+		return "", invalid("generate", "makes the value of a KEY_VALUE or SSH_KEY only")
+	case s.Type != SSHKey && !g.key:
 		return "", nil
 	}
-	return g.public + " " + s.Path, nil
+	return authorizedKey(value, s.Path)
 }
 
 func (g *Generator) validate() error {
@@ -149,7 +147,7 @@ func password(n int) []byte {
 // sshKey returns a new key pair. What package ssh marshals on the way stays on
 // the heap until it is used again; what it returns is wiped.
 func sshKey() (generated, error) {
-	public, private, err := ed25519.GenerateKey(nil)
+	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return generated{}, fmt.Errorf("generating key: %w", err)
 	}
@@ -159,10 +157,5 @@ func sshKey() (generated, error) {
 		return generated{}, fmt.Errorf("encoding key: %w", err)
 	}
 	defer clear(block.Bytes)
-	point, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return generated{}, fmt.Errorf("encoding public key: %w", err)
-	}
-	line := strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(point)), "\n")
-	return generated{value: opaque.New(pem.EncodeToMemory(block)), public: line}, nil
+	return generated{value: opaque.New(pem.EncodeToMemory(block)), key: true}, nil
 }

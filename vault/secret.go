@@ -32,7 +32,18 @@ const (
 	JSONConfig SecretType = "JSON_CONFIG"
 	// TemplateConfig is a template, which is never delivered by itself.
 	TemplateConfig SecretType = "TEMPLATE_CONFIG"
+	// SSHKey is a private key without a passphrase. It is never delivered: see
+	// [Vault.SignSSH].
+	SSHKey SecretType = "SSH_KEY"
 )
+
+// Check refuses what is none of the types, as an [*InvalidError] about field.
+func (t SecretType) Check(field string) error {
+	if slices.Contains([]SecretType{KeyValue, JSONConfig, TemplateConfig, SSHKey}, t) {
+		return nil
+	}
+	return invalid(field, "must be KEY_VALUE, JSON_CONFIG, TEMPLATE_CONFIG or SSH_KEY")
+}
 
 // secrets says what secrets there are; their values lie in secretValues. Those
 // that were deleted are in deletedSecrets, so that nothing here finds them.
@@ -70,6 +81,7 @@ type secretRow struct {
 	Expires     int64      `cbor:"11,keyasint,omitempty"` // 0: never
 	Reminded    int        `cbor:"12,keyasint,omitempty"` // how many of the reminders are over
 	Tags        []string   `cbor:"13,keyasint,omitempty"` // sorted
+	KnownHosts  []string   `cbor:"14,keyasint,omitempty"` // as they were written
 }
 
 // Key returns the row id, which renaming would not change.
@@ -101,9 +113,11 @@ type Secret struct {
 	Expires *time.Time
 	// Tags are sorted.
 	Tags []string
-	// PublicKey is the public half of a value that was generated as a key, in
-	// the form of authorized_keys; it is there where a value was written or
-	// read, and empty for other values.
+	// KnownHosts are the hosts that an SSH_KEY logs in to, as they were written.
+	KnownHosts []string
+	// PublicKey is the public half of an SSH_KEY, and of a value that was
+	// generated as a key, in the form of authorized_keys; it is there where a
+	// value was written or read, and empty for other values.
 	PublicKey string
 	// Deleted is when the secret was deleted, and Destroyed when it will be for
 	// good; both are nil for one that was not.
@@ -117,6 +131,7 @@ func (r secretRow) secret() Secret {
 	s := Secret{
 		ID: r.ID, Path: r.Path, Type: r.Type, Namespace: r.Namespace, Description: r.Description, Honey: r.Honey,
 		Version: r.Version, MaxVersions: r.kept(), Created: nanos(r.Created), Updated: nanos(r.Updated), Tags: r.Tags,
+		KnownHosts: r.KnownHosts,
 	}
 	if r.Expires != 0 {
 		s.Expires = new(nanos(r.Expires))
@@ -141,6 +156,9 @@ type NewSecret struct {
 	// Expires is when the secret is delivered no more; the zero time is never.
 	Expires time.Time
 	Tags    []string
+	// KnownHosts are the hosts that an SSH_KEY logs in to: see
+	// [sshauth.ParseHost]. Without one it is good for nothing yet.
+	KnownHosts []string
 	// MaxVersions is how many versions are kept. If zero, 10.
 	MaxVersions int
 }
@@ -149,8 +167,8 @@ func (n NewSecret) validate(now time.Time) error {
 	if err := checkPath("key_path", n.Path); err != nil {
 		return err
 	}
-	if !slices.Contains([]SecretType{KeyValue, JSONConfig, TemplateConfig}, n.Type) {
-		return invalid("secret_type", "must be KEY_VALUE, JSON_CONFIG or TEMPLATE_CONFIG")
+	if err := n.Type.Check("secret_type"); err != nil {
+		return err
 	}
 	if err := checkName("namespace", namespaceOr(n.Namespace)); err != nil {
 		return err
@@ -161,6 +179,7 @@ func (n NewSecret) validate(now time.Time) error {
 		checkExpiry(n.Expires, n.Honey, now),
 		checkTags(n.Tags),
 		checkMaxVersions(n.MaxVersions),
+		checkKnownHosts(n.Type, n.KnownHosts),
 		checkValue(n.Type, n.Value),
 	)
 }
@@ -170,7 +189,7 @@ func (n NewSecret) row(now time.Time) secretRow {
 	r := secretRow{
 		ID: uuid.NewString(), Namespace: namespaceOr(n.Namespace), Path: n.Path, Type: n.Type,
 		Description: n.Description, Honey: n.Honey, Version: 1, Created: now.UnixNano(), Updated: now.UnixNano(),
-		MaxVersions: n.MaxVersions, Tags: sortedTags(n.Tags),
+		MaxVersions: n.MaxVersions, Tags: sortedTags(n.Tags), KnownHosts: n.KnownHosts,
 	}
 	r.expire(n.Expires, now)
 	return r
@@ -188,6 +207,8 @@ func checkValue(t SecretType, value opaque.Bytes) error {
 		return invalid("value", "must not contain a NUL, which no environment variable can hold")
 	case t == TemplateConfig:
 		return checkTemplate(b)
+	case t == SSHKey:
+		return checkSSHKey(value)
 	case t != JSONConfig:
 		return nil
 	}
@@ -211,7 +232,7 @@ func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret)
 	if err := n.validate(time.Now()); err != nil {
 		return Secret{}, err
 	}
-	public, err := made.publicFor(secretRow{Type: n.Type, Path: n.Path})
+	public, err := made.publicFor(secretRow{Type: n.Type, Path: n.Path}, n.Value)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -279,6 +300,8 @@ type SecretChange struct {
 	// Expires is when the secret is delivered no more; the zero time is never.
 	Expires *time.Time
 	Tags    *[]string
+	// KnownHosts take the place of those there are, at once.
+	KnownHosts *[]string
 	// MaxVersions is how many versions are kept; older ones go at once.
 	MaxVersions int
 }
@@ -323,11 +346,11 @@ func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c
 		if row, err = o.change(row, c); err != nil {
 			return err
 		}
-		public, err := made.publicFor(row)
-		if err != nil {
-			return err
-		}
+		public := ""
 		if c.Value != nil {
+			if public, err = made.publicFor(row, *c.Value); err != nil {
+				return err
+			}
 			o.record.about("value", "changed")
 			c.Generate.record(o)
 			if row, err = o.newVersion(row, content{value: *c.Value, public: public, message: c.Message}); err != nil {
@@ -393,6 +416,13 @@ func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
 	if c.Tags != nil {
 		row.Tags = sortedTags(*c.Tags)
 		o.record.about("tags", "changed")
+	}
+	if c.KnownHosts != nil {
+		if err := checkKnownHosts(row.Type, *c.KnownHosts); err != nil {
+			return row, err
+		}
+		row.KnownHosts = *c.KnownHosts
+		o.record.about("known_hosts", strings.Join(row.hosts(), " "))
 	}
 	if c.MaxVersions != 0 {
 		row.MaxVersions = c.MaxVersions

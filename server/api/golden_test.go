@@ -28,20 +28,20 @@ var golden = []struct {
 		`{"id":"i","key_path":"a/b","secret_type":"KEY_VALUE","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		Secret{"i", "p", JSONConfig, nil, "default", false, at, "o", 3, &at, true, []string{"a"}, &at, &at},
-		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","owner_namespace":"o","version":3,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"deleted_at":"2026-04-27 18:40:00","destroyed_at":"2026-04-27 18:40:00"}`,
+		Secret{"i", "p", JSONConfig, nil, "default", false, at, "o", 3, &at, true, []string{"a"}, &at, &at, []string{"h"}},
+		`{"id":"i","key_path":"p","secret_type":"JSON_CONFIG","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","owner_namespace":"o","version":3,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"deleted_at":"2026-04-27 18:40:00","destroyed_at":"2026-04-27 18:40:00","known_hosts":["h"]}`,
 	},
 	{
-		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at, 3, 10, &at, true, []string{"a"}, "ssh-ed25519 AAAA"},
-		`{"id":"i","key_path":"p","secret_type":"TEMPLATE_CONFIG","value":"v\u003c\u0026\u003e\u2028","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00","version":3,"max_versions":10,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"public_key":"ssh-ed25519 AAAA"}`,
+		SecretDetail{"i", "p", TemplateConfig, value("v<&>\u2028"), new("d"), "default", true, at, at, 3, 10, &at, true, []string{"a"}, "ssh-ed25519 AAAA", []string{"h"}},
+		`{"id":"i","key_path":"p","secret_type":"TEMPLATE_CONFIG","value":"v\u003c\u0026\u003e\u2028","description":"d","namespace":"default","is_honey_token":true,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00","version":3,"max_versions":10,"expires_at":"2026-04-27 18:40:00","expired":true,"tags":["a"],"public_key":"ssh-ed25519 AAAA","known_hosts":["h"]}`,
 	},
 	{
 		SecretDetail{ID: "i", KeyPath: "p", SecretType: KeyValue, Value: value(""), Namespace: "default", CreatedAt: at, UpdatedAt: at},
 		`{"id":"i","key_path":"p","secret_type":"KEY_VALUE","value":"","description":null,"namespace":"default","is_honey_token":false,"created_at":"2026-04-27 18:40:00","updated_at":"2026-04-27 18:40:00"}`,
 	},
 	{
-		CreateSecret{"p", KeyValue, value("v"), new("d"), "prod", true, nil, new("m"), &at, []string{"a"}, 3},
-		`{"key_path":"p","secret_type":"KEY_VALUE","value":"v","description":"d","namespace":"prod","is_honey_token":true,"message":"m","expires_at":"2026-04-27 18:40:00","tags":["a"],"max_versions":3}`,
+		CreateSecret{"p", KeyValue, value("v"), new("d"), "prod", true, nil, new("m"), &at, []string{"a"}, 3, []string{"h"}},
+		`{"key_path":"p","secret_type":"KEY_VALUE","value":"v","description":"d","namespace":"prod","is_honey_token":true,"message":"m","expires_at":"2026-04-27 18:40:00","tags":["a"],"max_versions":3,"known_hosts":["h"]}`,
 	},
 	{CreateSecret{KeyPath: "p", SecretType: KeyValue, Value: value("v")}, `{"key_path":"p","secret_type":"KEY_VALUE","value":"v"}`},
 	{
@@ -52,8 +52,8 @@ var golden = []struct {
 	{CreatedSecret{"i", "p", "default", "ssh-ed25519 AAAA"}, `{"id":"i","key_path":"p","namespace":"default","public_key":"ssh-ed25519 AAAA"}`},
 	{UpdateSecret{Value: value("v"), Description: new("d"), IsHoneyToken: new(false)}, `{"value":"v","description":"d","is_honey_token":false}`},
 	{
-		UpdateSecret{Value{}, nil, nil, &Generate{Type: "uuid"}, new("m"), new(int64(3)), new(""), &[]string{}, new(int64(5))},
-		`{"generate":{"type":"uuid"},"message":"m","if_version":3,"expires_at":"","tags":[],"max_versions":5}`,
+		UpdateSecret{Value{}, nil, nil, &Generate{Type: "uuid"}, new("m"), new(int64(3)), new(""), &[]string{}, new(int64(5)), &[]string{"h"}},
+		`{"generate":{"type":"uuid"},"message":"m","if_version":3,"expires_at":"","tags":[],"max_versions":5,"known_hosts":["h"]}`,
 	},
 	{UpdateSecret{}, `{}`},
 	{Updated{Updated: true, ID: "i"}, `{"updated":true,"id":"i"}`},
@@ -168,7 +168,12 @@ var golden = []struct {
 	{UpdateProject{OnFreeze: new(FreezeLeaves)}, `{"on_freeze":"leave"}`},
 	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},
-	{ProjectSecrets{map[string]Value{}, []string{"A"}}, `{"env_vars":{},"withheld":["A"]}`},
+	{
+		ProjectSecrets{map[string]Value{}, map[string]SSHKey{"K": {"ssh-ed25519 AAAA", []string{"SHA256:h"}}}, []string{"A"}},
+		`{"env_vars":{},"ssh_keys":{"K":{"public_key":"ssh-ed25519 AAAA","hosts":["SHA256:h"]}},"withheld":["A"]}`,
+	},
+	{SSHSign{"K", "aG9zdA==", "c2Vzc2lvbg==", "c2ln", "cmVx"}, `{"name":"K","host_key":"aG9zdA==","session":"c2Vzc2lvbg==","host_signature":"c2ln","request":"cmVx"}`},
+	{SSHSignature{"c2ln"}, `{"signature":"c2ln"}`},
 
 	{
 		Grant{"i", "p", "", "a/b#/c", "default", "B", "admin", at, "/c"},

@@ -35,8 +35,9 @@ type RevokedProject struct {
 // variables the token was issued for and no longer opens, because a grant, a
 // secret or a policy changed; older servers leave them out in silence.
 type ProjectSecrets struct {
-	EnvVars  map[string]Value `json:"env_vars"`
-	Withheld []string         `json:"withheld,omitempty"`
+	EnvVars  map[string]Value  `json:"env_vars"`
+	SSHKeys  map[string]SSHKey `json:"ssh_keys,omitempty"`
+	Withheld []string          `json:"withheld,omitempty"`
 }
 
 // Whether who starts a command may have what it prints unmasked.

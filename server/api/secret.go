@@ -5,6 +5,7 @@ const (
 	KeyValue       = "KEY_VALUE"
 	JSONConfig     = "JSON_CONFIG"
 	TemplateConfig = "TEMPLATE_CONFIG"
+	SSHKeyType     = "SSH_KEY"
 )
 
 // A Secret is one row of GET /admin/secrets: everything but the value. Older
@@ -31,6 +32,9 @@ type Secret struct {
 	// until when they can be had back.
 	DeletedAt   *Time `json:"deleted_at,omitempty"`
 	DestroyedAt *Time `json:"destroyed_at,omitempty"`
+	// KnownHosts are the hosts that an SSH_KEY logs in to: lines of known_hosts, or
+	// fingerprints.
+	KnownHosts []string `json:"known_hosts,omitempty"`
 }
 
 // A SecretDetail answers GET /admin/secrets/{id}, value included.
@@ -49,8 +53,9 @@ type SecretDetail struct {
 	ExpiresAt    *Time    `json:"expires_at,omitempty"`
 	Expired      bool     `json:"expired,omitempty"`
 	Tags         []string `json:"tags,omitempty"`
-	// PublicKey belongs to a value that the vault made as a key.
-	PublicKey string `json:"public_key,omitempty"`
+	// PublicKey belongs to an SSH_KEY, and to a value that the vault made as a key.
+	PublicKey  string   `json:"public_key,omitempty"`
+	KnownHosts []string `json:"known_hosts,omitempty"`
 }
 
 // A Generate asks the vault to make a value that nobody is shown.
@@ -77,6 +82,7 @@ type CreateSecret struct {
 	ExpiresAt   *Time    `json:"expires_at,omitempty"`
 	Tags        []string `json:"tags,omitempty"`
 	MaxVersions int64    `json:"max_versions,omitempty"`
+	KnownHosts  []string `json:"known_hosts,omitempty"`
 }
 
 // CreatedSecret answers POST /admin/secrets.
@@ -103,6 +109,8 @@ type UpdateSecret struct {
 	// Tags take the place of those there are.
 	Tags        *[]string `json:"tags,omitempty"`
 	MaxVersions *int64    `json:"max_versions,omitempty"`
+	// KnownHosts take the place of those there are, at once.
+	KnownHosts *[]string `json:"known_hosts,omitempty"`
 }
 
 // Updated answers an update. Version is that of the secret afterwards.

@@ -87,6 +87,7 @@ const (
 
 	GetSecrets       Action = "get_secrets"
 	GetConfig        Action = "get_config"
+	SignSSH          Action = "ssh_sign"
 	TokenValidation  Action = "token_validation"
 	HoneyTokenAccess Action = "honey_token_access"
 
@@ -155,6 +156,7 @@ var agentActions = map[Action]bool{
 	Discover:         true,
 	GetSecrets:       true,
 	GetConfig:        true,
+	SignSSH:          true,
 	ReadPendingGrant: true,
 	WatchEvents:      true,
 }

@@ -75,7 +75,7 @@ var roles = map[Action][]Role{
 	AgentOnTwoHosts: nobody, Discover: nobody, DiscoverPendingNew: nobody, DiscoverPendingExisting: nobody,
 	DiscoverDenied: nobody, DiscoverLimit: nobody, RotateToken: nobody, AutoRotateToken: nobody,
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,
-	GetSecrets: nobody, GetConfig: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
+	GetSecrets: nobody, GetConfig: nobody, SignSSH: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
 	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
 	NotificationFailed: nobody, PruneAudit: nobody,
 	RepeatedFailures: nobody, AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
