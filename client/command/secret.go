@@ -17,7 +17,7 @@ import (
 func secret() noun {
 	return noun{"secret", "keep secrets", "cortex secret set openai_api_key", verbs{
 		secretList, secretGet, secretCreate, secretSet, secretUpdate, secretImport, secretVersions,
-		secretRollback, secretShares, secretShare, secretUnshare, secretDelete, secretUndelete,
+		secretRollback, secretPublicKey, secretShares, secretShare, secretUnshare, secretDelete, secretUndelete,
 		secretDestroy,
 	}}
 }
@@ -164,5 +164,5 @@ Examples:
 func writeSecret(cmd *cli.Command, s api.Secret) error {
 	return writeFields(cmd.Root().Writer,
 		"path", s.KeyPath, "namespace", s.Namespace, "id", s.ID, "type", s.SecretType, "version", fmt.Sprint(s.Version),
-		"description", textOr(s.Description), "tags", strings.Join(s.Tags, " "), "created", s.CreatedAt.String(), "note", secretNote(s))
+		"description", textOr(s.Description), "tags", strings.Join(s.Tags, " "), "created", s.CreatedAt.String(), "known hosts", strings.Join(s.KnownHosts, "; "), "note", secretNote(s))
 }

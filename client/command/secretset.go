@@ -12,13 +12,14 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-const secretTypes = api.KeyValue + ", " + api.JSONConfig + " or " + api.TemplateConfig
+const secretTypes = api.KeyValue + ", " + api.JSONConfig + ", " + api.TemplateConfig + " or " + api.SSHKeyType
 
 // secretFlags are what a command line says of a secret, besides its name.
 type secretFlags struct {
 	adminFlags
 	secretName
 	valueFile, kind, description, message, expires string
+	knownHosts                                     string
 	generate                                       api.Generate
 	tags                                           []string
 	honey                                          bool
@@ -50,6 +51,7 @@ func (f *secretFlags) metaFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "tag", Usage: "a `TAG`, or several, in place of those there are; --tag= for none", Destination: &f.tags},
 		&cli.StringFlag{Name: "expires", Usage: "`WHEN` it is delivered no more: 90d, 12h, 2027-01-31, a time in UTC, or never", Destination: &f.expires},
 		&cli.Int64Flag{Name: "max-versions", Usage: "keep `N` values, from 1 to 100", DefaultText: "10", Destination: &f.maxVersions},
+		&cli.StringFlag{Name: "known-hosts", Usage: "the hosts that an SSH_KEY logs in to, in place of those there are: a `FILE` like known_hosts, or with a fingerprint SHA256:… a line", Destination: &f.knownHosts, TakesFile: true},
 		&cli.BoolFlag{Name: "honey", Usage: "a trap, which freezes whoever fetches it", Destination: &f.honey},
 	}
 }
@@ -61,8 +63,10 @@ func secretCreate() *cli.Command {
 		Usage: "keep a new secret",
 		Description: `As set, but refuses a path that is taken.
 
-Example:
-   cortex secret create ssh/deploy --generate ed25519-ssh`,
+Examples:
+   cortex secret create db/password --generate password
+   ssh-keyscan git.example.com > hosts        # and compare the fingerprints
+   cortex secret create deploy_key --type SSH_KEY --generate ed25519-ssh --known-hosts hosts`,
 		Flags: f.flags(append(f.valueFlags(), append(f.metaFlags(), typeFlag(&f.kind))...)...),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		return f.create(ctx, cmd, c)
@@ -108,7 +112,7 @@ func secretUpdate() *cli.Command {
    cortex secret update openai_api_key --expires 90d --tag team:web --tag billing`,
 		Flags: f.flags(append(f.metaFlags(), ifVersionFlag(&f.ifVersion))...),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		if noneSet(cmd, "description", "tag", "expires", "max-versions", "honey") {
+		if noneSet(cmd, "description", "tag", "expires", "max-versions", "known-hosts", "honey") {
 			return usage(cmd, errNoChange)
 		}
 		s, err := f.find(ctx, c, cmd.Args().First())
@@ -145,6 +149,11 @@ func (f *secretFlags) create(ctx context.Context, cmd *cli.Command, c *client.Cl
 	if until != nil && !until.IsZero() {
 		in.ExpiresAt = until
 	}
+	if hosts, err := f.hosts(ctx, cmd); err != nil {
+		return err
+	} else if hosts != nil {
+		in.KnownHosts = *hosts
+	}
 	if in.Value, in.Generate, err = f.value(ctx, cmd); err != nil {
 		return err
 	}
@@ -171,6 +180,9 @@ func (f *secretFlags) update(ctx context.Context, cmd *cli.Command, c *client.Cl
 	}
 	if until != nil {
 		in.ExpiresAt = new(wireExpiry(*until))
+	}
+	if in.KnownHosts, err = f.hosts(ctx, cmd); err != nil {
+		return err
 	}
 	if valued {
 		if in.Value, in.Generate, err = f.value(ctx, cmd); err != nil {
