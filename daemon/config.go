@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -37,15 +38,18 @@ func (c Config) sock() string        { return cmp.Or(c.Sock, filepath.Join(c.dir
 func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, 64) }
 func (c Config) log() *slog.Logger   { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
 
+// maxSockPath is how long a socket's path may be: of the 108 bytes of sun_path, or 104
+// on macOS, one ends it.
+const maxSockPath = 103
+
 // Validate reports everything wrong with c at once.
 func (c Config) Validate() error {
 	var errs []error
 	if c.MaxConnections < 0 {
 		errs = append(errs, errors.New("the number of connections must not be negative"))
 	}
-	// Of the 108 bytes of sun_path, or 104 on macOS, one ends the path.
-	if len(c.sock()) > 103 {
-		errs = append(errs, errors.New("the socket's path is longer than the 103 bytes systems allow: "+c.sock()))
+	if len(c.sock()) > maxSockPath {
+		errs = append(errs, fmt.Errorf("the socket's path is longer than the %d bytes systems allow: %s", maxSockPath, c.sock()))
 	}
 	return errors.Join(errs...)
 }

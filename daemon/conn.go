@@ -30,6 +30,8 @@ type connection struct {
 	rest  []byte              // came behind the request line
 	files map[string]*os.File // by their names in the request
 
+	agent *sshAgent // of the program; nil without
+
 	large chan struct{} // the places for long requests, of all connections
 	held  bool          // one of them is ours
 }

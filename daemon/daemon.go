@@ -2,8 +2,9 @@
 // and a session with the server, and starts programs with the secrets of a
 // project in their environment.
 //
-// It offers actions, never values: the socket's verbs are status, reload, run and
-// redact, in package ipc, and no verb answers with a secret or a token. Values
+// It offers actions, never values: the socket's verbs are status, reload, run
+// and redact, in package ipc, and no verb answers with a secret or a token. Keys for
+// SSH do not even come here: ssh.go has the vault sign. Values
 // are in the daemon's memory between their arrival and the program's start, and
 // in that of the program's monitor, which masks them, until its end.
 //
@@ -107,6 +108,8 @@ func (d *Daemon) Run(outer context.Context) error {
 		return err
 	}
 	defer l.Close()
+	os.RemoveAll(d.cfg.agentsDir()) // of a daemon that was killed
+	defer os.RemoveAll(d.cfg.agentsDir())
 	// Not before the socket is ours: a session ends those before it.
 	d.attestFirst(ctx)
 	d.starter = spawn.NewStarter(d.cfg.Adopt)

@@ -183,6 +183,7 @@ type wish struct {
 // A gift is what a run gets.
 type gift struct {
 	values  map[string]opaque.Bytes // wipe them
+	keys    map[string]api.SSHKey   // those that stay in the vault
 	missing []string                // needed names that have no value
 	waiting string                  // the grant id, if some of these wait for approval
 
@@ -221,7 +222,7 @@ func (d *enrolment) values(ctx context.Context, project string, w wish, by clien
 	if len(got.Withheld) > 0 {
 		d.log.Warn("the server withholds secrets", "project", project, "names", got.Withheld)
 	}
-	g := gift{values: got.Values, missing: t.missing(w.needed), waiting: t.waiting, unmaskable: t.unmaskable}
+	g := gift{values: got.Values, keys: got.SSHKeys, missing: t.missing(w.needed), waiting: t.waiting, unmaskable: t.unmaskable}
 	for _, name := range got.Withheld {
 		if slices.Contains(w.needed, name) {
 			g.missing = append(g.missing, name)
@@ -237,20 +238,29 @@ func withholds(got client.Secrets, names []string) bool {
 
 // fetch asks for the values once, and returns the token it had, nil without.
 func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (client.Secrets, *token, error) {
-	t, err := d.token(ctx, p, w)
+	t, s, err := d.credentials(ctx, p, w)
 	if err != nil {
 		return client.Secrets{}, nil, err
 	}
-	s, err := d.sessions.current(ctx)
-	if err != nil {
-		return client.Secrets{}, nil, err
-	}
-	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, d.sessions.attester(s), by)
+	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, s, by)
 	if err != nil {
 		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
 	}
 	all.Values = only(all.Values, w.names)
 	return all, t, nil
+}
+
+// credentials returns what the server is asked with for a project.
+func (d *enrolment) credentials(ctx context.Context, p *project, w wish) (*token, client.Attester, error) {
+	t, err := d.token(ctx, p, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := d.sessions.current(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, d.sessions.attester(s), nil
 }
 
 // only returns the values of names and wipes the others.

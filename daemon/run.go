@@ -38,6 +38,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	go c.follow(req.V, signals, func() { end(errGone) })
 
 	began := time.Now()
+	defer c.endAgent()
 	r, err := start(ctx, c, req, signals)
 	if err != nil {
 		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
@@ -53,6 +54,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	defer d.running.Add(-1)
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
 	late := d.attend(ctx, c, r, signals, req)
+	c.endAgent()
 	exit, err := r.Exit()
 	outcome := []any{"project", req.Project, "client", c.peer.PID, "status", exit.Status(), "took", time.Since(began)}
 	if err != nil {
@@ -139,17 +141,28 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
+	w, by := wish{names, slices.Concat(req.Needed, req.SSH)}, d.caller(c.peer, spec.Dir)
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
-			return d.values(ctx, req.Project, wish{names, req.Needed}, d.caller(c.peer, spec.Dir))
+			return d.values(ctx, req.Project, w, by)
 		})
 	})
 	defer got.wipe()
 	if err != nil {
 		return nil, err
 	}
+	if len(req.SSH) > 0 {
+		path, err := d.startAgent(ctx, c, req, got, wish{names: names}, by)
+		if err != nil {
+			return nil, err
+		}
+		spec.Env = withAgent(spec.Env, path)
+	}
 	if len(got.missing) > 0 {
 		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
+	}
+	if held := withoutAgent(got, req); len(held) > 0 {
+		c.answer(ipc.Response{OK: true, SSHKeys: held})
 	}
 	spec.Secrets = secrets(renamed(got.values, req))
 	mask, err := d.masks(c, req, got)
@@ -281,6 +294,7 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 		_, alias, _ := strings.Cut(a, "=")
 		names = append(names, alias)
 	}
+	names = append(names, req.SSH...)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	// They travel as a text. What does not come out as it went in would be

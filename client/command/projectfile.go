@@ -80,6 +80,7 @@ func (f *runFlags) adopt(file *projectfile.File, isSet func(string) bool) error 
 		"url":        func() error { f.url = s.URL; return nil },
 		"only":       func() error { f.names.only = s.Only; return nil },
 		"env":        func() error { f.names.aliases = aliases(s.Env); return nil },
+		"ssh":        func() error { f.names.ssh = s.SSH; return nil },
 		"no-inherit": func() error { f.names.noInherit = s.NoInherit; return nil },
 		"wait":       func() error { return setTime(&f.wait.timeFlag, "wait", s.Wait) },
 		"timeout":    func() error { return setTime(&f.timeout, "timeout", s.Timeout) },

@@ -50,6 +50,9 @@ Where COMMAND prints the value of a secret, NAME stands there instead, as in
 ‹cortex:NAME›, also where it prints it as base64, hex and the like. --no-mask is
 for projects whose administrator allows it.
 
+With --ssh, COMMAND has an SSH agent (SSH_AUTH_SOCK) of which ssh, git and rsync log in to
+the hosts that an administrator listed for the key. The key itself stays in the vault.
+
 The first run of a project fails until an administrator has approved it. With --wait
 it says what is to be approved, and runs COMMAND as soon as that is.
 
@@ -59,7 +62,8 @@ Examples:
    cortex run --project my-app --env-file deploy.env -- sh -c 'curl -H "Authorization: Bearer $TOKEN" $URL'
    cortex run --project my-app --wait=1h -- make deploy
    cortex run --project my-app --only TOKEN --env DATABASE_URL=STAGING_DATABASE_URL -- ./migrate
-   cortex run --project my-app --no-inherit --timeout 10m -- npm test`,
+   cortex run --project my-app --no-inherit --timeout 10m -- npm test
+   cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git`,
 		Flags: slices.Concat(f.daemonFlags(), f.names.flags(), []cli.Flag{
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
@@ -122,7 +126,7 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if !found && len(f.names.aliases) == 0 {
+	if !found && len(f.names.aliases) == 0 && len(f.names.ssh) == 0 {
 		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
 	}
 	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
@@ -161,7 +165,7 @@ func (f runFlags) request(cmd *cli.Command, names, command []string) (*runReques
 func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 	env := f.names.inherit(ipc.Strings(r.Env))
 	r.Env, r.Needed, r.Aliases = ipc.Texts(env), f.names.needed(entries, env), f.names.aliases
-	r.Wait, r.Timeout = time.Duration(f.wait.timeFlag), time.Duration(f.timeout)
+	r.Wait, r.Timeout, r.SSH = time.Duration(f.wait.timeFlag), time.Duration(f.timeout), f.names.ssh
 }
 
 // finishRun sends a run and turns its end into this command's.
@@ -197,8 +201,23 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	if len(m.Missing) > 0 {
 		tellMissing(cmd, m)
 	}
+	if len(m.SSHKeys) > 0 {
+		say(cmd, "cortex: warning: no variable holds an SSH key: the command runs without %s", printableNames(m.SSHKeys))
+		say(cmd, "cortex: hint: to give it an agent for the key: --ssh %s", printable(strings.Join(m.SSHKeys, ",")))
+	}
+	if m.Refused != "" {
+		tellRefused(cmd, m)
+	}
 	if len(m.Unmasked) > 0 {
 		say(cmd, "cortex: warning: too short or too common to be masked: %s", printableNames(m.Unmasked))
+	}
+}
+
+// tellRefused says what the command's SSH agent did not do.
+func tellRefused(cmd *cli.Command, m ipc.Response) {
+	say(cmd, "cortex: ssh: %s", printable(m.Refused))
+	if m.Hint != "" {
+		say(cmd, "cortex: hint: %s", printable(m.Hint))
 	}
 }
 

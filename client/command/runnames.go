@@ -14,6 +14,7 @@ type runNames struct {
 	listed    []string // in place of those in a file, unless nil
 	only      []string
 	aliases   []string // NAME=ALIAS
+	ssh       []string // variables of keys, for an agent
 	noInherit bool
 }
 
@@ -35,6 +36,9 @@ func (n runNames) check() error {
 			return fmt.Errorf("--env gives %s twice", name)
 		}
 		names = append(names, name)
+	}
+	if slices.ContainsFunc(n.ssh, func(name string) bool { return !isVariable(name) }) {
+		return errors.New("bad --ssh: name the variable that the vault has the key as, such as DEPLOY_KEY")
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type Settings struct {
 	Names     []string          `toml:"names"`    // in place of an env-file
 	Only      []string          `toml:"only"`
 	Env       map[string]string `toml:"env"` // the variable, by the name it gets
+	SSH       []string          `toml:"ssh"`
 	NoInherit bool              `toml:"no-inherit"`
 	Wait      string            `toml:"wait"`
 	Timeout   string            `toml:"timeout"`

@@ -4,8 +4,8 @@
 // A client sends one [Request] and gets one [Response], or one [Status], and
 // the connection ends. A launcher of version 1 sends descriptors along with
 // the request and keeps the connection open while the program runs: it sends
-// [Signal] lines, it may get Responses that only say that the program stopped or was sent a signal,
-// and then the final one. When it closes the connection, everything it started
+// [Signal] lines, it may get Responses that only say that the program stopped, was sent a signal, or was
+// refused something, and then the final one. When it closes the connection, everything it started
 // is killed.
 //
 // A launcher that has a terminal keeps it. It passes a descriptor of it, for its
@@ -83,6 +83,8 @@ type Request struct {
 	// Aliases are further variables to ask for, and what the program has them as,
 	// NAME=ALIAS each: it gets the vault's ALIAS as NAME.
 	Aliases []string `json:"aliases,omitempty"`
+	// SSH are the variables of SSH keys, which the program gets an agent for.
+	SSH []string `json:"ssh,omitempty"`
 	// Needed are those of all these that have no value anywhere else: where the
 	// vault has none either, the client wants to hear of it.
 	Needed []string `json:"needed,omitempty"`
@@ -143,6 +145,11 @@ type Response struct {
 	// masked, those of which it was not said before.
 	Unmasked []string `json:"unmasked,omitempty"`
 
+	// SSHKeys are the needed names that are SSH keys, which no variable holds.
+	SSHKeys []string `json:"ssh_keys,omitempty"`
+	// Refused is what the program's SSH agent did not do, one line for people.
+	Refused string `json:"refused,omitempty"`
+
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`
 	ErrorCode string `json:"error_code,omitempty"`
@@ -158,9 +165,9 @@ type Response struct {
 }
 
 // Last reports whether no other line follows: it is not about a program that
-// stopped, was sent a signal, or is yet to run.
+// stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
-	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && len(r.Missing) == 0 && len(r.Unmasked) == 0 && !r.Waiting
+	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && len(r.Missing) == 0 && len(r.Unmasked) == 0 && len(r.SSHKeys) == 0 && !r.Waiting
 }
 
 // A Status answers a status request.

@@ -73,8 +73,10 @@ func (r Request) validate() error {
 		return errors.New("bad umask")
 	case r.Wait < 0 || r.Timeout < 0:
 		return errors.New("bad time")
-	case r.Names == nil && len(r.Aliases) > 0:
-		return errors.New("aliases without names")
+	case r.Names == nil && len(r.Aliases)+len(r.SSH) > 0:
+		return errors.New("aliases or keys without names")
+	case len(r.SSH) > maxSSH:
+		return errors.New("too many keys")
 	case r.V == 0 && len(r.FDs) > 0:
 		return errors.New("descriptors without v")
 	}
@@ -115,6 +117,9 @@ func (r Request) validateFiles() error {
 	}
 	return nil
 }
+
+// maxSSH is how many keys SSH servers let a client try, and some.
+const maxSSH = 16
 
 // maxResource is beyond every resource that systems have limits for.
 const maxResource = 32

@@ -20,6 +20,9 @@
 //	portof URL VAR             put the port of a URL into VAR
 //	listen VAR FILE            listen on loopback, put the address into VAR,
 //	                           and count connections into FILE at the end
+//	sshd NAME                  start an SSH server on loopback, whose client's
+//	                           configuration is NAME.config; NAME.keys is its
+//	                           authorized_keys, NAME.hosts a known_hosts
 //	signal SIGNAL COMMAND...   send a signal to the newest background command
 //	                           that begins with these words
 package e2e
@@ -65,6 +68,7 @@ func Params(dir string) testscript.Params {
 			"ready": ready, "fifo": fifo, "waitline": waitline, "grepenv": grepEnv, "json": jsonMember, "admin": admin,
 			"enrol": enrol, "approve": approve, "secret": secret,
 			"pidfile": pidfile, "listen": listen, "signal": signalCommand, "portof": portOf,
+			"sshd": sshd,
 		},
 	}
 }
