@@ -207,7 +207,7 @@ func (p program) serve(ctx context.Context, v *vault.Vault, s settings, plan pla
 	if plan.cert != nil {
 		background.Go(func() { p.renew(ctx, plan.cert) })
 	}
-	return p.accept(ctx, handler.HTTPServer(), newCapped(listener, handler.trusts), plan)
+	return p.accept(ctx, handler.HTTPServer(), newGuests(listener, handler.trusts), plan)
 }
 
 // settle records what the audit trail should know, and sees to it that there

@@ -26,6 +26,9 @@ type request struct {
 	conn   http.ResponseWriter // the one of package net/http, for its limit on bodies
 	client auth.Client
 
+	guest    *guest // the connection
+	welcomed bool   // it stays until the request ends
+
 	// What routes that leave the last word to the vault hand over.
 	bearer      opaque.Bytes
 	attestation *proof.Attestation
@@ -34,6 +37,23 @@ type request struct {
 	raw  []byte // the body, once it was read
 	most int64  // how long it may be
 	room room
+}
+
+// welcome keeps the connection from being closed for another's sake until the
+// request ends, if it is known who sent it.
+func (q *request) welcome(known bool) {
+	if known && !q.welcomed {
+		q.welcomed = true
+		q.guest.serve()
+	}
+}
+
+// end lets go of everything that was there for the request.
+func (q *request) end() {
+	if q.welcomed {
+		q.guest.served()
+	}
+	q.wipe()
 }
 
 // wipe forgets the secrets that came with the request.

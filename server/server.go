@@ -149,8 +149,11 @@ func (s *Server) serve(rt route) http.Handler {
 		w = routed(w)
 		t := tracerOf(w)
 		t.route = rt.pattern
-		q := &request{Request: r, conn: t.ResponseWriter, client: t.client, most: maxBody, room: room{budget: s.bodies}}
-		defer q.wipe()
+		q := &request{
+			Request: r, conn: t.ResponseWriter, client: t.client, guest: guestIn(r.Context()),
+			most: maxBody, room: room{budget: s.bodies},
+		}
+		defer q.end()
 		status, answer, err := s.answer(r.Context(), rt, q)
 		t.by = q.By
 		if err != nil {
@@ -180,5 +183,8 @@ func (s *Server) answer(ctx context.Context, rt route, q *request) (status int, 
 	if err := rt.auth(ctx, q); err != nil {
 		return 0, nil, err
 	}
-	return rt.endpoint(ctx, q)
+	q.welcome(q.By.Kind != "" || q.attested != nil)
+	status, answer, err = rt.endpoint(ctx, q)
+	q.welcome(!q.bearer.IsZero() && err == nil) // the vault knew it
+	return status, answer, err
 }

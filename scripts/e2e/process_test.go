@@ -22,7 +22,15 @@ import (
 // bin holds the program as it is shipped, under its four names.
 var bin string
 
+// TestMain is the program of a holder where it is told to be.
 func TestMain(m *testing.M) {
+	if os.Getenv(holdAddr) != "" {
+		if err := hold(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	// What is started here is not to inherit that whatever runs the tests, such
 	// as nohup, has it ignored.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// A guest is a connection. A nil one is of a listener without limits.
+type guest struct {
+	net.Conn
+	house *guests
+
+	party   *party
+	since   time.Time // when it last began or ended something
+	serving int       // requests under way of somebody who is known
+}
+
+// compare orders guests, the least welcome first: strangers before those who are
+// known, then from where there are most, then who has done nothing for longest.
+func (o *guest) compare(other *guest) int {
+	return cmp.Or(
+		cmp.Compare(o.party.standing, other.party.standing),
+		cmp.Compare(other.party.size, o.party.size),
+		o.since.Compare(other.since),
+	)
+}
+
+// Close closes the connection, and gives its place back.
+func (o *guest) Close() error {
+	o.house.mu.Lock()
+	o.house.remove(o)
+	o.house.mu.Unlock()
+	return o.Conn.Close()
+}
+
+// stir notes that a request begins or ends.
+func (o *guest) stir() {
+	if o == nil {
+		return
+	}
+	o.house.mu.Lock()
+	defer o.house.mu.Unlock()
+	o.since = time.Now()
+}
+
+// serve notes a request of somebody who is known. The connection stays until it
+// is served.
+func (o *guest) serve() {
+	if o == nil {
+		return
+	}
+	o.house.mu.Lock()
+	defer o.house.mu.Unlock()
+	o.serving++
+	if _, ok := o.house.present[o]; ok && o.party.standing == stranger {
+		o.house.part(o)
+		o.house.join(o, partyKey{o.party.source, known})
+	}
+}
+
+// served notes that a request that was to be served is.
+func (o *guest) served() {
+	if o == nil {
+		return
+	}
+	o.house.mu.Lock()
+	defer o.house.mu.Unlock()
+	o.serving--
+}
+
+// guestOf returns the guest that c is, or that speaks TLS through it; nil if there is none.
+func guestOf(c net.Conn) *guest {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	o, _ := c.(*guest)
+	return o
+}
+
+// A guestKey is under what the context of a request has its guest.
+type guestKey struct{}
+
+func withGuest(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, guestKey{}, guestOf(c))
+}
+
+func guestIn(ctx context.Context) *guest {
+	o, _ := ctx.Value(guestKey{}).(*guest)
+	return o
+}
