@@ -16,7 +16,8 @@ const (
 	keepAtOnce = 500
 )
 
-// Run keeps house until ctx ends: it writes the counts of failures, forgets
+// Run keeps house until ctx ends: it goes on with a rotation or a compaction that
+// was cut off as soon as the vault is unsealed, writes the counts of failures, forgets
 // old messages, deletes log-ins and projects that came to nothing, says which
 // secrets expire, destroys those that were deleted a while ago, and once an hour
 // logs the signed head of the audit trail. It returns
@@ -29,6 +30,8 @@ func (v *Vault) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-v.opened:
+			v.keepRotating(ctx)
 		case <-v.rotate:
 			v.keepRotating(ctx)
 		case <-head.C:

@@ -224,6 +224,49 @@ func TestRotationGoesOn(t *testing.T) {
 	intact(t, v)
 }
 
+// What a process left undone of a rotation, its successor does as soon as the
+// vault is unsealed, before or after it begins to keep house: the file does not
+// hold the old wraps for a minute more.
+func TestRotationGoesOnAtOnce(t *testing.T) {
+	for name, unsealed := range map[string]bool{"unsealed": true, "sealed": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := storetest.New(t)
+				v := vaulttest.On(t, db, vault.Config{})
+				for i := range 20 {
+					keep(t, v, "", fmt.Sprintf("s%03d", i), fmt.Sprint("value ", i))
+				}
+				before, err := os.ReadFile(db.Path())
+				want(t, err, nil)
+				_, err = v.RotateKEK(t.Context(), vaulttest.Admin, text("next"), opaque.Bytes{})
+				want(t, err, nil)
+				want(t, v.Close(), nil)
+				v = vault.New(vault.Config{DB: db, Params: vaulttest.Cheap})
+				t.Cleanup(func() { v.Close() })
+				if unsealed {
+					want(t, v.Unseal(t.Context(), text("next")), nil)
+				}
+				began := time.Now()
+				go v.Run(t.Context())
+				synctest.Wait()
+				want(t, v.Unseal(t.Context(), text("next")), nil)
+				synctest.Wait()
+				if took := time.Since(began); took > 0 {
+					t.Fatalf("%s went by", took)
+				}
+				if r, err := v.Rotation(t.Context(), vaulttest.Admin); err != nil || r.Finished == nil || r.Compacting {
+					t.Errorf("%+v, %v", r, err)
+				}
+				after, err := os.ReadFile(db.Path())
+				want(t, err, nil)
+				if n := wrapsLeft(before, after); n > 0 {
+					t.Errorf("%d old wraps are still in the file", n)
+				}
+			})
+		})
+	}
+}
+
 func readAll(t *testing.T, v *vault.Vault, n int) {
 	t.Helper()
 	all, err := v.Secrets(t.Context(), vaulttest.Admin, vault.SecretFilter{})

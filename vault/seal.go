@@ -145,6 +145,10 @@ func (v *Vault) unsealWith(ctx context.Context, k *keys) error {
 	v.keys = k
 	v.recovered.Store(false)
 	v.wake()
+	select {
+	case v.opened <- struct{}{}: // wakes Run
+	default:
+	}
 	return nil
 }
 

@@ -85,6 +85,7 @@ type Vault struct {
 
 	stretching chan struct{} // held while a password is checked
 	deriving   chan struct{} // held while the operator's password is
+	opened     chan struct{} // has something after the vault was unsealed
 	rotate     chan struct{} // has something after a rotation began
 	rotating   chan struct{} // held while what is sealed is wrapped anew
 	compacting chan struct{} // held while the file is written anew
@@ -100,6 +101,7 @@ type Vault struct {
 func New(c Config) *Vault {
 	v := &Vault{
 		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1), tried: make(chan struct{}, 1),
+		opened:   make(chan struct{}, 1),
 		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
 		compacting: make(chan struct{}, 1),
 	}
