@@ -2,13 +2,11 @@ package e2e_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,68 +196,4 @@ func (s *stage) verifyAudit(args ...string) int64 {
 		s.t.Fatalf("the trail is not intact: %v\n%s%s", err, stdout, stderr)
 	}
 	return report.Rows
-}
-
-// Strangers by the thousand, each from an address of its own, with tokens and
-// signatures of their own invention, leave behind what a few would.
-func TestStrangersLeaveNoTrace(t *testing.T) {
-	s := newStage(t)
-	server := s.serve("CORTEX_RATE_LIMITS=", "CORTEX_TRUSTED_PROXIES=127.0.0.1")
-	l := s.load()
-	const half = 10_000
-	insult := func() {
-		var wg sync.WaitGroup
-		var next atomic.Int64
-		errs := make(chan error, crowd)
-		for range crowd {
-			wg.Go(func() {
-				for i := next.Add(1); i <= half; i = next.Add(1) {
-					if err := l.insult(i); err != nil {
-						errs <- err
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		close(errs)
-		for err := range errs {
-			t.Fatal(err)
-		}
-	}
-	// The first half fills what has bounds.
-	insult()
-	memory, size := anonymous(t, server.Process.Pid), fileSize(t, filepath.Join(s.dir, "vault.db"))
-	insult()
-	grown, larger := anonymous(t, server.Process.Pid), fileSize(t, filepath.Join(s.dir, "vault.db"))
-	t.Logf("memory %d KiB, then %d; file %d KiB, then %d", memory>>10, grown>>10, size>>10, larger>>10)
-	if grown > memory+32<<20 {
-		t.Errorf("memory grew from %d to %d bytes", memory, grown)
-	}
-	if larger > size+4<<20 {
-		t.Errorf("the file grew from %d to %d bytes", size, larger)
-	}
-	s.stop(server)
-	if rows := s.verifyAudit(); rows > half/4 {
-		t.Errorf("%d records of %d failures", rows, 2*half)
-	}
-}
-
-// insult sends the i-th request with credentials that are not good.
-func (l *load) insult(i int64) error {
-	path, header := "/admin/secrets", http.Header{"X-Admin-Token": {fmt.Sprint("no-such-token-", i)}}
-	switch i % 3 {
-	case 1:
-		path, header = "/project/secrets/app", http.Header{"Authorization": {fmt.Sprint("Bearer no-such-token-", i)}}
-	case 2:
-		signature := base64.RawURLEncoding.EncodeToString(make([]byte, 64))
-		attestation := fmt.Sprintf("session-%d.1700000000.jti-%d.%s.token.%s", i, i, strings.Repeat("0", 64), signature)
-		path, header = "/project/secrets/app", http.Header{"Authorization": {"Bearer token"}, "X-Daemon-Attestation": {attestation}}
-	}
-	header.Set("X-Forwarded-For", fmt.Sprintf("198.51.%d.%d", i>>8&255, i&255))
-	status, answer, err := l.do("GET", path, "", header)
-	if err == nil && status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
-		err = fmt.Errorf("%s: status %d %s", path, status, answer)
-	}
-	return err
 }
