@@ -12,10 +12,17 @@ import (
 
 // Build builds the program of the module in root, as it is shipped, into dir
 // under its four names.
-func Build(root, dir string) error {
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "cortex"), ".")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+func Build(root, dir string) error { return build(root, dir, "0", "-trimpath") }
+
+// BuildRace builds the program with the race detector, from what the tests with
+// the race detector are built of.
+func BuildRace(root, dir string) error { return build(root, dir, "1", "-race") }
+
+func build(root, dir, cgo string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, "cortex")}, flags...)
+	cmd := exec.Command("go", append(args, ".")...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED="+cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building: %w\n%s", err, out)
 	}
 	for _, name := range []string{"cortex-server", "cortex-daemon", "cortex-cli"} {

@@ -56,6 +56,7 @@ const patience = 60 * time.Second
 // A stage is a directory in which parts of cortex run.
 type stage struct {
 	t      *testing.T
+	bin    string // where the program is
 	dir    string
 	env    []string
 	notify *net.UnixConn
@@ -76,7 +77,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { notify.Close() })
-	return &stage{t: t, dir: dir, notify: notify, env: []string{
+	return &stage{t: t, bin: bin, dir: dir, notify: notify, env: []string{
 		"HOME=" + dir + "/home", "PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "NOTIFY_SOCKET=" + dir + "/notify",
 		"CORTEX_KEK_PASSWORD=" + e2e.Password, "ADMIN_TOKEN=" + e2e.AdminToken, "DATABASE_URL=bolt://" + dir + "/vault.db",
 		"PORT=0", "INSECURE_HTTP=1", "CORTEX_KDF_PROFILE=low", "CORTEX_RATE_LIMITS=off",
@@ -96,7 +97,7 @@ type process struct {
 func (s *stage) start(name, key string, env ...string) (*process, string) {
 	s.t.Helper()
 	var output bytes.Buffer
-	cmd := exec.Command(filepath.Join(bin, name))
+	cmd := exec.Command(filepath.Join(s.bin, name))
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append(s.env, env...), s.dir, &output, &output
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -110,18 +110,19 @@ func (m *imitator) imitation(i int64) imitation {
 	case 0:
 		return imitation{method: "GET", path: "/admin/secrets", header: http.Header{"X-Admin-Token": {fmt.Sprint("no-such-token-", i)}}}
 	case 1:
-		return imitation{method: "GET", path: path, header: m.signed("GET", path, nil, fmt.Sprint("no-such-token-", i))}
+		return imitation{method: "GET", path: path, header: http.Header{"Authorization": {fmt.Sprint("Bearer no-such-token-", i)}}}
 	case 2:
-		return imitation{method: "GET", path: path, header: m.signed("GET", path+"-2", nil, m.token)}
+		return imitation{method: "GET", path: path, header: m.signedFor(path + "-2")}
 	}
 	return m.wrongProof()
 }
 
-// signed is the header of a request with a project's token that the daemon signs.
-func (m *imitator) signed(method, path string, body []byte, token string) http.Header {
+// signedFor is the header of a fetch from a path, with the token of the project
+// app.
+func (m *imitator) signedFor(path string) http.Header {
 	return http.Header{
-		"Authorization":        {"Bearer " + token},
-		"X-Daemon-Attestation": {m.agent.Sign(method, path, body, proof.AuthTokenID(token))},
+		"Authorization":        {"Bearer " + m.token},
+		"X-Daemon-Attestation": {m.agent.Sign("GET", path, nil, proof.AuthTokenID(m.token))},
 	}
 }
 
