@@ -259,7 +259,7 @@ func TestRotationGoesOnAtOnce(t *testing.T) {
 				}
 				after, err := os.ReadFile(db.Path())
 				want(t, err, nil)
-				if n := wrapsLeft(before, after); n > 0 {
+				if n := wrapsLeft(t, before, after); n > 0 {
 					t.Errorf("%d old wraps are still in the file", n)
 				}
 			})
