@@ -58,6 +58,7 @@ type stage struct {
 	t      *testing.T
 	bin    string // where the program is
 	dir    string
+	launch func(*exec.Cmd) error // how the parts are started
 	env    []string
 	notify *net.UnixConn
 	url    string
@@ -77,7 +78,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { notify.Close() })
-	return &stage{t: t, bin: bin, dir: dir, notify: notify, env: []string{
+	return &stage{t: t, bin: bin, dir: dir, launch: (*exec.Cmd).Start, notify: notify, env: []string{
 		"HOME=" + dir + "/home", "PATH=" + bin + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "NOTIFY_SOCKET=" + dir + "/notify",
 		"CORTEX_KEK_PASSWORD=" + e2e.Password, "ADMIN_TOKEN=" + e2e.AdminToken, "DATABASE_URL=bolt://" + dir + "/vault.db",
 		"PORT=0", "INSECURE_HTTP=1", "CORTEX_KDF_PROFILE=low", "CORTEX_RATE_LIMITS=off",
@@ -99,7 +100,7 @@ func (s *stage) start(name, key string, env ...string) (*process, string) {
 	var output bytes.Buffer
 	cmd := exec.Command(filepath.Join(s.bin, name))
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append(s.env, env...), s.dir, &output, &output
-	if err := cmd.Start(); err != nil {
+	if err := s.launch(cmd); err != nil {
 		s.t.Fatal(err)
 	}
 	p := &process{cmd, &output, make(chan error, 1)}
