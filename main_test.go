@@ -292,3 +292,31 @@ func TestNobodyLocksAllMemory(t *testing.T) {
 		t.Errorf("there is %s", call)
 	}
 }
+
+// Links between the documents lead somewhere, and decisions have numbers of their
+// own.
+func TestDocuments(t *testing.T) {
+	documents := []string{"README.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/adr/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) < 5 {
+			t.Fatalf("%s: %q, %v", pattern, found, err)
+		}
+		documents = append(documents, found...)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`)
+	numbers := map[string]string{}
+	for _, path := range documents {
+		for _, m := range link.FindAllStringSubmatch(read(t, path), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s leads to %s, which is not there", path, m[1])
+			}
+		}
+		if number, _, ok := strings.Cut(filepath.Base(path), "-"); ok && filepath.Dir(path) == "docs/adr" {
+			if numbers[number] != "" {
+				t.Errorf("%s and %s have one number", path, numbers[number])
+			}
+			numbers[number] = path
+		}
+	}
+}
