@@ -70,22 +70,23 @@ const notStopped = time.Second / 2
 // halt stops this process as a signal stops a program, and its process group with
 // it or not. It returns when the process goes on. Others do not hear of that.
 func halt(by syscall.Signal, group bool, signals chan<- os.Signal) {
-	signal.Reset(unix.SIGTSTP, unix.SIGCONT)
+	signal.Reset(unix.SIGCONT)
 	on := make(chan os.Signal, 1)
 	signal.Notify(on, unix.SIGCONT)
-	if group {
-		unix.Kill(0, by)
-	}
 	if by == unix.SIGTSTP {
 		by = unix.SIGTTOU // once caught, it does not stop a Go program again
 	}
-	unix.Kill(unix.Getpid(), by)
+	target := unix.Getpid()
+	if group {
+		target = 0 // all at once: one that comes later could miss that they go on
+	}
+	unix.Kill(target, by)
 	select {
 	case <-on:
 	case <-time.After(notStopped):
 	}
 	signal.Stop(on)
-	catch(signals, unix.SIGTSTP, unix.SIGCONT)
+	catch(signals, unix.SIGCONT)
 }
 
 // end returns when everything is shown that the command printed, or when somebody
