@@ -68,9 +68,14 @@ func (w *watch) fail(err error) int {
 	return 1
 }
 
-// lean is the environment of monitors and children: each thread fewer is one
-// that need not be started, and stopped when a program is executed.
-var lean = []string{"GOMAXPROCS=1"}
+// The environments of monitors and children. Each thread fewer is one that need
+// not be started, and stopped when a program is executed. But with one processor
+// only the runtime wakes up all the time while a pump waits for a pipe, to take it
+// away for others.
+var (
+	monitorEnv = []string{"GOMAXPROCS=2"}
+	childEnv   = []string{"GOMAXPROCS=1"}
+)
 
 // A watch is a monitor at work. Signalling and reaping happen on one
 // goroutine, so that no process id can be another's by the time it is used.
@@ -88,7 +93,7 @@ type watch struct {
 
 func (w *watch) start() error {
 	pid, err := syscall.ForkExec(executable(), []string{Name, roleChild}, &syscall.ProcAttr{
-		Env:   lean,
+		Env:   childEnv,
 		Files: []uintptr{0, 1, 2, specFD},
 		Sys:   childAttr(),
 	})

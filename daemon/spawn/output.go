@@ -85,6 +85,7 @@ func divert(s Spec, t tty) (d diversion, err error) {
 				return d, fmt.Errorf("making a pipe: %w", err)
 			}
 			widen(w)
+			widen(f) // if it is a pipe
 			d.streams[1+i] = w
 			d.pumps = append(d.pumps, r, f)
 			d.ends = append(d.ends, r, w)

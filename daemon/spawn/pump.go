@@ -158,7 +158,7 @@ type stream struct {
 	from, to, over int
 }
 
-const pumpSize = 128 << 10
+const pumpSize = 256 << 10
 
 // pump passes masked on what comes, until nothing can come any more. When nobody
 // reads it, the program is to hear of it at its next write, as it would without

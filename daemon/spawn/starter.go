@@ -179,7 +179,7 @@ func newMonitor(strays *strays) (*Run, error) {
 	defer outputEnd.Close()
 	t := openTTY()
 	cmd := &exec.Cmd{
-		Path: executable(), Args: []string{Name}, Env: lean, Dir: "/",
+		Path: executable(), Args: []string{Name}, Env: monitorEnv, Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd, outputEnd, t.slave}, SysProcAttr: monitorAttr(),
 	}
 	if err := strays.start(cmd); err != nil {
