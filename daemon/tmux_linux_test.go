@@ -204,7 +204,7 @@ func TestInterpreter(t *testing.T) {
 	// A shell in a run has jobs of its own, which end with it.
 	w.line("run env PS1='inner: ' bash --norc --noprofile -i")
 	w.until("inner:")
-	w.line("echo in'side'; sleep 1000 & sleep 2000")
+	w.line("sleep 1000 & sh -c 'echo in''side; exec sleep 2000'")
 	w.until("inside")
 	w.keys("C-z")
 	w.until("Stopped")
