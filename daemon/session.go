@@ -182,7 +182,8 @@ func (s *sessions) lastLogin() identity.Session {
 const (
 	shortestWait = time.Second
 	longestRetry = time.Minute
-	longestWait  = 5 * time.Minute // timers stand still while the machine sleeps
+	refusedRetry = 10 * time.Minute // a new login, and each run, ask at once
+	longestWait  = 5 * time.Minute  // timers stand still while the machine sleeps
 )
 
 // keep renews the session before it ends, until ctx does.
@@ -191,7 +192,7 @@ func (s *sessions) keep(ctx context.Context) {
 		of := s.get()
 		due := renewal(of)
 		if failures > 0 || !of.live() {
-			due = time.Now().Round(0).Add(retry(failures))
+			due = time.Now().Round(0).Add(s.again(failures))
 		}
 		if !s.sleep(ctx, due, of) {
 			return
@@ -233,6 +234,16 @@ func renewal(s session) time.Time {
 	}
 	eighth := s.expires.Sub(s.began) / 8
 	return s.expires.Add(-eighth - rand.N(eighth+1))
+}
+
+// again returns how long to wait after so many failures. A refusal is not asked for
+// again and again: each is a record at the server.
+func (s *sessions) again(failures int) time.Duration {
+	_, _, problem := s.state()
+	if _, ok := errors.AsType[refusal](problem); ok {
+		return refusedRetry/2 + rand.N(refusedRetry/2)
+	}
+	return retry(failures)
 }
 
 // retry returns how long to wait after so many failures, half of it by chance.

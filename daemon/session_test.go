@@ -296,6 +296,25 @@ func TestRefusalIsRepeated(t *testing.T) {
 	})
 }
 
+// A daemon that was refused does not bother the server with that.
+func TestRefusedDaemonIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{lasts: 86400, problem: &api.Error{Status: http.StatusUnauthorized, Message: "no"}}
+		s := keeper(t, d, 30*24*time.Hour)
+		if _, err := s.current(t.Context()); err == nil {
+			t.Fatal("was not refused")
+		}
+		keepFor(t, s, 10*time.Hour)
+		if n := len(d.times); n < 55 || n > 130 {
+			t.Errorf("asked %d times in ten hours", n)
+		}
+		d.problem = nil
+		if now, err := s.current(t.Context()); err != nil || !now.live() {
+			t.Errorf("a run did not ask anew: %v", err)
+		}
+	})
+}
+
 // Runs that all find the session ended open one new one.
 func TestSessionIsReplacedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
