@@ -36,8 +36,10 @@ func (c *Client) SignSSH(ctx context.Context, project string, token opaque.Bytes
 		return nil, fmt.Errorf("encoding the request: %w", err)
 	}
 	r := request{method: http.MethodPost, path: at("/project/ssh-signatures/", project), header: bearer(token), body: body}
-	caller.addTo(r.header)
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
+		return nil, err
+	}
+	if err := attestCaller(by, &r, caller); err != nil {
 		return nil, err
 	}
 	out, err := call[api.SSHSignature](ctx, c, r)

@@ -22,6 +22,7 @@ func TestSignSSH(t *testing.T) {
 		if got := r.Header.Get("X-Cortex-Caller-Pid"); got != "42" {
 			t.Errorf("caller %q", got)
 		}
+		checkCaller(t, r)
 		io.WriteString(w, `{"signature":"c2lnbmF0dXJl"}`)
 	})
 	if got, err := c.SignSSH(t.Context(), "my-app", token, vecSession(), CallerContext{PID: 42}, in); err != nil || string(got) != "signature" {

@@ -11,7 +11,7 @@ import (
 // signSSH has a key of the project sign that a client logs in.
 func (s *Server) signSSH(ctx context.Context, c call[api.SSHSign]) (api.SSHSignature, error) {
 	r := vault.SSHRequest{
-		Project: c.PathValue("project"), Bearer: c.bearer, Attestation: c.attestation, Body: c.raw, Variable: c.In.Name,
+		Project: c.PathValue("project"), Bearer: c.bearer, Attestation: c.attestation, Caller: c.callerProof(), Body: c.raw, Variable: c.In.Name,
 	}
 	for _, m := range []struct {
 		name, text string

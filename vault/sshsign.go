@@ -37,6 +37,8 @@ type SSHRequest struct {
 	// /project/ssh-signatures/<Project> with Body; nil if there was none.
 	Attestation *proof.Attestation
 	Body        []byte
+	// Caller is as in [FetchRequest].
+	Caller *CallerProof
 
 	// Variable is the one that the token has the key as.
 	Variable string
@@ -50,7 +52,7 @@ type SSHRequest struct {
 // fetch is the part of r that is as in every request with a project token.
 func (r SSHRequest) fetch() FetchRequest {
 	return FetchRequest{
-		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation,
+		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller,
 		method: "POST", path: "/project/ssh-signatures/" + r.Project, body: r.Body,
 	}
 }
@@ -87,7 +89,7 @@ func (v *Vault) SignSSH(ctx context.Context, from access.Origin, r SSHRequest) (
 	if err != nil && s.agent.ID == "" {
 		return nil, v.failFetch(ctx, k, from, s.fetch, err)
 	}
-	by := s.agent.caller("project-token", s.token.JTI, from)
+	by := s.caller(from)
 	rec := record{action: access.SignSSH, agent: s.agent.AgentID, project: r.Project, resource: s.path}
 	if _, refused := refusal(translate(err)); refused {
 		rec.resources = s.resources

@@ -181,6 +181,9 @@ func TestSignSSHRefuses(t *testing.T) {
 		"no token":            {func(r *vault.SSHRequest) { r.Bearer = opaque.Bytes{} }, ""},
 		"another body":        {func(r *vault.SSHRequest) { r.Body = []byte("another") }, ""},
 		"no attestation":      {func(r *vault.SSHRequest) { r.Attestation = nil }, ""},
+		"a caller that is not signed for": {func(r *vault.SSHRequest) {
+			r.Caller = &vault.CallerProof{Digest: proof.CallerDigest(func(string) string { return "x" }), Signature: strings.Repeat("A", 86)}
+		}, ""},
 		"a fetch's": {func(r *vault.SSHRequest) {
 			r.Attestation = k.sign("GET", "/project/secrets/app", "the body", proof.AuthTokenID(string(k.bearer)))
 		}, ""},
