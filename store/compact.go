@@ -79,34 +79,37 @@ func (db *DB) usable() error {
 	return db.failure()
 }
 
-// follow copies the file and what is changed in it, until little is left to do.
-// Where others write, it leaves the machine to them after each step for as long as
-// that took.
+// follow copies the file, and what is changed in it until little is left to do.
 func (c *compaction) follow(ctx context.Context) error {
-	for tries := 0; tries < catchUps; {
-		began := time.Now()
-		changed, err := c.step(ctx)
-		if err != nil {
+	for !c.copied {
+		if err := c.stepAndRest(ctx); err != nil {
 			return err
 		}
-		if c.copied {
-			if tries++; changed <= fewChanges {
-				break
-			}
-		}
-		if changed > 0 {
-			pause(ctx, time.Since(began))
+	}
+	if err := c.verify(); err != nil {
+		return err
+	}
+	for range catchUps {
+		if changed, err := c.step(ctx); err != nil || changed <= fewChanges {
+			return err
 		}
 	}
-	return c.verify()
+	return nil
 }
 
-// pause waits, no longer than until the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// stepAndRest takes a step and then, where others write, leaves the machine to them
+// for as long as that took.
+func (c *compaction) stepAndRest(ctx context.Context) error {
+	began := time.Now()
+	changed, err := c.step(ctx)
+	if err != nil || changed == 0 {
+		c.size = pieceAlone
+		return err
+	}
+	c.size = pieceBeside
 	select {
 	case <-ctx.Done():
-	case <-t.C:
+	case <-time.After(time.Since(began)):
 	}
+	return nil
 }

@@ -12,8 +12,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// pieceSize is about how much is copied at a time, in bytes of keys and values.
-const pieceSize = 1 << 20
+// How much is copied at a time, about, in bytes of keys and values: much, because each
+// piece is a commit, but little where others write, whose commits share the disk.
+const (
+	pieceAlone  = 1 << 20
+	pieceBeside = 256 << 10
+)
 
 // A compaction copies the file into a new one, from the first bucket to the last,
 // while updates go on. Each step carries over what was changed since the last one,
@@ -25,13 +29,14 @@ type compaction struct {
 	old, new *engine
 
 	bucket, key []byte // where the next piece begins
+	size        int    // and how much that is
 	copied      bool   // there is none
 	done        bool   // the new file has taken the place of the old
 }
 
 // newCompaction begins the new file.
 func newCompaction(db *DB) (*compaction, error) {
-	c := &compaction{db: db, old: db.engine.Load()}
+	c := &compaction{db: db, old: db.engine.Load(), size: pieceBeside}
 	path := db.path + ".compact"
 	if err := removePart(path); err != nil {
 		return nil, err
@@ -108,7 +113,7 @@ func (c *compaction) write(from *bolt.Tx, places []change) error {
 
 // unwritten adds ErrFull to an error of the engine if that was the reason.
 func (c *compaction) unwritten(err error) error {
-	if noRoom(err) || !known(err) && c.new.refusesToGrow(pieceSize) {
+	if noRoom(err) || !known(err) && c.new.refusesToGrow(pieceAlone) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return err
@@ -119,7 +124,7 @@ func (c *compaction) copyPiece(from, to *bolt.Tx) error {
 	if c.copied {
 		return nil
 	}
-	room := pieceSize
+	room := c.size
 	buckets := from.Cursor()
 	for name, _ := buckets.Seek(c.bucket); name != nil; name, _ = buckets.Next() {
 		source, target, err := both(from, to, name)
