@@ -32,8 +32,9 @@ func (v *Vault) Run(ctx context.Context) error {
 			return nil
 		case <-v.opened:
 			v.keepRotating(ctx)
-		case <-v.rotate:
+		case done := <-v.rotate:
 			v.keepRotating(ctx)
+			close(done)
 		case <-head.C:
 			v.logHead(ctx)
 		case <-tick.C:
@@ -50,7 +51,7 @@ func (v *Vault) Run(ctx context.Context) error {
 
 // keepRotating goes on with a rotation that is under way, as after a restart.
 func (v *Vault) keepRotating(ctx context.Context) {
-	err := v.FinishRotation(ctx)
+	err := v.finishRotation(ctx)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrSealed) {
 		v.cfg.log().Error("the rotation goes on later", "err", err)
 	}

@@ -3,15 +3,19 @@ package vault
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/keyring"
 )
 
-// rewrapRows is how many rows are looked at for one piece, so that nobody waits long
-// behind the writing of it.
-const rewrapRows = 8192
+// How many rows are looked at for one piece: many, because each is a commit, but few
+// where others write, who wait for it.
+const (
+	rewrapAlone  = 8192
+	rewrapBeside = 2048
+)
 
 // A piece of a rotation is wrapped anew in a transaction that only reads, and written
 // in another one: nobody waits for the wrapping.
@@ -42,18 +46,36 @@ func (v *Vault) rewrap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := v.wrapAhead(ctx, at)
+	size := rewrapBeside
+	next := v.wrapAhead(ctx, at, size)
 	for {
 		p, err := next()
 		if err != nil || p.end {
 			return err
 		}
-		next = v.wrapAhead(ctx, p.then)
-		if err := v.writePiece(ctx, p); err != nil {
+		next = v.wrapAhead(ctx, p.then, size)
+		if size, err = v.writeAndRest(ctx, p); err != nil {
 			_, _ = next()
 			return err
 		}
 	}
+}
+
+// writeAndRest writes a piece, and then leaves the machine to others for as long as
+// that took, if they wrote as well. It returns how large a piece should be.
+func (v *Vault) writeAndRest(ctx context.Context, p piece) (size int, err error) {
+	began, before := time.Now(), v.db.Stats().Updates
+	if err := v.writePiece(ctx, p); err != nil {
+		return 0, err
+	}
+	if v.db.Stats().Updates == before+1 {
+		return rewrapAlone, nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Since(began)):
+	}
+	return rewrapBeside, nil
 }
 
 // rewrapped returns where the rotation goes on.
@@ -69,16 +91,16 @@ func (v *Vault) rewrapped(ctx context.Context) (at rotationPlace, err error) {
 	return at, translate(err)
 }
 
-// wrapAhead begins to wrap the piece at a place, and returns a function that waits
-// for it.
-func (v *Vault) wrapAhead(ctx context.Context, at rotationPlace) func() (piece, error) {
+// wrapAhead begins to wrap a piece of so many rows at a place, and returns a function
+// that waits for it.
+func (v *Vault) wrapAhead(ctx context.Context, at rotationPlace, size int) func() (piece, error) {
 	type result struct {
 		piece
 		error
 	}
 	done := make(chan result, 1)
 	go func() {
-		p, err := v.wrapPiece(ctx, at)
+		p, err := v.wrapPiece(ctx, at, size)
 		done <- result{p, err}
 	}()
 	return func() (piece, error) {
@@ -87,8 +109,8 @@ func (v *Vault) wrapAhead(ctx context.Context, at rotationPlace) func() (piece, 
 	}
 }
 
-// wrapPiece wraps the piece at a place.
-func (v *Vault) wrapPiece(ctx context.Context, at rotationPlace) (p piece, err error) {
+// wrapPiece wraps a piece of so many rows at a place.
+func (v *Vault) wrapPiece(ctx context.Context, at rotationPlace, size int) (p piece, err error) {
 	k, release, err := v.use()
 	if err != nil {
 		return p, err
@@ -97,7 +119,7 @@ func (v *Vault) wrapPiece(ctx context.Context, at rotationPlace) (p piece, err e
 	if k.old == nil || at.bucket == len(sealedBuckets) {
 		return piece{end: true}, nil
 	}
-	if err := v.db.View(ctx, func(tx *store.Tx) error { return p.gather(tx, k, at) }); err != nil {
+	if err := v.db.View(ctx, func(tx *store.Tx) error { return p.gather(tx, k, at, size) }); err != nil {
 		return p, err
 	}
 	for i := range p.parts {
@@ -108,9 +130,9 @@ func (v *Vault) wrapPiece(ctx context.Context, at rotationPlace) (p piece, err e
 	return p, nil
 }
 
-// gather looks at what is behind a place, until that is enough for a piece.
-func (p *piece) gather(tx *store.Tx, k *keys, at rotationPlace) (err error) {
-	for left := rewrapRows; left > 0 && at.bucket < len(sealedBuckets); {
+// gather looks at so many rows behind a place, or fewer if there are no more.
+func (p *piece) gather(tx *store.Tx, k *keys, at rotationPlace, left int) (err error) {
+	for left > 0 && at.bucket < len(sealedBuckets) {
 		b := part{bucket: sealedBuckets[at.bucket]}
 		if at.after, err = b.gather(tx, k, at.after, &left); err != nil {
 			return fmt.Errorf("bucket %s: %w", b.bucket.Name(), err)
@@ -124,8 +146,8 @@ func (p *piece) gather(tx *store.Tx, k *keys, at rotationPlace) (err error) {
 	return nil
 }
 
-// gather looks at so many rows behind a key, or fewer if there are no more, and
-// returns the key of the last.
+// gather looks at what is left to look at behind a key, or less if there is no more,
+// and returns the last key.
 func (b *part) gather(tx *store.Tx, k *keys, after store.Key, left *int) (store.Key, error) {
 	for w, err := range b.bucket.wraps(tx, k, after) {
 		if err != nil {

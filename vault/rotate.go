@@ -93,10 +93,6 @@ func (v *Vault) RotateKEK(ctx context.Context, by access.Caller, next, current o
 		kek.Destroy()
 		return Rotation{}, err
 	}
-	select {
-	case v.rotate <- struct{}{}: // wakes Run
-	default:
-	}
 	return r, nil
 }
 
@@ -234,8 +230,24 @@ func (o *op) replaceSlots(slot keyring.Slot) error {
 // FinishRotation wraps anew what is still under the old KEK, forgets that, and
 // compacts the file, whose freed pages hold the old wraps. Without a rotation
 // under way it does nothing. It can be called at any time, by several; when ctx
-// ends it stops where it is, and another call goes on from there.
+// ends it stops where it is, and another call goes on from there. But where
+// [Vault.Run] has time, that does it, logs its errors, and goes on when ctx has ended.
 func (v *Vault) FinishRotation(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case v.rotate <- done:
+	default:
+		return v.finishRotation(ctx)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (v *Vault) finishRotation(ctx context.Context) error {
 	select {
 	case v.rotating <- struct{}{}:
 		defer func() { <-v.rotating }()
@@ -253,17 +265,33 @@ func (v *Vault) FinishRotation(ctx context.Context) error {
 
 // forgetOld ends a rotation: nothing is left under the old KEK.
 func (v *Vault) forgetOld(ctx context.Context) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.keys == nil {
-		return ErrSealed
+	k, release, err := v.use()
+	if err != nil {
+		return err
 	}
-	if v.keys.old == nil {
+	if k.old == nil {
+		release()
 		return nil
 	}
-	var row rotationRow
-	err := v.db.Update(ctx, func(tx *store.Tx) (err error) {
-		o := v.newOp(tx, v.keys, access.TheSystem(), record{action: access.RotateKEK})
+	row, err := v.recordFinished(ctx, k)
+	release()
+	if err != nil {
+		return translate(err)
+	}
+	v.mu.Lock() // until nobody uses what was read under the old KEK
+	defer v.mu.Unlock()
+	if v.keys == k { // else it was sealed meanwhile
+		k.old.Destroy()
+		k.old = nil
+	}
+	v.cfg.log().Info("everything is under the new key", "kek_version", row.To, "wrapped", row.Wrapped, "took", time.Since(nanos(row.Started)))
+	return nil
+}
+
+// recordFinished records the end of a rotation, and deletes the old KEK.
+func (v *Vault) recordFinished(ctx context.Context, k *keys) (row rotationRow, err error) {
+	err = v.db.Update(ctx, func(tx *store.Tx) (err error) {
+		o := v.newOp(tx, k, access.TheSystem(), record{action: access.RotateKEK})
 		if row, err = rotations.Get(tx, rotationKey); err != nil {
 			return err
 		}
@@ -280,11 +308,5 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 		}
 		return o.write()
 	})
-	if err != nil {
-		return translate(err)
-	}
-	v.keys.old.Destroy()
-	v.keys.old = nil
-	v.cfg.log().Info("everything is under the new key", "kek_version", row.To, "wrapped", row.Wrapped, "took", time.Since(nanos(row.Started)))
-	return nil
+	return row, err
 }

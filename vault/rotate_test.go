@@ -174,7 +174,7 @@ func signingKID(t *testing.T, v *vault.Vault) string {
 func TestRotationGoesOn(t *testing.T) {
 	db := storetest.New(t)
 	v := vaulttest.On(t, db, vault.Config{RequireAttestation: true})
-	const n = 9000 // more than one piece
+	const n = 3000 // more than one piece
 	ids := make([]string, n)
 	var wg sync.WaitGroup
 	for w := range 100 {
@@ -265,6 +265,32 @@ func TestRotationGoesOnAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where the vault keeps house, that finishes a rotation, also if nobody waits for it
+// any more.
+func TestRunFinishesRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := vaulttest.New(t)
+		keep(t, v, "", "key", "value 1")
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { want(t, v.Run(ctx), nil) })
+		synctest.Wait()
+		if _, err := v.RotateKEK(ctx, vaulttest.Admin, text("next"), opaque.Bytes{}); err != nil {
+			t.Fatal(err)
+		}
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		want(t, v.FinishRotation(gone), context.Canceled)
+		want(t, v.FinishRotation(ctx), nil)
+		if r, err := v.Rotation(ctx, vaulttest.Admin); err != nil || r.Finished == nil || r.Compacting {
+			t.Errorf("%+v, %v", r, err)
+		}
+		readAll(t, v, 1)
+		stop()
+		running.Wait()
+	})
 }
 
 func readAll(t *testing.T, v *vault.Vault, n int) {

@@ -83,13 +83,13 @@ type Vault struct {
 	retention atomic.Int64 // how long records are kept, as a time.Duration
 	pruned    time.Time    // when this process last looked for old records; for [Vault.Run] alone
 
-	stretching chan struct{} // held while a password is checked
-	deriving   chan struct{} // held while the operator's password is
-	opened     chan struct{} // has something after the vault was unsealed
-	rotate     chan struct{} // has something after a rotation began
-	rotating   chan struct{} // held while what is sealed is wrapped anew
-	compacting chan struct{} // held while the file is written anew
-	recovered  atomic.Bool   // opened with shares, and no new password since
+	stretching chan struct{}      // held while a password is checked
+	deriving   chan struct{}      // held while the operator's password is
+	opened     chan struct{}      // has something after the vault was unsealed
+	rotate     chan chan struct{} // asks Run to finish a rotation, and to close what it gets
+	rotating   chan struct{}      // held while what is sealed is wrapped anew
+	compacting chan struct{}      // held while the file is written anew
+	recovered  atomic.Bool        // opened with shares, and no new password since
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
 	// waits for what is under way.
@@ -102,7 +102,7 @@ func New(c Config) *Vault {
 	v := &Vault{
 		cfg: c, db: c.DB, stretching: make(chan struct{}, maxStretching), ready: make(chan struct{}, 1), tried: make(chan struct{}, 1),
 		opened:   make(chan struct{}, 1),
-		deriving: make(chan struct{}, 1), rotate: make(chan struct{}, 1), rotating: make(chan struct{}, 1),
+		deriving: make(chan struct{}, 1), rotate: make(chan chan struct{}), rotating: make(chan struct{}, 1),
 		compacting: make(chan struct{}, 1),
 	}
 	v.KeepAudit(c.AuditRetention)
