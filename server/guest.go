@@ -13,10 +13,14 @@ type guest struct {
 	net.Conn
 	house *guests
 
+	place   int // in those present, or gone
 	party   *party
 	since   time.Time // when it last began or ended something
 	serving int       // requests under way of somebody who is known
 }
+
+// gone is the place of a guest that has none.
+const gone = -1
 
 // compare orders guests, the least welcome first: strangers before those who are
 // known, then from where there are most, then who has done nothing for longest.
@@ -55,7 +59,7 @@ func (o *guest) serve() {
 	o.house.mu.Lock()
 	defer o.house.mu.Unlock()
 	o.serving++
-	if _, ok := o.house.present[o]; ok && o.party.standing == stranger {
+	if o.place != gone && o.party.standing == stranger {
 		o.house.part(o)
 		o.house.join(o, partyKey{o.party.source, known})
 	}

@@ -26,7 +26,7 @@ type guests struct {
 	trusts func(netip.Addr) bool
 
 	mu      sync.Mutex // guards what follows, and all that guests and parties hold
-	present map[*guest]struct{}
+	present []*guest   // in no order
 	parties map[partyKey]*party
 }
 
@@ -53,7 +53,7 @@ type party struct {
 // newGuests limits l. Those that trusts says are proxies are limited together
 // only.
 func newGuests(l net.Listener, trusts func(netip.Addr) bool) *guests {
-	return &guests{Listener: l, trusts: trusts, present: map[*guest]struct{}{}, parties: map[partyKey]*party{}}
+	return &guests{Listener: l, trusts: trusts, parties: map[partyKey]*party{}}
 }
 
 // Accept returns the next connection that there is a place for.
@@ -134,7 +134,7 @@ func (g *guests) turnOut(among func(*guest) bool) bool {
 }
 
 func (g *guests) leastWelcome(among func(*guest) bool) (least *guest) {
-	for o := range g.present {
+	for _, o := range g.present {
 		if o.serving == 0 && among(o) && (least == nil || o.compare(least) < 0) {
 			least = o
 		}
@@ -145,8 +145,8 @@ func (g *guests) leastWelcome(among func(*guest) bool) (least *guest) {
 func (g *guests) enter(conn net.Conn, key partyKey) *guest {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := &guest{Conn: conn, house: g, since: time.Now()}
-	g.present[o] = struct{}{}
+	o := &guest{Conn: conn, house: g, since: time.Now(), place: len(g.present)}
+	g.present = append(g.present, o)
 	g.join(o, key)
 	return o
 }
@@ -168,8 +168,12 @@ func (g *guests) part(o *guest) {
 }
 
 func (g *guests) remove(o *guest) {
-	if _, ok := g.present[o]; ok {
-		delete(g.present, o)
-		g.part(o)
+	if o.place == gone {
+		return
 	}
+	last := g.present[len(g.present)-1]
+	g.present[o.place], last.place = last, o.place
+	g.present = g.present[:len(g.present)-1]
+	o.place = gone
+	g.part(o)
 }
