@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/prompt"
 	"github.com/cortex-auth/cortex/vault/harden"
 )
@@ -106,11 +105,7 @@ func Report(w io.Writer, err error) {
 		text = "interrupted"
 	}
 	fmt.Fprintf(w, "cortex: %s\n", text)
-	hint := client.Hint(err)
-	if ok && e.Hint != "" {
-		hint = e.Hint
-	}
-	if hint != "" {
+	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(w, "cortex: hint: %s\n", oneLine(hint))
 	}
 }

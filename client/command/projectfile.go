@@ -28,7 +28,7 @@ func (f *runFlags) complete(cmd *cli.Command) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil && f.project != "":
-		say(cmd, "cortex: warning: %s", oneLine(err.Error()))
+		f.warn(cmd, "warning: "+err.Error())
 	case err != nil:
 		return client.WithHint(err, "read it, and if it says what you want: cortex allow")
 	default:

@@ -24,6 +24,7 @@ type runFlags struct {
 
 	names   runNames
 	noMask  bool
+	json    bool
 	wait    waitFlag
 	timeout timeFlag
 }
@@ -68,6 +69,7 @@ Examples:
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
 			&cli.GenericFlag{Name: "wait", Usage: "wait for an approval, ten minutes or `HOW-LONG`: --wait=1h", Value: &f.wait, DefaultText: "do not wait"},
+			&cli.BoolFlag{Name: "json", Usage: "say on stderr in JSON, a line for each event, what is to be said", Destination: &f.json},
 			&cli.GenericFlag{Name: "timeout", Usage: "end COMMAND after `HOW-LONG`, with exit status 124", Value: &f.timeout, DefaultText: "none"},
 		}),
 		// Behind the command's name every flag is the command's, with or
@@ -127,7 +129,7 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if !found && len(f.names.aliases) == 0 && len(f.names.ssh) == 0 {
-		say(cmd, "cortex: neither .env nor .env.example is here: the command gets no secrets")
+		f.warn(cmd, "neither .env nor .env.example is here: the command gets no secrets")
 	}
 	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
 	if err != nil {
@@ -136,6 +138,15 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	f.shape(&r.request, entries)
 	defer r.close()
 	return finishRun(cmd, r, ctx)
+}
+
+// warn says what is no error.
+func (f runFlags) warn(cmd *cli.Command, text string) {
+	if f.json {
+		writeJSON(cmd.Root().ErrWriter, runEvent{Event: "warning", Error: text})
+		return
+	}
+	say(cmd, "cortex: %s", oneLine(text))
 }
 
 // entries returns the names that may be asked for, and reports whether anything
@@ -157,7 +168,11 @@ func (f runFlags) request(cmd *cli.Command, names, command []string) (*runReques
 		return nil, err
 	}
 	r.request.NoMask = &f.noMask
-	r.news = func(m ipc.Response) { tellNews(cmd, r, m) }
+	tell := tellNews
+	if r.asJSON = f.json; r.asJSON {
+		tell = tellEvents
+	}
+	r.news = func(m ipc.Response) { tell(cmd, r, m) }
 	return r, nil
 }
 
@@ -171,6 +186,9 @@ func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 // finishRun sends a run and turns its end into this command's.
 func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	status, err := r.send(ctx)
+	if r.asJSON {
+		return tellEnd(cmd, status, err)
+	}
 	if p, ok := errors.AsType[*pendingError](err); ok {
 		tellPending(cmd, p)
 		return &ExitError{Code: 1}

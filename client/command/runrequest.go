@@ -28,6 +28,8 @@ type runRequest struct {
 	// news hears what is waited for, what the vault has nothing for, and what is
 	// not masked, before the command runs.
 	news func(ipc.Response)
+	// asJSON has what is to be said written for programs.
+	asJSON bool
 }
 
 // newRunRequest describes a run of a command, whose program is its first word.

@@ -254,9 +254,9 @@ func (r *runRequest) finish(answer ipc.Response) (int, error) {
 	case answer.OK || answer.Error == "":
 		return 0, lost(errors.New("its answer makes no sense"))
 	case answer.ExitCode != nil:
-		return 0, &ExitError{Code: *answer.ExitCode, Err: errors.New(answer.Error), Hint: answer.Hint}
+		return 0, &ExitError{Code: *answer.ExitCode, Err: refused(answer), Hint: answer.Hint}
 	}
-	err := errors.New(answer.Error)
+	err := refused(answer)
 	if answer.Hint != "" {
 		return 0, client.WithHint(err, answer.Hint)
 	}

@@ -1,0 +1,99 @@
+package command
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+)
+
+// A runEvent is what run --json says in one line, in the place of the lines for
+// people. What is not there is absent.
+type runEvent struct {
+	// Event is warning, pending, waiting, missing, ssh_keys, refused or unmasked; and
+	// at last exited, or pending or failed where the command was not started or had to
+	// be ended.
+	Event string `json:"event"`
+	// Project, GrantID and Names say what waits for approval; GrantID and Names also
+	// what is missing, and Names what the others are about.
+	Project string   `json:"project,omitempty"`
+	GrantID string   `json:"grant_id,omitempty"`
+	Names   []string `json:"names,omitempty"`
+	// Seconds is how long the decision is waited for.
+	Seconds int64 `json:"seconds,omitempty"`
+	// Error, ErrorCode and Hint are for failed, refused and warning; a pending one has
+	// the Hint that says who can do something about it.
+	Error     string `json:"error,omitempty"`
+	ErrorCode string `json:"error_code,omitempty"`
+	Hint      string `json:"hint,omitempty"`
+	// ExitCode comes last, and is run's own.
+	ExitCode *int `json:"exit_code,omitempty"`
+}
+
+// tellEvents is tellNews for programs.
+func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
+	var all []runEvent
+	if m.Waiting {
+		all = append(all, r.pending(m).event(), runEvent{Event: "waiting", Seconds: int64(r.request.Wait.Seconds())})
+	}
+	if len(m.Missing) > 0 {
+		all = append(all, runEvent{Event: "missing", Names: m.Missing, GrantID: m.GrantID})
+	}
+	if len(m.SSHKeys) > 0 {
+		all = append(all, runEvent{Event: "ssh_keys", Names: m.SSHKeys})
+	}
+	if m.Refused != "" {
+		all = append(all, runEvent{Event: "refused", Error: m.Refused, Hint: m.Hint})
+	}
+	if len(m.Unmasked) > 0 {
+		all = append(all, runEvent{Event: "unmasked", Names: m.Unmasked})
+	}
+	for _, e := range all {
+		writeJSON(cmd.Root().ErrWriter, e) // as say, whoever reads it
+	}
+}
+
+// event returns what waits, for programs.
+func (e *pendingError) event() runEvent {
+	return runEvent{Event: "pending", Project: e.project, GrantID: e.grantID, Names: e.requestedKeys, Hint: e.next()}
+}
+
+// tellEnd says how a run ended, for programs, and returns what it exits with.
+func tellEnd(cmd *cli.Command, status int, err error) error {
+	end := runEvent{Event: "exited", ExitCode: &status}
+	if err != nil {
+		status = Status(err)
+		end = runEvent{Event: "failed", Error: err.Error(), Hint: hintOf(err), ExitCode: &status}
+		if p, ok := errors.AsType[*pendingError](err); ok {
+			end = p.event()
+			end.ErrorCode, end.ExitCode = ipc.PendingApproval, &status
+		}
+		if e, ok := errors.AsType[*refusedError](err); ok {
+			end.ErrorCode = e.code
+		}
+	}
+	writeJSON(cmd.Root().ErrWriter, end)
+	if status == 0 {
+		return nil
+	}
+	return &ExitError{Code: status}
+}
+
+// hintOf returns what to type about an error, "" for nothing.
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*ExitError](err); ok && e.Hint != "" {
+		return e.Hint
+	}
+	return client.Hint(err)
+}
+
+// A refusedError is what the daemon said about a run that it did not begin, or
+// ended.
+type refusedError struct{ text, code string }
+
+// Error returns what it said.
+func (e *refusedError) Error() string { return e.text }
+
+func refused(answer ipc.Response) error { return &refusedError{answer.Error, answer.ErrorCode} }
