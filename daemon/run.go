@@ -141,7 +141,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
-	w, by := wish{names, slices.Concat(req.Needed, req.SSH)}, d.caller(c.peer, spec.Dir)
+	w, by := wish{names, slices.Concat(req.Needed, req.SSH, handed(req))}, d.caller(c.peer, spec.Dir)
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
 			return d.values(ctx, req.Project, w, by)
@@ -149,6 +149,9 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	})
 	defer got.wipe()
 	if err != nil {
+		return nil, err
+	}
+	if err := handOver(&spec, req, got); err != nil {
 		return nil, err
 	}
 	if len(req.SSH) > 0 {
@@ -170,7 +173,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 		return nil, err
 	}
 	if mask {
-		spec.Needles = spec.Secrets
+		spec.Needles = needles(spec, req, got)
 	}
 	return d.launch(ctx, c, spec, signals)
 }
@@ -289,12 +292,7 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 	} else if names, err = namesIn(dir, req.EnvFile); err != nil {
 		return nil, fmt.Errorf("reading the names: %w", err)
 	}
-	names = slices.Clone(names)
-	for _, a := range req.Aliases {
-		_, alias, _ := strings.Cut(a, "=")
-		names = append(names, alias)
-	}
-	names = append(names, req.SSH...)
+	names = slices.Concat(names, asked(req))
 	slices.Sort(names)
 	names = slices.Compact(names)
 	// They travel as a text. What does not come out as it went in would be
@@ -309,9 +307,10 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 	return names, nil
 }
 
-// renamed returns the values by the names that the program is to have them as.
+// renamed returns the values of the program's variables, by the names that it is
+// to have them as.
 func renamed(values map[string]opaque.Bytes, req ipc.Request) map[string]opaque.Bytes {
-	if len(req.Aliases) == 0 {
+	if len(asked(req)) == 0 {
 		return values
 	}
 	given := map[string]opaque.Bytes{}

@@ -20,11 +20,7 @@ type underway struct {
 func newUnderway(req ipc.Request, end context.CancelCauseFunc) *underway {
 	u := &underway{project: req.Project, end: end}
 	if req.Names != nil {
-		u.names = slices.Clone(*req.Names)
-		for _, a := range req.Aliases {
-			_, alias, _ := strings.Cut(a, "=")
-			u.names = append(u.names, alias)
-		}
+		u.names = slices.Concat(*req.Names, asked(req))
 	}
 	return u
 }

@@ -79,7 +79,9 @@ func (f *runFlags) adopt(file *projectfile.File, isSet func(string) bool) error 
 		"project":    func() error { f.project = s.Project; return nil },
 		"url":        func() error { f.url = s.URL; return nil },
 		"only":       func() error { f.names.only = s.Only; return nil },
-		"env":        func() error { f.names.aliases = aliases(s.Env); return nil },
+		"env":        func() error { f.names.aliases = pairs(s.Env); return nil },
+		"file":       func() error { f.names.files = pairs(s.File); return nil },
+		"stdin":      func() error { f.names.stdin = s.Stdin; return nil },
 		"ssh":        func() error { f.names.ssh = s.SSH; return nil },
 		"no-inherit": func() error { f.names.noInherit = s.NoInherit; return nil },
 		"wait":       func() error { return setTime(&f.wait.timeFlag, "wait", s.Wait) },
@@ -111,11 +113,11 @@ func checkSettings(s projectfile.Settings) error {
 	return nil
 }
 
-// aliases writes a table of variables as --env has them.
-func aliases(env map[string]string) []string {
+// pairs writes a table of variables as --env and --file have them.
+func pairs(table map[string]string) []string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		all = append(all, name+"="+env[name])
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		all = append(all, name+"="+table[name])
 	}
 	return all
 }

@@ -54,6 +54,10 @@ for projects whose administrator allows it.
 With --ssh, COMMAND has an SSH agent (SSH_AUTH_SOCK) of which ssh, git and rsync log in to
 the hosts that an administrator listed for the key. The key itself stays in the vault.
 
+With --file, a secret is not in COMMAND's environment but in a file that is in memory
+only: it can be opened as often as one likes, cannot be changed, and is gone with the
+run. With --stdin, it is all that COMMAND reads as its standard input. Both work on Linux.
+
 The first run of a project fails until an administrator has approved it. With --wait
 it says what is to be approved, and runs COMMAND as soon as that is.
 
@@ -64,6 +68,8 @@ Examples:
    cortex run --project my-app --wait=1h -- make deploy
    cortex run --project my-app --only TOKEN --env DATABASE_URL=STAGING_DATABASE_URL -- ./migrate
    cortex run --project my-app --no-inherit --timeout 10m -- npm test
+   cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- sh -c 'exec ./serve --key "$TLS_KEY_FILE"'
+   cortex run --project my-app --stdin REGISTRY_PASSWORD -- docker login --username ci --password-stdin
    cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git`,
 		Flags: slices.Concat(f.daemonFlags(), f.names.flags(), []cli.Flag{
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
@@ -128,7 +134,7 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if !found && len(f.names.aliases) == 0 && len(f.names.ssh) == 0 {
+	if !found && !f.names.asks() {
 		f.warn(cmd, "neither .env nor .env.example is here: the command gets no secrets")
 	}
 	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
@@ -181,6 +187,9 @@ func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 	env := f.names.inherit(ipc.Strings(r.Env))
 	r.Env, r.Needed, r.Aliases = ipc.Texts(env), f.names.needed(entries, env), f.names.aliases
 	r.Wait, r.Timeout, r.SSH = time.Duration(f.wait.timeFlag), time.Duration(f.timeout), f.names.ssh
+	if f.names.handsOver() {
+		r.V, r.Files, r.Stdin = ipc.VersionFiles, f.names.files, f.names.stdin
+	}
 }
 
 // finishRun sends a run and turns its end into this command's.

@@ -14,34 +14,75 @@ type runNames struct {
 	listed    []string // in place of those in a file, unless nil
 	only      []string
 	aliases   []string // NAME=ALIAS
+	files     []string // NAME=VARIABLE, the latter for a path
+	stdin     string   // the variable to read as standard input, "" for none
 	ssh       []string // variables of keys, for an agent
 	noInherit bool
 }
 
-// check refuses aliases that cannot be meant. It quotes nothing: who takes --env
-// for that of other programs has written a value there.
+// check refuses what cannot be meant. It quotes nothing: who takes --env for that
+// of other programs has written a value there.
 func (n runNames) check() error {
 	for _, name := range n.listed {
 		if !isVariable(name) {
 			return errors.New("bad names: a name is of letters, digits and underscores, and begins with no digit")
 		}
 	}
-	var names []string
-	for _, a := range n.aliases {
-		name, alias, ok := strings.Cut(a, "=")
-		if !ok || !isVariable(name) || !isVariable(alias) {
-			return errors.New("bad --env: write NAME=ALIAS, two names of letters, digits and underscores; a value has no place there")
-		}
-		if slices.Contains(names, name) {
-			return fmt.Errorf("--env gives %s twice", name)
-		}
-		names = append(names, name)
+	if err := n.checkGiven(); err != nil {
+		return err
+	}
+	if n.stdin != "" && !isVariable(n.stdin) {
+		return errors.New("bad --stdin: name the variable that the vault has the secret as, such as REGISTRY_PASSWORD")
 	}
 	if slices.ContainsFunc(n.ssh, func(name string) bool { return !isVariable(name) }) {
 		return errors.New("bad --ssh: name the variable that the vault has the key as, such as DEPLOY_KEY")
 	}
 	return nil
 }
+
+// checkGiven refuses pairs that are none, and variables that are given twice.
+func (n runNames) checkGiven() error {
+	const rule = "two names of letters, digits and underscores; a value has no place there"
+	if slices.ContainsFunc(n.aliases, notPair) {
+		return errors.New("bad --env: write NAME=ALIAS, " + rule)
+	}
+	if slices.ContainsFunc(n.files, notPair) {
+		return errors.New("bad --file: write NAME=VARIABLE, " + rule)
+	}
+	given := n.given()
+	for i, variable := range given {
+		if slices.Contains(given[:i], variable) {
+			return fmt.Errorf("%s is given twice", variable)
+		}
+	}
+	return nil
+}
+
+// notPair reports whether a text is not two names.
+func notPair(text string) bool {
+	a, b, _ := strings.Cut(text, "=")
+	return !isVariable(a) || !isVariable(b)
+}
+
+// given returns the variables that --env and --file set.
+func (n runNames) given() (variables []string) {
+	for _, a := range n.aliases {
+		name, _, _ := strings.Cut(a, "=")
+		variables = append(variables, name)
+	}
+	for _, f := range n.files {
+		_, variable, _ := strings.Cut(f, "=")
+		variables = append(variables, variable)
+	}
+	return variables
+}
+
+// handsOver reports whether the command gets secrets elsewhere than in its
+// environment.
+func (n runNames) handsOver() bool { return len(n.files) > 0 || n.stdin != "" }
+
+// asks reports whether flags ask for secrets that no file names.
+func (n runNames) asks() bool { return len(n.aliases) > 0 || len(n.ssh) > 0 || n.handsOver() }
 
 // isVariable is stricter than a .env file is, because it is sent away.
 func isVariable(name string) bool {
@@ -55,7 +96,7 @@ func isVariable(name string) bool {
 }
 
 // choose returns the entries to ask for: those that --only names, if it does, and
-// none that --env has from elsewhere.
+// none that --env and --file have from elsewhere.
 func (n runNames) choose(entries []dotenv.Entry) ([]dotenv.Entry, error) {
 	names := dotenv.EntryNames(entries)
 	for _, name := range n.only {
@@ -64,8 +105,7 @@ func (n runNames) choose(entries []dotenv.Entry) ([]dotenv.Entry, error) {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(entries), func(e dotenv.Entry) bool {
-		elsewhere := func(a string) bool { return strings.HasPrefix(a, e.Name+"=") }
-		return len(n.only) > 0 && !slices.Contains(n.only, e.Name) || slices.ContainsFunc(n.aliases, elsewhere)
+		return len(n.only) > 0 && !slices.Contains(n.only, e.Name) || slices.Contains(n.given(), e.Name)
 	}), nil
 }
 

@@ -38,8 +38,12 @@ const (
 	CmdRedact = "redact"
 )
 
-// Version is that of requests with descriptors.
-const Version = 1
+// The versions of requests with descriptors. Daemons refuse those they do not know.
+const (
+	Version = 1
+	// VersionFiles is that of requests for secrets elsewhere than in the environment.
+	VersionFiles = 2
+)
 
 // The names of descriptors, in Request.FDs.
 const (
@@ -70,8 +74,8 @@ type Request struct {
 	// EnvFile is where the names come from, where Names is nil.
 	EnvFile *string `json:"env_file,omitempty"`
 
-	// V is [Version] with descriptors, 0 without. What follows belongs to
-	// version 1.
+	// V is [Version] or [VersionFiles] with descriptors, 0 without. What follows
+	// belongs to version 1, but for Files and Stdin.
 	V int `json:"v,omitempty"`
 	// FDs name the descriptors that come with the line, in their order.
 	FDs []string `json:"fds,omitempty"`
@@ -85,6 +89,13 @@ type Request struct {
 	Aliases []string `json:"aliases,omitempty"`
 	// SSH are the variables of SSH keys, which the program gets an agent for.
 	SSH []string `json:"ssh,omitempty"`
+	// Files are further variables to ask for whose values the program gets in files
+	// that are in memory only, and the variables that hold the paths of these:
+	// NAME=VARIABLE each. It is of [VersionFiles].
+	Files []string `json:"files,omitempty"`
+	// Stdin is a further variable to ask for, whose value the program reads in place
+	// of the standard input that is passed. It is of [VersionFiles].
+	Stdin string `json:"stdin,omitempty"`
 	// Needed are those of all these that have no value anywhere else: where the
 	// vault has none either, the client wants to hear of it.
 	Needed []string `json:"needed,omitempty"`

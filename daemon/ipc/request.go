@@ -67,7 +67,7 @@ func (r Request) validate() error {
 	switch {
 	case r.Cmd == "":
 		return errors.New("cmd is missing")
-	case r.V != 0 && r.V != Version:
+	case r.V < 0 || r.V > VersionFiles:
 		return fmt.Errorf("version %d is not known", r.V)
 	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
 		return errors.New("bad umask")
@@ -75,6 +75,10 @@ func (r Request) validate() error {
 		return errors.New("bad time")
 	case r.Names == nil && len(r.Aliases)+len(r.SSH) > 0:
 		return errors.New("aliases or keys without names")
+	case (r.Names == nil || r.V < VersionFiles) && (len(r.Files) > 0 || r.Stdin != ""):
+		return fmt.Errorf("files or standard input without names, or before version %d", VersionFiles)
+	case len(r.Files) > maxSecretFiles:
+		return errors.New("too many files")
 	case len(r.SSH) > maxSSH:
 		return errors.New("too many keys")
 	case r.V == 0 && len(r.FDs) > 0:
@@ -93,12 +97,19 @@ func (r Request) validateTexts() error {
 			return errors.New("a variable is not NAME=VALUE")
 		}
 	}
-	for _, a := range r.Aliases {
-		if name, alias, _ := strings.Cut(a, "="); name == "" || alias == "" || strings.ContainsAny(a, "\x00\n\r") {
-			return errors.New("an alias is not NAME=ALIAS")
-		}
+	if slices.ContainsFunc(r.Aliases, notPair) {
+		return errors.New("an alias is not NAME=ALIAS")
+	}
+	if slices.ContainsFunc(r.Files, notPair) {
+		return errors.New("a file is not NAME=VARIABLE")
 	}
 	return nil
+}
+
+// notPair reports whether a text is not two names.
+func notPair(text string) bool {
+	a, b, _ := strings.Cut(text, "=")
+	return a == "" || b == "" || strings.Contains(b, "=") || strings.ContainsAny(text, "\x00\n\r")
 }
 
 var fileNames = []string{FileCWD, FileStdin, FileStdout, FileStderr, FileTerminal, FileRelay}
@@ -120,6 +131,9 @@ func (r Request) validateFiles() error {
 
 // maxSSH is how many keys SSH servers let a client try, and some.
 const maxSSH = 16
+
+// maxSecretFiles leaves the program descriptors of its own, whatever its limit is.
+const maxSecretFiles = 64
 
 // maxResource is beyond every resource that systems have limits for.
 const maxResource = 32

@@ -133,13 +133,20 @@ func become(s Spec) *StartError {
 	if err := unix.Fchdir(int(s.Dir.Fd())); err != nil {
 		return notExecutable(s.Program, fmt.Errorf("entering the working directory: %w", err))
 	}
+	if err := s.readValue(); err != nil {
+		return notExecutable(s.Program, fmt.Errorf("making its standard input: %w", err))
+	}
 	if err := connect(s.Streams); err != nil {
 		return notExecutable(s.Program, fmt.Errorf("connecting its streams: %w", err))
 	}
 	if s.Umask >= 0 {
 		unix.Umask(s.Umask)
 	}
-	env := environment(s.Env, s.Secrets)
+	paths, err := inherit(s.Files)
+	if err != nil {
+		return notExecutable(s.Program, fmt.Errorf("making a file for it: %w", err))
+	}
+	env := environment(environment(s.Env, s.Secrets), paths)
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on
 	}

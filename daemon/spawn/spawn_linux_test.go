@@ -184,6 +184,7 @@ func TestNotStarted(t *testing.T) {
 		{Program: "a", Env: []string{"A=\x00"}},
 		{Program: "a", Secrets: []Secret{{"", opaque.New(nil)}}},
 		{Program: "a", Secrets: []Secret{{"A=B", opaque.New(nil)}}},
+		{Program: "a", Files: []Secret{{"A=B", opaque.New(nil)}}},
 		{Program: "a", Secrets: []Secret{{"A", opaque.New([]byte("secret\x00value"))}}},
 		s.spec("a", strings.Repeat("x", maxSpec)),
 	} {

@@ -20,6 +20,11 @@ type Spec struct {
 	Env     []string // NAME=VALUE
 	// Secrets go into the environment, in place of variables of these names.
 	Secrets []Secret
+	// Files are in memory only and cannot be changed; the variables of these names
+	// hold their paths.
+	Files []Secret
+	// Stdin, if it is not nil, is what the program reads in place of its stream.
+	Stdin *opaque.Bytes
 	// Needles are kept out of what the program prints.
 	Needles []Secret
 	// Umask is the file mode creation mask; -1 for the daemon's.
@@ -53,10 +58,12 @@ func (s Spec) Validate() error {
 	case slices.ContainsFunc(slices.Concat([]string{s.Program}, s.Args, s.Env), hasNUL):
 		return fmt.Errorf("%w: an argument or a variable holds a NUL byte", ErrSpec)
 	}
-	for _, v := range s.Secrets {
+	for _, v := range slices.Concat(s.Secrets, s.Files) {
 		if v.Name == "" || strings.ContainsAny(v.Name, "=\x00") {
 			return fmt.Errorf("%w: %q cannot name a variable", ErrSpec, v.Name)
 		}
+	}
+	for _, v := range s.Secrets {
 		if slices.Contains(v.Value.Reveal(), 0) {
 			return fmt.Errorf("%w: the value of %s holds a NUL byte, which no variable can", ErrSpec, v.Name)
 		}
@@ -71,17 +78,18 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 // elements in 4 bytes and them.
 //
 //	length of the rest   4
-//	version              1   1
-//	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along
+//	version              1   2
+//	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along; 3: stdin is a text
 //	umask                4   or ffffffff
 //	program              text
 //	args, env            list of text
 //	limits               list of: resource 4, soft 8, hard 8
-//	secrets              list of: name text, value text
+//	secrets, files       list of: name text, value text
+//	stdin                text, with bit 3 of streams
 //
 // The first bytes carry the descriptors: directory, then streams.
 const (
-	specVersion = 1
+	specVersion = 2
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
@@ -108,23 +116,37 @@ func (s Spec) encode() ([]byte, error) {
 		b = binary.BigEndian.AppendUint64(b, l.Soft)
 		b = binary.BigEndian.AppendUint64(b, l.Hard)
 	}
-	return appendSecrets(b, s.Secrets), nil
+	b = appendSecrets(b, s.Secrets)
+	b = appendSecrets(b, s.Files)
+	if s.Stdin != nil {
+		b = appendText(b, s.Stdin.Reveal())
+	}
+	return b, nil
 }
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + 4 + 4 + 4 + 20*len(s.Limits) + secretsSize(s.Secrets)
+	n := 1 + 1 + 4 + 4 + len(s.Program) + 4 + 4 + 4 + 20*len(s.Limits) + secretsSize(s.Secrets) + secretsSize(s.Files)
+	if s.Stdin != nil {
+		n += 4 + s.Stdin.Len()
+	}
 	for _, t := range slices.Concat(s.Args, s.Env) {
 		n += 4 + len(t)
 	}
 	return n
 }
 
+// stdinText is the bit of streams for a standard input that is a text.
+const stdinText = 1 << 3
+
 func (s Spec) streamBits() (bits byte) {
 	for i, f := range s.Streams {
 		if f != nil {
 			bits |= 1 << i
 		}
+	}
+	if s.Stdin != nil {
+		bits |= stdinText
 	}
 	return bits
 }
@@ -163,8 +185,11 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	for range d.count(20) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
-	s.Secrets = d.secrets()
-	d.check(len(d.rest) == 0 && streams < 8)
+	s.Secrets, s.Files = d.secrets(), d.secrets()
+	if streams&stdinText != 0 {
+		s.Stdin = new(opaque.New(d.text()))
+	}
+	d.check(len(d.rest) == 0 && streams < 2*stdinText)
 	if d.bad || s.Validate() != nil {
 		return Spec{}, 0, errForm
 	}

@@ -1,0 +1,41 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/vault/opaque"
+)
+
+// firstFile is the lowest descriptor of a file that the program inherits: scripts
+// have those below for themselves.
+const firstFile = 10
+
+// inherit makes a file of each value, for the program to inherit, and returns
+// variables with the paths. These can be opened as often as one likes, and are
+// good in what the program starts, too, as long as that inherits its descriptors.
+func inherit(files []Secret) (paths []Secret, err error) {
+	for _, v := range files {
+		f, err := sealed(v.Value.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, firstFile)
+		f.Close()
+		if err != nil {
+			return nil, os.NewSyscallError("fcntl", err)
+		}
+		paths = append(paths, Secret{v.Name, opaque.New(fmt.Appendf(nil, "/proc/self/fd/%d", fd))})
+	}
+	return paths, nil
+}
+
+// readValue makes the value that the program is to read its standard input.
+func (s *Spec) readValue() (err error) {
+	if s.Stdin != nil {
+		s.Streams[0], err = sealed(s.Stdin.Reveal())
+	}
+	return err
+}
