@@ -21,7 +21,7 @@ import (
 // All returns the verbs that cortex-cli and cortex share, besides the daemon's,
 // for a command line. Those of nouns that are not on it are left out.
 func All(args []string) []*cli.Command {
-	return slices.Concat([]*cli.Command{runCommand(), allow(), redact(), doctor(), genKey(), signProof(), discover()}, admin(args), Account(), Keys())
+	return slices.Concat([]*cli.Command{runCommand(), allow(), redact(), installGroup(), doctor(), genKey(), signProof(), discover()}, admin(args), Account(), Keys())
 }
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.

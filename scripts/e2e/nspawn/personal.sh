@@ -1,0 +1,42 @@
+#!/bin/bash
+. /usr/local/bin/vault.sh
+
+useradd --create-home alice
+uid=$(id -u alice)
+systemctl start "user@$uid"
+as() { runuser -u alice -- env --chdir=/home/alice HOME=/home/alice XDG_RUNTIME_DIR="/run/user/$uid" "$@"; }
+as sh -c 'echo OPENAI_API_KEY= > .env'
+
+# Refused where it could be replaced, and nothing is changed.
+install -m 755 /usr/local/bin/cortex /tmp/cortex
+if as /tmp/cortex install daemon --personal 2>/tmp/err; then fail "took a program in /tmp"; fi
+grep 'temporary place' /tmp/err
+
+as cortex install daemon --personal
+as cortex daemon status
+as cortex install daemon --personal 2>&1 | grep '^unchanged: /home/alice/.config/systemd/user/cortex-daemon.service'
+login as
+as cortex run --project app -- true || true
+await cortex grant approve app
+
+run() { as cortex run --project app -- "$@"; }
+[[ $(run sh -c 'printenv OPENAI_API_KEY | tr a-z A-Z') == SK-NSPAWN-CANARY ]] || fail "the value did not arrive"
+run sh -c 'cat /proc/self/cgroup' | grep cortex-daemon.service
+
+# Whatever compiles as it runs has to run under the unit.
+run /usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ|mmap.PROT_WRITE|4)'
+run cortex --version
+run perl -e 1
+if command -v node; then run node -e 'for (let i = 0, x = 0; i < 1e7; i++) x += i'; fi
+if command -v java; then run java -version; fi
+
+# One that is killed comes back.
+old=$(as systemctl --user show --property=MainPID --value cortex-daemon)
+kill -9 "$old"
+restarted() { run true 2>/dev/null && [[ $(as systemctl --user show --property=MainPID --value cortex-daemon) != "$old" ]]; }
+await restarted
+
+as cortex install daemon --personal --uninstall
+[[ ! -e /home/alice/.config/systemd/user/cortex-daemon.service && ! -e /home/alice/.cortex/agent.sock ]] || fail "something is left"
+if as systemctl --user is-enabled cortex-daemon; then fail "is enabled still"; fi
+ls /home/alice/.config/systemd/user /home/alice/.config/systemd/user/default.target.wants 2>/dev/null || true
