@@ -233,18 +233,23 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 		say(cmd, "cortex: hint: to give it an agent for the key: --ssh %s", printable(strings.Join(m.SSHKeys, ",")))
 	}
 	if m.Refused != "" {
-		tellRefused(cmd, m)
+		tellRefused(cmd, r, m)
 	}
 	if len(m.Unmasked) > 0 {
 		say(cmd, "cortex: warning: too short or too common to be masked: %s", printableNames(m.Unmasked))
 	}
 }
 
-// tellRefused says what the command's SSH agent did not do.
-func tellRefused(cmd *cli.Command, m ipc.Response) {
-	say(cmd, "cortex: ssh: %s", printable(m.Refused))
+// tellRefused says what the command's SSH agent did not do. The command runs, and
+// its terminal may be one where a line does not begin at the left by itself.
+func tellRefused(cmd *cli.Command, r *runRequest, m ipc.Response) {
+	end := ""
+	if r.terminal.taken() {
+		end = "\r"
+	}
+	say(cmd, "cortex: ssh: %s%s", printable(m.Refused), end)
 	if m.Hint != "" {
-		say(cmd, "cortex: hint: %s", printable(m.Hint))
+		say(cmd, "cortex: hint: %s%s", printable(m.Hint), end)
 	}
 }
 

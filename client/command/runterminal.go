@@ -21,7 +21,7 @@ func (t *terminal) sent() {
 func (t *terminal) started() bool { return t != nil && t.began }
 
 // taken reports whether the command has the terminal.
-func (t *terminal) taken() bool { return t.modes != nil }
+func (t *terminal) taken() bool { return t != nil && t.modes != nil }
 
 // resume takes the terminal if the command is to have it and this process is in
 // the foreground, else leaves it to others. It returns whether the command may
