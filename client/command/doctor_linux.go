@@ -9,10 +9,10 @@ import (
 func (c *checkup) host() {
 	const fix = "sysctl -w kernel.yama.ptrace_scope=1, and the same in /etc/sysctl.d"
 	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
-	switch strings.TrimSpace(string(scope)) {
-	case "":
-		c.warn("ptrace", "use a kernel with Yama", "programs of a user can debug each other, commands with secrets too: %v", err)
-	case "0":
+	switch text := strings.TrimSpace(string(scope)); {
+	case err != nil:
+		c.warn("ptrace", "use a kernel with Yama", "programs of a user can debug each other, commands with secrets too: this kernel has no Yama")
+	case text == "0":
 		c.warn("ptrace", fix, "programs of a user can debug each other, commands with secrets too")
 	default:
 		c.fine("ptrace", "programs of a user cannot debug each other, but for those they start")

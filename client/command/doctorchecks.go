@@ -13,7 +13,6 @@ import (
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon/ipc"
-	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -199,7 +198,7 @@ func (c *checkup) directory(ctx context.Context) {
 		c.warn("names", "cortex secret import, and then leave NAME= in the file",
 			"the .env file here has values for %s, for every program here to read", someOf(open))
 	case found:
-		c.fine("names", "the .env file here has %d names, and no values", len(dotenv.EntryNames(entries)))
+		c.fine("names", "the .env file here has names, and no values")
 	}
 	if _, err := countingFile(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.warn("project file", "read it, and if it says what you want: cortex allow", "%v", err)
