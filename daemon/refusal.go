@@ -15,6 +15,7 @@ type refusals struct {
 	connection *connection
 	project    string
 	log        *slog.Logger
+	note       func(error) // for the status
 
 	mu   sync.Mutex // guards told
 	told map[string]bool
@@ -38,6 +39,7 @@ func (r *refusals) tell(err error) {
 	if known {
 		return
 	}
+	r.note(err)
 	r.log.Warn("an SSH agent refused something", "project", r.project, "client", r.connection.peer.PID, "err", err)
 	hint := client.Hint(err)
 	if e, ok := errors.AsType[*sshagent.HostError](err); ok && len(e.Keys) > 0 {

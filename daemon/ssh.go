@@ -41,7 +41,7 @@ func (d *enrolment) startAgent(ctx context.Context, c *connection, req ipc.Reque
 	if err != nil {
 		return "", fmt.Errorf("making a socket for the SSH agent: %w", err)
 	}
-	tell := &refusals{connection: c, project: req.Project, log: d.log}
+	tell := &refusals{connection: c, project: req.Project, log: d.log, note: d.failures.add}
 	agent := &sshagent.Agent{
 		Keys:    keys,
 		Refused: tell.tell,
