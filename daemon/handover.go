@@ -1,13 +1,18 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // asked returns the variables that a request asks for beside its names.
@@ -45,6 +50,10 @@ func handOver(spec *spawn.Spec, req ipc.Request, got gift) error {
 		name, variable, _ := strings.Cut(f, "=")
 		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.values[name]})
 	}
+	for _, t := range req.Templates {
+		path, variable, _ := strings.Cut(t, "=")
+		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.texts[path]})
+	}
 	if req.Stdin != "" {
 		spec.Stdin = new(got.values[req.Stdin])
 	}
@@ -63,10 +72,48 @@ func noValue(project, name string, got gift) error {
 	return client.WithHint(err, "an administrator makes it: cortex secret create "+strings.ToLower(name))
 }
 
-// needles returns what is kept out of what the program prints.
+// gather returns the values of names, and the templates of a request.
+func (d *enrolment) gather(ctx context.Context, req ipc.Request, w wish, by client.CallerContext) (gift, error) {
+	got, err := d.values(ctx, req.Project, w, by)
+	got.texts = map[string]opaque.Bytes{}
+	for _, t := range req.Templates {
+		path, _, _ := strings.Cut(t, "=")
+		if err == nil {
+			got.texts[path], err = d.render(ctx, req.Project, w, path, by)
+		}
+	}
+	return got, err
+}
+
+// render returns a template with the values in it that the project's token opens.
+func (d *enrolment) render(ctx context.Context, project string, w wish, path string, by client.CallerContext) (opaque.Bytes, error) {
+	p, err := d.projects.of(project)
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	t, s, err := d.credentials(ctx, p, w)
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
+	text, err := d.client.ProjectConfig(ctx, project, path, t.value, s, by)
+	if err != nil {
+		err = fmt.Errorf("rendering a template for project %s: %w", project, err)
+	}
+	if errors.Is(err, api.TemplateError) {
+		err = client.WithHint(err, "have the run ask for what the template names: in .env, with --env-file, or as names in .cortex.toml")
+	}
+	return text, err
+}
+
+// needles returns what is kept out of what the program prints: of templates the
+// values that may be in them, and not all they say.
 func needles(spec spawn.Spec, req ipc.Request, got gift) []spawn.Secret {
 	all := slices.Clone(spec.Secrets)
-	for _, name := range handed(req) {
+	names := handed(req)
+	if len(req.Templates) > 0 {
+		names = slices.Sorted(maps.Keys(got.values))
+	}
+	for _, name := range names {
 		all = append(all, spawn.Secret{Name: name, Value: got.values[name]})
 	}
 	return all

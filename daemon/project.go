@@ -178,12 +178,14 @@ func (ps *projects) wipe() {
 // that the program does not get from elsewhere.
 type wish struct {
 	names, needed []string
+	all           bool // to know what else the token opens, too: a template may hold it
 }
 
 // A gift is what a run gets.
 type gift struct {
 	values  map[string]opaque.Bytes // wipe them
 	keys    map[string]api.SSHKey   // those that stay in the vault
+	texts   map[string]opaque.Bytes // of templates, by path; wipe them
 	missing []string                // needed names that have no value
 	waiting string                  // the grant id, if some of these wait for approval
 
@@ -192,6 +194,9 @@ type gift struct {
 
 func (g gift) wipe() {
 	for _, v := range g.values {
+		v.Wipe()
+	}
+	for _, v := range g.texts {
 		v.Wipe()
 	}
 }
@@ -246,7 +251,9 @@ func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.Cal
 	if err != nil {
 		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
 	}
-	all.Values = only(all.Values, w.names)
+	if !w.all {
+		all.Values = only(all.Values, w.names)
+	}
 	return all, t, nil
 }
 

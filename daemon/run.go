@@ -141,10 +141,10 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
-	w, by := wish{names, slices.Concat(req.Needed, req.SSH, handed(req))}, d.caller(c.peer, spec.Dir)
+	w, by := wish{names, slices.Concat(req.Needed, req.SSH, handed(req)), len(req.Templates) > 0}, d.caller(c.peer, spec.Dir)
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
-			return d.values(ctx, req.Project, w, by)
+			return d.gather(ctx, req, w, by)
 		})
 	})
 	defer got.wipe()
@@ -310,7 +310,7 @@ func wanted(req ipc.Request, dir *os.File) ([]string, error) {
 // renamed returns the values of the program's variables, by the names that it is
 // to have them as.
 func renamed(values map[string]opaque.Bytes, req ipc.Request) map[string]opaque.Bytes {
-	if len(asked(req)) == 0 {
+	if req.Names == nil {
 		return values
 	}
 	given := map[string]opaque.Bytes{}

@@ -19,7 +19,7 @@ type underway struct {
 
 func newUnderway(req ipc.Request, end context.CancelCauseFunc) *underway {
 	u := &underway{project: req.Project, end: end}
-	if req.Names != nil {
+	if req.Names != nil && len(req.Templates) == 0 {
 		u.names = slices.Concat(*req.Names, asked(req))
 	}
 	return u

@@ -81,6 +81,7 @@ func (f *runFlags) adopt(file *projectfile.File, isSet func(string) bool) error 
 		"only":       func() error { f.names.only = s.Only; return nil },
 		"env":        func() error { f.names.aliases = pairs(s.Env); return nil },
 		"file":       func() error { f.names.files = pairs(s.File); return nil },
+		"template":   func() error { f.names.templates = pairs(s.Template); return nil },
 		"stdin":      func() error { f.names.stdin = s.Stdin; return nil },
 		"ssh":        func() error { f.names.ssh = s.SSH; return nil },
 		"no-inherit": func() error { f.names.noInherit = s.NoInherit; return nil },
@@ -113,7 +114,7 @@ func checkSettings(s projectfile.Settings) error {
 	return nil
 }
 
-// pairs writes a table of variables as --env and --file have them.
+// pairs writes a table of variables as --env, --file and --template have them.
 func pairs(table map[string]string) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(table)) {

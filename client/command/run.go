@@ -56,7 +56,9 @@ the hosts that an administrator listed for the key. The key itself stays in the 
 
 With --file, a secret is not in COMMAND's environment but in a file that is in memory
 only: it can be opened as often as one likes, cannot be changed, and is gone with the
-run. With --stdin, it is all that COMMAND reads as its standard input. Both work on Linux.
+run. So is a configuration file, with --template, that the vault makes of a template and
+of values the project may have. With --stdin, a secret is all that COMMAND reads as its
+standard input. All three work on Linux.
 
 The first run of a project fails until an administrator has approved it. With --wait
 it says what is to be approved, and runs COMMAND as soon as that is.
@@ -69,6 +71,7 @@ Examples:
    cortex run --project my-app --only TOKEN --env DATABASE_URL=STAGING_DATABASE_URL -- ./migrate
    cortex run --project my-app --no-inherit --timeout 10m -- npm test
    cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- sh -c 'exec ./serve --key "$TLS_KEY_FILE"'
+   cortex run --project my-app --template app/config=APP_CONFIG -- sh -c 'exec ./serve --config "$APP_CONFIG"'
    cortex run --project my-app --stdin REGISTRY_PASSWORD -- docker login --username ci --password-stdin
    cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git`,
 		Flags: slices.Concat(f.daemonFlags(), f.names.flags(), []cli.Flag{
@@ -188,7 +191,7 @@ func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 	r.Env, r.Needed, r.Aliases = ipc.Texts(env), f.names.needed(entries, env), f.names.aliases
 	r.Wait, r.Timeout, r.SSH = time.Duration(f.wait.timeFlag), time.Duration(f.timeout), f.names.ssh
 	if f.names.handsOver() {
-		r.V, r.Files, r.Stdin = ipc.VersionFiles, f.names.files, f.names.stdin
+		r.V, r.Files, r.Templates, r.Stdin = ipc.VersionFiles, f.names.files, f.names.templates, f.names.stdin
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // runNames are the flags of run that say which variables the command gets.
@@ -15,6 +16,7 @@ type runNames struct {
 	only      []string
 	aliases   []string // NAME=ALIAS
 	files     []string // NAME=VARIABLE, the latter for a path
+	templates []string // PATH=VARIABLE
 	stdin     string   // the variable to read as standard input, "" for none
 	ssh       []string // variables of keys, for an agent
 	noInherit bool
@@ -49,6 +51,9 @@ func (n runNames) checkGiven() error {
 	if slices.ContainsFunc(n.files, notPair) {
 		return errors.New("bad --file: write NAME=VARIABLE, " + rule)
 	}
+	if slices.ContainsFunc(n.templates, notTemplate) {
+		return errors.New("bad --template: write PATH=VARIABLE, a path of the vault, and a name of letters, digits and underscores")
+	}
 	given := n.given()
 	for i, variable := range given {
 		if slices.Contains(given[:i], variable) {
@@ -64,13 +69,19 @@ func notPair(text string) bool {
 	return !isVariable(a) || !isVariable(b)
 }
 
-// given returns the variables that --env and --file set.
+// notTemplate reports whether a text is not a path and a name.
+func notTemplate(text string) bool {
+	path, variable, _ := strings.Cut(text, "=")
+	return !proof.ValidPath(path) || !isVariable(variable)
+}
+
+// given returns the variables that --env, --file and --template set.
 func (n runNames) given() (variables []string) {
 	for _, a := range n.aliases {
 		name, _, _ := strings.Cut(a, "=")
 		variables = append(variables, name)
 	}
-	for _, f := range n.files {
+	for _, f := range slices.Concat(n.files, n.templates) {
 		_, variable, _ := strings.Cut(f, "=")
 		variables = append(variables, variable)
 	}
@@ -79,7 +90,7 @@ func (n runNames) given() (variables []string) {
 
 // handsOver reports whether the command gets secrets elsewhere than in its
 // environment.
-func (n runNames) handsOver() bool { return len(n.files) > 0 || n.stdin != "" }
+func (n runNames) handsOver() bool { return len(n.files)+len(n.templates) > 0 || n.stdin != "" }
 
 // asks reports whether flags ask for secrets that no file names.
 func (n runNames) asks() bool { return len(n.aliases) > 0 || len(n.ssh) > 0 || n.handsOver() }
@@ -96,7 +107,7 @@ func isVariable(name string) bool {
 }
 
 // choose returns the entries to ask for: those that --only names, if it does, and
-// none that --env and --file have from elsewhere.
+// none that other flags have from elsewhere.
 func (n runNames) choose(entries []dotenv.Entry) ([]dotenv.Entry, error) {
 	names := dotenv.EntryNames(entries)
 	for _, name := range n.only {

@@ -40,8 +40,9 @@ type Settings struct {
 	EnvFile   string            `toml:"env-file"` // from the file's directory
 	Names     []string          `toml:"names"`    // in place of an env-file
 	Only      []string          `toml:"only"`
-	Env       map[string]string `toml:"env"`  // the variable, by the name it gets
-	File      map[string]string `toml:"file"` // the variable of its path, by the secret's
+	Env       map[string]string `toml:"env"`      // the variable, by the name it gets
+	File      map[string]string `toml:"file"`     // the variable of its path, by the secret's
+	Template  map[string]string `toml:"template"` // by the template's path
 	Stdin     string            `toml:"stdin"`
 	SSH       []string          `toml:"ssh"`
 	NoInherit bool              `toml:"no-inherit"`

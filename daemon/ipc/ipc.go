@@ -75,7 +75,7 @@ type Request struct {
 	EnvFile *string `json:"env_file,omitempty"`
 
 	// V is [Version] or [VersionFiles] with descriptors, 0 without. What follows
-	// belongs to version 1, but for Files and Stdin.
+	// belongs to version 1, but for Files, Templates and Stdin.
 	V int `json:"v,omitempty"`
 	// FDs name the descriptors that come with the line, in their order.
 	FDs []string `json:"fds,omitempty"`
@@ -93,6 +93,9 @@ type Request struct {
 	// that are in memory only, and the variables that hold the paths of these:
 	// NAME=VARIABLE each. It is of [VersionFiles].
 	Files []string `json:"files,omitempty"`
+	// Templates are those of the vault that the program gets in such files, with
+	// their names filled in: PATH=VARIABLE each. It is of [VersionFiles].
+	Templates []string `json:"templates,omitempty"`
 	// Stdin is a further variable to ask for, whose value the program reads in place
 	// of the standard input that is passed. It is of [VersionFiles].
 	Stdin string `json:"stdin,omitempty"`

@@ -32,7 +32,7 @@ func TestLine(t *testing.T) {
 	want := Request{
 		Cmd: CmdRun, V: VersionFiles, Program: "sh", Args: []Text{"-c", "", "\xff\xfe", "\u2028<&>", `{"base64":"eA=="}`}, Project: "p",
 		FDs: []string{FileCWD, FileStdin}, Names: &[]string{"A", "B"}, Env: []Text{"A=1", "B=\x80"}, Umask: new(0o22), Wait: time.Minute, Timeout: time.Second, Aliases: []string{"C=A"},
-		Files: []string{"D=E"}, Stdin: "F",
+		Files: []string{"D=E"}, Templates: []string{"app/config=G"}, Stdin: "F",
 		Limits: []Limit{{Resource: 7, Soft: 1, Hard: 1<<64 - 1}},
 	}
 	line, err := Line(want)
@@ -74,7 +74,7 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","wait":-1}`, `{"cmd":"run","wait":9223372036854775808}`, `{"cmd":"run","timeout":-1}`,
 		`{"cmd":"run","names":[],"aliases":["A"]}`, `{"cmd":"run","names":[],"aliases":["=A"]}`, `{"cmd":"run","names":[],"aliases":["A="]}`,
 		`{"cmd":"run","names":[],"aliases":["A=B\n"]}`, `{"cmd":"run","aliases":["A=B"]}`,
-		`{"cmd":"run","v":2,"names":[],"files":["A"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B=C"]}`, `{"cmd":"run","v":2,"files":["A=B"]}`,
+		`{"cmd":"run","v":2,"names":[],"files":["A"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B=C"]}`, `{"cmd":"run","v":2,"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"templates":["a=B"]}`, `{"cmd":"run","v":2,"names":[],"templates":["a="]}`,
 		`{"cmd":"run","v":1,"names":[],"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"stdin":"A"}`, `{"cmd":"run","v":2,"stdin":"A"}`,
 		`{"cmd":"run","v":2,"names":[],"Files":["A=B"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B"` + strings.Repeat(`,"A=B"`, maxSecretFiles) + `]}`,
 		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,

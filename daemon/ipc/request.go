@@ -75,9 +75,9 @@ func (r Request) validate() error {
 		return errors.New("bad time")
 	case r.Names == nil && len(r.Aliases)+len(r.SSH) > 0:
 		return errors.New("aliases or keys without names")
-	case (r.Names == nil || r.V < VersionFiles) && (len(r.Files) > 0 || r.Stdin != ""):
+	case (r.Names == nil || r.V < VersionFiles) && (len(r.Files)+len(r.Templates) > 0 || r.Stdin != ""):
 		return fmt.Errorf("files or standard input without names, or before version %d", VersionFiles)
-	case len(r.Files) > maxSecretFiles:
+	case len(r.Files)+len(r.Templates) > maxSecretFiles:
 		return errors.New("too many files")
 	case len(r.SSH) > maxSSH:
 		return errors.New("too many keys")
@@ -102,6 +102,9 @@ func (r Request) validateTexts() error {
 	}
 	if slices.ContainsFunc(r.Files, notPair) {
 		return errors.New("a file is not NAME=VARIABLE")
+	}
+	if slices.ContainsFunc(r.Templates, notPair) {
+		return errors.New("a template is not PATH=VARIABLE")
 	}
 	return nil
 }
