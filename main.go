@@ -26,8 +26,11 @@ func main() {
 
 // run plays the role that args[0] names and returns the exit status.
 func run(args []string, stderr io.Writer) int {
-	if filepath.Base(args[0]) == spawn.Name {
+	switch filepath.Base(args[0]) {
+	case spawn.Name:
 		return spawn.Monitor()
+	case spawn.SpawnerName:
+		return spawn.Spawner()
 	}
 	ctx, stop := harden.UntilSignal(context.Background(), syscall.SIGHUP) // first of all: until then SIGQUIT dumps stacks
 	defer stop()

@@ -69,7 +69,7 @@ var arrows = map[string][]string{
 	"daemon/mask":     {leafs},
 	"daemon/peer":     {},
 	"daemon/sshagent": {"daemon/peer", leafs},
-	"daemon/spawn":    {"daemon/ipc", "daemon/mask", leafs},
+	"daemon/spawn":    {"daemon/ipc", "daemon/mask", "daemon/peer", leafs},
 	"scripts/e2e":     {},
 	"scripts/loadgen": {"vault", "store"},
 

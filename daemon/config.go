@@ -18,6 +18,11 @@ type Config struct {
 	Dir string
 	// Sock is the socket's path. If empty, agent.sock in Dir.
 	Sock string
+	// Group may use the socket, too: a name. If empty, it is for our own user alone.
+	Group string
+	// Spawner is the socket of the [spawn.Spawner] whose user's programs are. If empty,
+	// they are ours.
+	Spawner string
 	// MaxConnections is the most clients at a time. If 0, 64.
 	MaxConnections int
 	// Version is what the daemon calls itself.

@@ -103,7 +103,7 @@ func (d *Daemon) Run(outer context.Context) error {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(outer))
 	defer stop(errStopped)
 	defer context.AfterFunc(outer, func() { stop(errStopped) })()
-	l, err := listen(d.cfg.sock())
+	l, err := listen(d.cfg.sock(), d.cfg.Group)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (d *Daemon) Run(outer context.Context) error {
 	defer os.RemoveAll(d.cfg.agentsDir())
 	// Not before the socket is ours: a session ends those before it.
 	d.attestFirst(ctx)
-	d.starter = spawn.NewStarter(d.cfg.Adopt)
+	d.starter = d.newStarter()
 	defer d.starter.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -122,6 +122,13 @@ func (d *Daemon) Run(outer context.Context) error {
 	notify("READY=1\nX_CORTEX_SOCK=" + d.cfg.sock())
 	defer notify("STOPPING=1")
 	return d.serve(ctx, l)
+}
+
+func (d *Daemon) newStarter() *spawn.Starter {
+	if d.cfg.Spawner != "" {
+		return spawn.NewRemoteStarter(d.cfg.Spawner)
+	}
+	return spawn.NewStarter(d.cfg.Adopt)
 }
 
 func (d *Daemon) attestFirst(ctx context.Context) {

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,10 +32,10 @@ type listener struct {
 	lock *os.File
 }
 
-// listen makes the socket, mode 0600, in a directory that only we can change.
-// What a daemon that was killed left behind is replaced; the socket of one
+// listen makes the socket, mode 0600, or 0660 if there is a group that may use it,
+// in a directory that only we can change. What a daemon that was killed left behind is replaced; the socket of one
 // that lives is not.
-func listen(path string) (*listener, error) {
+func listen(path, group string) (*listener, error) {
 	if err := safeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -46,7 +48,31 @@ func listen(path string) (*listener, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &listener{l, path, lock}, nil
+	ours := &listener{l, path, lock}
+	if group != "" {
+		if err := openTo(path, group); err != nil {
+			ours.Close()
+			return nil, err
+		}
+	}
+	return ours, nil
+}
+
+// openTo lets the members of a group use the socket. The kernel asks for their
+// permission to write to it when they connect.
+func openTo(path, group string) error {
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", group, err)
+	}
+	if err := errors.Join(os.Lchown(path, -1, gid), os.Chmod(path, 0o660)); err != nil {
+		return fmt.Errorf("giving the socket to group %s: %w", group, err)
+	}
+	return nil
 }
 
 // safeDir makes the directory if need be, and refuses one in which others
@@ -179,7 +205,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			continue
 		}
 		// Others get no byte, and no place.
-		p, err := peer.Own(conn)
+		p, err := d.visitor(conn)
 		if err != nil {
 			d.log.Warn("refused a connection", "err", err)
 			conn.Close()
@@ -198,6 +224,15 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			c.close()
 		}
 	}
+}
+
+// visitor returns whose process has connected. Where a group may, the socket's mode
+// has kept out everybody else.
+func (d *Daemon) visitor(conn *net.UnixConn) (*peer.Peer, error) {
+	if d.cfg.Group != "" {
+		return peer.Of(conn)
+	}
+	return peer.Own(conn)
 }
 
 // handle serves one connection.

@@ -264,6 +264,11 @@ func (d *enrolment) admit(req ipc.Request) error {
 		return fmt.Errorf("%w: program is missing", ipc.ErrMalformed)
 	case !proof.ValidName(req.Project):
 		return errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front")
+	case req.Names == nil && d.cfg.Group != "":
+		// It would be with our rights, which are not the client's.
+		return client.WithHint(errors.New("this daemon is another user's, and reads no files of yours"), "use cortex run, which sends the names")
+	case len(req.SSH) > 0 && d.cfg.Spawner != "":
+		return errors.New("there is no SSH agent where programs are another user than the daemon: it answers to that one alone")
 	case req.URL != nil && !client.SameServer(*req.URL, d.client.URL()):
 		return d.wrongServer(*req.URL)
 	}

@@ -450,18 +450,50 @@ func stranger(path string) int {
 	return 0
 }
 
+// A socket for a group is for its members, whose files the daemon does not open.
+func TestGroup(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be somebody else as well")
+	}
+	h := newHost(t)
+	cfg := h.config()
+	cfg.Group = "no-such-group"
+	h.refused(cfg, "unknown group no-such-group")
+	cfg.Group = "games"
+	h.startWith(cfg)
+	var st unix.Stat_t
+	if err := errors.Join(os.Chmod(h.dir, 0o711), unix.Lstat(h.sock, &st)); err != nil || st.Mode&0o777 != 0o660 {
+		t.Errorf("%o, %v", st.Mode, err)
+	}
+	if got := visit(h.sock, &syscall.Credential{Uid: 65534, Gid: 65534}); !strings.Contains(got, "permission denied") {
+		t.Error(got)
+	}
+	for _, member := range []*syscall.Credential{{Uid: 65534, Gid: st.Gid}, {Uid: 65534, Gid: 65534, Groups: []uint32{st.Gid}}} {
+		if got := visit(h.sock, member); !strings.Contains(got, `\"ok\":true`) {
+			t.Error(got)
+		}
+	}
+	if got := h.ask(`{"cmd":"run","program":"true","project":"app","env_file":"/etc/passwd"}`); !strings.Contains(got, "reads no files of yours") {
+		t.Error(got)
+	}
+	h.run("printenv", "OPENAI_API_KEY").want(0, marker+"\n")
+}
+
+// visit asks for the status as somebody else, and returns what came of it.
+func visit(sock string, who *syscall.Credential) string {
+	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"stranger", sock}, Env: []string{}, Dir: "/"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	out, _ := cmd.CombinedOutput()
+	return string(out)
+}
+
 func TestOtherUsersGetNothing(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else as well")
 	}
 	h := newHost(t)
 	h.start()
-	try := func() string {
-		cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"stranger", h.sock}, Env: []string{}, Dir: "/"}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		out, _ := cmd.CombinedOutput()
-		return string(out)
-	}
+	try := func() string { return visit(h.sock, &syscall.Credential{Uid: 65534, Gid: 65534}) }
 	if got := try(); !strings.Contains(got, "permission denied") {
 		t.Error(got)
 	}

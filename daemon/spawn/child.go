@@ -146,7 +146,7 @@ func become(s Spec) *StartError {
 	if err != nil {
 		return notExecutable(s.Program, fmt.Errorf("making a file for it: %w", err))
 	}
-	env := environment(environment(s.Env, s.Secrets), paths)
+	env := environment(environment(identified(s.Env, identity()), s.Secrets), paths)
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -93,7 +94,7 @@ type watch struct {
 
 func (w *watch) start() error {
 	pid, err := syscall.ForkExec(executable(), []string{Name, roleChild}, &syscall.ProcAttr{
-		Env:   childEnv,
+		Env:   slices.Concat(childEnv, identity()),
 		Files: []uintptr{0, 1, 2, specFD},
 		Sys:   childAttr(),
 	})

@@ -86,6 +86,9 @@ func divert(s Spec, t tty) (d diversion, err error) {
 			}
 			widen(w)
 			widen(f) // if it is a pipe
+			// A program of another user may open it again, as /dev/stdout. Whoever
+			// has no descriptor cannot name it.
+			w.Chmod(0o666)
 			d.streams[1+i] = w
 			d.pumps = append(d.pumps, r, f)
 			d.ends = append(d.ends, r, w)

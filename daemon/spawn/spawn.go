@@ -22,6 +22,10 @@
 // gets the secrets for that from the daemon. It reports the end only when
 // everything is passed on.
 //
+// Where programs are to be of another user than the daemon, a [Spawner] of that
+// user starts the monitors. What travels between daemon, monitor and child
+// goes past it.
+//
 // A [Starter] keeps one monitor and its child ready, so that their start is
 // not on a run's way.
 package spawn
@@ -34,6 +38,10 @@ import (
 
 // Name is argv[0] of monitors.
 const Name = "cortex-monitor"
+
+// SpawnerName is argv[0] of what starts monitors for another user's daemon; see
+// [Spawner].
+const SpawnerName = "cortex-spawner"
 
 // roleChild is argv[1] of the process that becomes the program.
 const roleChild = "child"

@@ -22,8 +22,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == Name {
-		syscall.Exit(Monitor()) // os.Exit would wait a second for the race detector
+	switch filepath.Base(os.Args[0]) { // os.Exit would wait a second for the race detector
+	case Name:
+		syscall.Exit(Monitor())
+	case SpawnerName:
+		syscall.Exit(Spawner())
 	}
 	os.Exit(m.Run())
 }
@@ -411,7 +414,7 @@ func TestNothingIsLeft(t *testing.T) {
 	t.Run("when the monitor is told to end", func(t *testing.T) {
 		run, out := s.start(s.spec("sh", "-c", family+"wait"))
 		waitLine(t, out, "up")
-		run.monitor.Process.Signal(unix.SIGTERM)
+		run.monitor.(*ward).cmd.Process.Signal(unix.SIGTERM)
 		if status := exit(t, run); status != 137 {
 			t.Errorf("status %d", status)
 		}
@@ -450,7 +453,7 @@ func TestMonitorKilled(t *testing.T) {
 	s := newStage(t)
 	run, out := s.start(s.spec("sh", "-c", `sleep 1000 & (sleep 1000 &); sh -c 'trap "" TERM HUP; sleep 1000' & echo up; wait`))
 	waitLine(t, out, "up")
-	run.monitor.Process.Kill()
+	run.monitor.kill()
 	<-run.Done()
 	if _, err := run.Exit(); !errors.Is(err, ErrLost) {
 		t.Error(err)
@@ -465,7 +468,7 @@ func TestSpareKilled(t *testing.T) {
 		s.mu.Lock()
 		spare := s.spare
 		s.mu.Unlock()
-		spare.monitor.Process.Kill()
+		spare.monitor.kill()
 		<-spare.Done()
 		if got, _ := s.output(s.spec("echo", "fine")); got != "fine\n" {
 			t.Errorf("got %q", got)

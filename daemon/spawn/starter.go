@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"sync"
 	"syscall"
 	"time"
@@ -19,12 +18,12 @@ import (
 
 // A Starter starts programs. Make it with [NewStarter].
 type Starter struct {
+	launch  launcher
 	warming sync.WaitGroup
 	mu      sync.Mutex // guards what follows
 	spare   *Run       // nil while there is none
 	coming  bool       // a spare is being made
 	closed  bool
-	strays  *strays // nil where this process may have children of its own
 }
 
 // ErrClosed is returned by a Starter that was closed.
@@ -36,10 +35,19 @@ var ErrClosed = errors.New("no programs are started any more")
 // that killed its monitor, and kills it, where the system can do that. It then
 // takes every child for such a one, and must have none of its own.
 func NewStarter(adopt bool) *Starter {
-	s := &Starter{}
+	var p parent
 	if adopt {
-		s.strays = newStrays()
+		p.strays = newStrays()
 	}
+	return newStarter(p.launch)
+}
+
+// NewRemoteStarter returns a Starter whose programs are of the user of the
+// [Spawner] at a socket.
+func NewRemoteStarter(sock string) *Starter { return newStarter(remote{sock}.launch) }
+
+func newStarter(launch launcher) *Starter {
+	s := &Starter{launch: launch}
 	s.warm()
 	return s
 }
@@ -70,7 +78,7 @@ func (s *Starter) warm() {
 	}
 	s.coming = true
 	s.warming.Go(func() {
-		r, err := newMonitor(s.strays)
+		r, err := newMonitor(s.launch)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.coming = false
@@ -97,7 +105,7 @@ func (s *Starter) take() (*Run, error) {
 			return r, nil
 		}
 	}
-	return newMonitor(s.strays)
+	return newMonitor(s.launch)
 }
 
 // Start starts a program. The files of spec may be closed and its secrets
@@ -119,7 +127,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 	if errors.Is(err, errLost) && ctx.Err() == nil {
 		// Somebody killed the spare one.
 		r.Kill()
-		if r, err = newMonitor(s.strays); err == nil {
+		if r, err = newMonitor(s.launch); err == nil {
 			err = r.start(ctx, form, spec)
 		}
 	}
@@ -134,14 +142,13 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 
 // A Run is a program that was started.
 type Run struct {
-	monitor *exec.Cmd
+	monitor process
 	control *net.UnixConn
 	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
 	output  *net.UnixConn // so, too
 	tty     tty           // so, too
 	stopped chan syscall.Signal
 	done    chan struct{}
-	strays  *strays
 	killing sync.Once
 
 	// Set before done is closed.
@@ -158,7 +165,7 @@ var ErrLost = errors.New("the program's monitor was killed")
 var errLost = errors.New("the monitor has ended")
 
 // newMonitor starts a monitor, which starts its child.
-func newMonitor(strays *strays) (*Run, error) {
+func newMonitor(launch launcher) (*Run, error) {
 	control, controlEnd, err := pair()
 	if err != nil {
 		return nil, err
@@ -178,20 +185,17 @@ func newMonitor(strays *strays) (*Run, error) {
 	}
 	defer outputEnd.Close()
 	t := openTTY()
-	cmd := &exec.Cmd{
-		Path: executable(), Args: []string{Name}, Env: monitorEnv, Dir: "/",
-		Stderr: os.Stderr, ExtraFiles: []*os.File{controlEnd, specEnd, outputEnd, t.slave}, SysProcAttr: monitorAttr(),
-	}
-	if err := strays.start(cmd); err != nil {
+	monitor, err := launch([]*os.File{controlEnd, specEnd, outputEnd, t.slave})
+	if err != nil {
 		control.Close()
 		spec.Close()
 		output.Close()
 		t.close()
-		return nil, fmt.Errorf("starting a monitor: %w", err)
+		return nil, err
 	}
 	r := &Run{
-		monitor: cmd, control: control, spec: spec, output: output, tty: t,
-		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), strays: strays,
+		monitor: monitor, control: control, spec: spec, output: output, tty: t,
+		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}),
 	}
 	go r.follow()
 	return r, nil
@@ -282,13 +286,10 @@ func (r *Run) notStarted(ctx context.Context, err error) error {
 func (r *Run) follow() {
 	r.exit, r.err = r.ended()
 	if errors.Is(r.err, ErrLost) {
-		// Its id is its session's as long as nobody has collected it.
-		killSession(r.monitor.Process.Pid)
-		r.strays.kill()
+		r.monitor.sweep()
 	}
 	close(r.done)
-	r.monitor.Wait() // its status says nothing that the report did not
-	r.strays.ended(r.monitor)
+	r.monitor.wait()
 	r.control.Close()
 }
 
@@ -343,7 +344,7 @@ func (r *Run) Signal(s syscall.Signal) error {
 func (r *Run) Stopped() <-chan syscall.Signal { return r.stopped }
 
 // wake lets a monitor go on that its program has stopped.
-func (r *Run) wake() { r.monitor.Process.Signal(unix.SIGCONT) }
+func (r *Run) wake() { r.monitor.wake() }
 
 // killTimeout is how long a monitor may take to kill what it watches over. It
 // takes a millisecond, unless its program keeps it from that.
@@ -355,7 +356,7 @@ func (r *Run) Kill() {
 	r.killing.Do(func() {
 		r.control.CloseWrite()
 		r.wake()
-		late := time.AfterFunc(killTimeout, func() { r.monitor.Process.Kill() })
+		late := time.AfterFunc(killTimeout, r.monitor.kill)
 		go func() {
 			<-r.done
 			late.Stop()

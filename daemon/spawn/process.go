@@ -1,0 +1,64 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is a monitor's: one that this process has started, or had a
+// [Spawner] start.
+type process interface {
+	// wake lets it go on that its program has stopped.
+	wake()
+	kill()
+	// sweep kills what is left of its program when it was killed itself. It was
+	// not waited for yet.
+	sweep()
+	wait()
+}
+
+// A launcher starts a monitor whose descriptors, from [controlFD] on, are files.
+type launcher func(files []*os.File) (process, error)
+
+// parent starts monitors as children of this process.
+type parent struct {
+	strays   *strays  // nil where this process may have children of its own
+	identity []string // what programs are told of who they are, if not the callers' own
+}
+
+func (p parent) launch(files []*os.File) (process, error) { return p.start(files) }
+
+func (p parent) start(files []*os.File) (*ward, error) {
+	cmd := &exec.Cmd{
+		Path: executable(), Args: []string{Name}, Env: slices.Concat(monitorEnv, p.identity), Dir: "/",
+		Stderr: os.Stderr, ExtraFiles: files, SysProcAttr: monitorAttr(),
+	}
+	if err := p.strays.start(cmd); err != nil {
+		return nil, fmt.Errorf("starting a monitor: %w", err)
+	}
+	return &ward{cmd, p.strays}, nil
+}
+
+// A ward is a monitor that is a child of this process.
+type ward struct {
+	cmd    *exec.Cmd
+	strays *strays
+}
+
+func (w *ward) wake() { w.cmd.Process.Signal(unix.SIGCONT) }
+func (w *ward) kill() { w.cmd.Process.Kill() }
+
+func (w *ward) sweep() {
+	// Its id is its session's as long as nobody has collected it.
+	killSession(w.cmd.Process.Pid)
+	w.strays.kill()
+}
+
+func (w *ward) wait() {
+	w.cmd.Wait() // its status says nothing that its report did not
+	w.strays.ended(w.cmd)
+}

@@ -1,0 +1,237 @@
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/vault/harden"
+)
+
+// Spawner is the main function of a process called [SpawnerName], which starts
+// monitors for the daemon of another user, so that programs are neither that
+// user's nor the caller's. It is what it starts, and has no privilege: no bug in it
+// can make a program anybody else.
+//
+// Its argument is the daemon's user, from whom alone it takes orders, at a socket
+// that systemd has made. It returns the exit status.
+func Spawner() int {
+	harden.Process(harden.Options{})
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := harden.UntilSignal(context.Background())
+	defer stop()
+	l, uid, err := commission(os.Args[1:])
+	if err != nil {
+		log.Error("cannot serve a daemon", "err", err)
+		return 1
+	}
+	s := spawner{uid, log, parent{newStrays(), identity()}}
+	if err := s.serve(ctx, l); err != nil {
+		log.Error("accepting a connection", "err", err)
+		return 1
+	}
+	return 0
+}
+
+// commission returns the socket, and the user id of whom to serve.
+func commission(args []string) (*net.UnixListener, int, error) {
+	if len(args) != 1 {
+		return nil, 0, errors.New("name the daemon's user")
+	}
+	u, err := user.Lookup(args[0])
+	if err != nil {
+		return nil, 0, err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil || uid == os.Getuid() || os.Getuid() == 0 {
+		return nil, 0, errors.New("programs are to be of another user than the daemon, and not root's")
+	}
+	listeners, err := activation.Listeners()
+	if err != nil {
+		return nil, 0, fmt.Errorf("taking over the socket: %w", err)
+	}
+	if len(listeners) == 1 {
+		if l, ok := listeners[0].(*net.UnixListener); ok {
+			return l, uid, nil
+		}
+	}
+	return nil, 0, errors.New("systemd has to hand over one Unix socket")
+}
+
+// A spawner starts monitors for the processes of a user.
+type spawner struct {
+	uid    int
+	log    *slog.Logger
+	parent parent
+}
+
+// maxMonitors is how many there may be: more than a daemon has clients.
+const maxMonitors = 1024
+
+// serve returns when ctx has ended and no monitor is left.
+func (s *spawner) serve(ctx context.Context, l *net.UnixListener) error {
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	places := make(chan struct{}, maxMonitors)
+	for {
+		conn, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return err // and systemd starts another one
+		}
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			defer conn.Close()
+			defer context.AfterFunc(ctx, func() { conn.CloseRead() })()
+			if err := s.attend(conn); err != nil {
+				s.log.Warn("started no monitor", "err", err)
+			}
+		})
+	}
+}
+
+// attend starts a monitor, and returns when nothing is left of what it watched
+// over.
+func (s *spawner) attend(conn *net.UnixConn) error {
+	if err := s.serves(conn); err != nil {
+		return err
+	}
+	files, err := takeOrder(conn)
+	if err != nil {
+		return err
+	}
+	w, err := s.parent.start(files)
+	for _, f := range files {
+		f.Close()
+	}
+	if err != nil {
+		errno, _ := errors.AsType[syscall.Errno](err)
+		conn.Write([]byte{byte(max(errno, 1))})
+		return err
+	}
+	conn.Write([]byte{0}) // a daemon that has gone is noticed at once
+	obey(conn, w)
+	w.wake() // to notice the same
+	late := time.AfterFunc(killTimeout, w.kill)
+	defer late.Stop()
+	if killed(w.cmd.Process.Pid) {
+		w.sweep()
+	}
+	w.wait()
+	return nil
+}
+
+// killed waits for the end of a child, without collecting it, and reports whether
+// that was by a signal.
+func killed(pid int) bool {
+	var info unix.Siginfo
+	for unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	return info.Code != cldExited
+}
+
+// cldExited is CLD_EXITED of sigaction(2).
+const cldExited = 1
+
+func (s *spawner) serves(conn *net.UnixConn) error {
+	p, err := peer.Of(conn)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if p.UID != s.uid {
+		return fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+	}
+	return nil
+}
+
+var errOrder = errors.New("malformed order")
+
+// takeOrder reads the first message. The files are the caller's to close.
+func takeOrder(conn *net.UnixConn) (files []*os.File, err error) {
+	conn.SetReadDeadline(time.Now().Add(startTimeout))
+	defer conn.SetReadDeadline(time.Time{})
+	first, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4*(spawnerSockets+1)))
+	n, oobn, flags, _, err := conn.ReadMsgUnix(first, oob)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			for _, f := range files {
+				f.Close()
+			}
+			files = nil
+		}
+	}()
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return nil, errOrder
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return files, errOrder
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "passed"))
+		}
+	}
+	if n != 1 || first[0] != spawnerVersion || flags&unix.MSG_CTRUNC != 0 || !ordered(files) {
+		return files, errOrder
+	}
+	return files, nil
+}
+
+// ordered reports whether files are what an order brings.
+func ordered(files []*os.File) bool {
+	if len(files) < spawnerSockets || len(files) > spawnerSockets+1 {
+		return false
+	}
+	for i, f := range files {
+		info, err := f.Stat()
+		if err != nil || i < spawnerSockets && info.Mode().Type() != os.ModeSocket || i == spawnerSockets && !term.IsTerminal(int(f.Fd())) {
+			return false
+		}
+	}
+	return true
+}
+
+// obey carries out orders until there are no more.
+func obey(conn *net.UnixConn, w *ward) {
+	order := make([]byte, 1)
+	for {
+		if n, err := conn.Read(order); n == 0 || err != nil {
+			return
+		}
+		switch order[0] {
+		case orderWake:
+			w.wake()
+		case orderKill:
+			w.kill()
+		default:
+			return
+		}
+	}
+}
