@@ -129,10 +129,29 @@ func say(cmd *cli.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.Root().ErrWriter, format+"\n", args...)
 }
 
-// socketPath returns the daemon's usual socket.
-func socketPath() string {
+// systemSock is the socket of the daemon that an administrator has installed for
+// several users.
+const systemSock = "/run/cortex/agent.sock"
+
+// ownSock is the socket of this user's own daemon.
+func ownSock() string {
 	if sock := os.Getenv("CORTEX_DAEMON_SOCK"); sock != "" {
 		return sock
 	}
 	return filepath.Join(identity.Dir(), "agent.sock")
+}
+
+// socketPath returns the daemon's usual socket: this user's, or the system's if
+// there is only that.
+func socketPath() string {
+	own := ownSock()
+	if os.Getenv("CORTEX_DAEMON_SOCK") == "" && !there(own) && there(systemSock) {
+		return systemSock
+	}
+	return own
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

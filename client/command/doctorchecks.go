@@ -82,7 +82,9 @@ func (c *checkup) daemon(ctx context.Context, sock string, login *identity.Sessi
 		c.warn("daemon", "", "the daemon (pid %d) says: %s", a.PID, a.Error)
 		return
 	}
-	c.closed("socket", filepath.Dir(sock))
+	if sock != systemSock { // whose directory is open, and whose mode is what keeps others out
+		c.closed("socket", filepath.Dir(sock))
+	}
 	switch {
 	case a.AttestSessionID == "":
 		c.fail("daemon", "", "the daemon (pid %d) has no session with the server: %s", a.PID, a.Problem)

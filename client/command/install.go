@@ -13,6 +13,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/install"
+	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
 // An installed is what install daemon has done.
@@ -34,7 +35,8 @@ func installGroup() *cli.Command {
 
 // installFlags are those of install daemon.
 type installFlags struct {
-	personal, print, uninstall, force, json bool
+	personal, isolated, print, uninstall, force, json bool
+	users                                             install.Users
 }
 
 func installDaemon() *cli.Command {
@@ -43,18 +45,29 @@ func installDaemon() *cli.Command {
 		Name:  "daemon",
 		Usage: "have the system start this host's daemon, now and at each login",
 		Description: `With --personal the daemon is a service of yours: of your systemd on Linux, of
-launchd on macOS. It starts this very program, which must be in a place that
-only you or root can write to. CORTEX_HOME and CORTEX_DAEMON_SOCK stay what they
-are now. Typed again it changes nothing; after an update of the program at
+launchd on macOS. CORTEX_HOME and CORTEX_DAEMON_SOCK stay what they are now.
+
+With --isolated, for root on Linux, it is a user of its own, and programs are
+another one: neither the daemon's keys nor what programs know is open to those
+who may use it, the members of a group. Programs find the caller's directory, and
+may there what that other user may.
+
+The service starts this very program, which must be in a place where nobody else
+can write. Typed again it changes nothing; after an update of the program at
 another place it takes that one. What you have edited is left alone without
 --force.
 
 Examples:
    cortex install daemon --personal
    cortex install daemon --personal --print
-   cortex install daemon --personal --uninstall`,
+   cortex install daemon --personal --uninstall
+   sudo cortex install daemon --isolated`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "personal", Usage: "as a service of yours", Destination: &f.personal},
+			&cli.BoolFlag{Name: "isolated", Usage: "as a service of the system, with users of its own", Destination: &f.isolated},
+			&cli.StringFlag{Name: "user", Usage: "with --isolated: the daemon is `USER`", Value: "cortex-daemon", Destination: &f.users.Daemon},
+			&cli.StringFlag{Name: "run-user", Usage: "with --isolated: programs are `USER`", Value: "cortex-run", Destination: &f.users.Run},
+			&cli.StringFlag{Name: "group", Usage: "with --isolated: members of `GROUP` may use it", Value: "cortex", Destination: &f.users.Group},
 			&cli.BoolFlag{Name: "print", Usage: "show the files, and do nothing", Destination: &f.print},
 			&cli.BoolFlag{Name: "uninstall", Usage: "stop the service and remove its files", Destination: &f.uninstall},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite or remove what was edited, too", Destination: &f.force},
@@ -66,8 +79,8 @@ Examples:
 
 func (f *installFlags) run(ctx context.Context, cmd *cli.Command) error {
 	switch {
-	case !f.personal:
-		return usage(cmd, errors.New("say --personal"))
+	case f.personal == f.isolated:
+		return usage(cmd, errors.New("say --personal or --isolated"))
 	case f.print && f.uninstall:
 		return usage(cmd, errors.New("--print and --uninstall do not go together"))
 	}
@@ -88,7 +101,7 @@ func (f *installFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return edited(err)
 	}
-	done, err := settled(ctx, changes)
+	done, err := f.settled(ctx, i, changes)
 	if err != nil {
 		return err
 	}
@@ -97,18 +110,40 @@ func (f *installFlags) run(ctx context.Context, cmd *cli.Command) error {
 
 // plan returns the install. To remove one it does not matter where the program is.
 func (f *installFlags) plan() (*install.Install, error) {
-	var program string
-	if !f.uninstall {
-		var err error
-		if program, err = install.Program(os.Geteuid()); err != nil {
+	if f.isolated {
+		program, err := f.program()
+		if err != nil {
 			return nil, err
 		}
+		if os.Geteuid() != 0 && !f.print {
+			return nil, client.WithHint(errors.New("only root can make users, and services of the system"), "sudo "+program+" install daemon --isolated")
+		}
+		return install.Isolated(program, f.users)
+	}
+	program, err := f.program(os.Geteuid())
+	if err != nil {
+		return nil, err
 	}
 	environment, err := placed()
 	if err != nil {
 		return nil, err
 	}
 	return install.Personal(program, environment)
+}
+
+func (f *installFlags) program(owners ...int) (string, error) {
+	if f.uninstall {
+		return "", nil
+	}
+	return install.Program(owners...)
+}
+
+// sock is where the daemon will be.
+func (f *installFlags) sock() string {
+	if f.isolated {
+		return systemSock
+	}
+	return ownSock()
 }
 
 // placed returns the variables that say where the daemon's things are.
@@ -155,31 +190,31 @@ func (f *installFlags) show(w io.Writer, i *install.Install) error {
 const settleTime = 30 * time.Second
 
 // settled waits for the daemon, and says what is left to do.
-func settled(ctx context.Context, changes []install.Change) (installed, error) {
-	s, err := answering(ctx, socketPath())
+func (f *installFlags) settled(ctx context.Context, i *install.Install, changes []install.Change) (installed, error) {
+	a, err := answering(ctx, f.sock())
 	if err != nil {
-		return installed{}, err
+		return installed{}, client.WithHint(err, i.Logs)
 	}
-	done := installed{Files: changes, Service: install.Service, Running: true, LoggedIn: s.LoggedIn, Next: []string{}}
-	if !s.LoggedIn {
-		done.Next = append(done.Next, "cortex daemon login --agent-id ID --url URL")
+	done := installed{Files: changes, Service: install.Service, Running: true, LoggedIn: a.AgentID != "", Next: []string{}}
+	if !done.LoggedIn {
+		done.Next = append(done.Next, i.Login)
 	}
-	done.Next = append(done.Next, install.Advice()...)
+	done.Next = append(done.Next, i.Advice...)
 	return done, nil
 }
 
-func answering(ctx context.Context, sock string) (status, error) {
-	for until := time.Now().Add(settleTime); ; {
-		s, err := readStatus(ctx, sock)
-		switch {
-		case err != nil, s.Running && !s.Silent:
-			return s, err
-		case time.Now().After(until):
-			return s, client.WithHint(fmt.Errorf("%s was started, but nothing answers at %s", install.Service, sock), install.Logs)
+// answering waits until the daemon answers.
+func answering(ctx context.Context, sock string) (daemonAnswer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, settleTime, fmt.Errorf("%s was started, but nothing answers at %s", install.Service, sock))
+	defer cancel()
+	for {
+		a, err := askDaemon(ctx, sock, ipc.CmdStatus, askTimeout)
+		if err == nil && a.OK {
+			return a, nil
 		}
 		select {
 		case <-ctx.Done():
-			return s, context.Cause(ctx)
+			return a, context.Cause(ctx)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -193,7 +228,7 @@ func (f *installFlags) tell(cmd *cli.Command, done installed) error {
 		say(cmd, "%s: %s", c.State, c.Path)
 	}
 	if done.Running {
-		say(cmd, "running: %s, at %s", done.Service, socketPath())
+		say(cmd, "running: %s, at %s", done.Service, f.sock())
 	}
 	for _, line := range done.Next {
 		say(cmd, "next: %s", line)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -127,15 +128,32 @@ func (r *runRequest) connect() (*net.UnixConn, error) {
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
 			return nil, client.WithHint(fmt.Errorf("the daemon is not running: nobody serves %s", r.sock), startHint(r.sock))
 		}
+		if r.sock == systemSock && errors.Is(err, unix.EACCES) {
+			return nil, client.WithHint(fmt.Errorf("reaching the daemon: %w", err), "have root make you a member of its group, and log in again: ls -l "+systemSock)
+		}
 		return nil, client.WithHint(fmt.Errorf("reaching the daemon: %w", err), "see whether it runs: cortex daemon status")
 	}
-	p, err := peer.Own(conn)
-	if err != nil {
+	if err := trusted(conn, r.sock); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("refusing the daemon at %s: %w", r.sock, err)
 	}
-	p.Close()
 	return conn, nil
+}
+
+// trusted tells whether a daemon is this user's, or the one that an administrator
+// has installed: root alone decides who can serve that socket.
+func trusted(conn *net.UnixConn, sock string) error {
+	p, err := peer.Of(conn)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	var dir unix.Stat_t
+	installed := sock == systemSock && unix.Lstat(filepath.Dir(sock), &dir) == nil && int(dir.Uid) == p.UID
+	if p.UID != os.Geteuid() && !installed {
+		return fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+	}
+	return nil
 }
 
 // startHint returns what starts a daemon on a socket.

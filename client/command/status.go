@@ -163,6 +163,9 @@ func (s status) login() string {
 		return "none (cortex daemon login --agent-id ID --url URL)"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
+	if !s.LoggedIn && s.Sock == systemSock {
+		return text // which is nobody's but the daemon's
+	}
 	if !s.LoggedIn {
 		return text + ", deleted here; the daemon keeps it until it stops"
 	}

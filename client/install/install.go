@@ -1,6 +1,7 @@
 // Package install puts the daemon under the supervision of the system it runs
-// on: as a service of the user who calls, which systemd (Linux) or launchd
-// (macOS) starts again when it fails, and at the next login.
+// on, systemd (Linux) or launchd (macOS), which starts it again when it fails:
+// personal, as a service of the user who calls, or isolated, as one of the system
+// with users of its own.
 //
 // An [Install] is a few files and a [manager] that reads them. The last line of
 // each file has the hash of what stands before it, by which a later call knows
@@ -25,9 +26,16 @@ var ErrNoManager = errors.New("no service manager answers")
 
 // An Install is the daemon as a service.
 type Install struct {
-	Files   []File
+	Files []File
+	// Login is what to type to log in, Logs what to type to read what the daemon has
+	// to say, and Advice what else there is to type.
+	Login, Logs string
+	Advice      []string
+
 	manager manager
 }
+
+const personalLogin = "cortex daemon login --agent-id ID --url URL"
 
 // A manager is what starts and stops the service.
 type manager interface {

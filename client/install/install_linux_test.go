@@ -3,6 +3,7 @@ package install
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,8 +50,9 @@ func TestPersonalUnit(t *testing.T) {
 
 func golden(t *testing.T, f File) {
 	t.Helper()
-	path := filepath.Join("testdata", filepath.Base(f.Path))
+	path := filepath.Join("testdata", filepath.Base(filepath.Dir(f.Path)), filepath.Base(f.Path))
 	if *update {
+		os.MkdirAll(filepath.Dir(path), 0o755)
 		os.WriteFile(path, []byte(f.Content), 0o644)
 	}
 	if want, err := os.ReadFile(path); err != nil || string(want) != f.Content {
@@ -101,9 +103,9 @@ func TestApplyAndRemove(t *testing.T) {
 			t.Error(info.Mode(), err)
 		}
 	}
-	apply(i, false, Written, "--user restart cortex-daemon.service; ")
+	apply(i, false, Written, "--user stop cortex-daemon.service; --user start cortex-daemon.service; ")
 	apply(i, false, Unchanged, "--user start cortex-daemon.service; ")
-	apply(personal(t, "/opt/cortex"), false, Written, "--user restart cortex-daemon.service; ")
+	apply(personal(t, "/opt/cortex"), false, Written, "--user stop cortex-daemon.service; --user start cortex-daemon.service; ")
 
 	text, _ := os.ReadFile(path)
 	os.WriteFile(path, append([]byte("# mine\n"), text...), 0o644)
@@ -116,7 +118,7 @@ func TestApplyAndRemove(t *testing.T) {
 	if now, _ := os.ReadFile(path); calls() != "" || !strings.HasPrefix(string(now), "# mine\n") {
 		t.Error("an edited file was touched")
 	}
-	apply(i, true, Written, "--user restart cortex-daemon.service; ")
+	apply(i, true, Written, "--user stop cortex-daemon.service; --user start cortex-daemon.service; ")
 
 	if got, err := i.Remove(t.Context(), false); err != nil || got[0] != (Change{path, Removed}) {
 		t.Error(got, err)
@@ -153,8 +155,57 @@ func TestWithoutManager(t *testing.T) {
 	if _, err := personal(t, "/usr/local/bin/cortex").Apply(t.Context(), false); err != nil {
 		t.Error(err)
 	}
-	supervised(t, `[ "$2" != restart ] || { echo Job failed. >&2; echo more >&2; exit 1; }; echo running`)
-	if _, err := personal(t, "/usr/local/bin/cortex").Apply(t.Context(), false); err == nil || err.Error() != "systemctl restart: exit status 1: Job failed." {
+	supervised(t, `[ "$2" != start ] || { echo Job failed. >&2; echo more >&2; exit 1; }; echo running`)
+	if _, err := personal(t, "/usr/local/bin/cortex").Apply(t.Context(), false); err == nil || err.Error() != "systemctl --user start cortex-daemon.service: exit status 1: Job failed." {
 		t.Error(err)
+	}
+}
+
+func TestIsolatedUnits(t *testing.T) {
+	users := Users{Daemon: "cortex-daemon", Run: "cortex-run", Group: "cortex"}
+	i, err := Isolated("/usr/local/bin/cortex", users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"sysusers.d/cortex.conf", "systemd/system/cortex-spawner.socket", "systemd/system/cortex-spawner.service", "systemd/system/cortex-daemon.service"}
+	for n, f := range i.Files {
+		if f.Path != "/etc/"+paths[n] {
+			t.Error(f.Path)
+		}
+		f.Path = "isolated/" + filepath.Base(f.Path)
+		golden(t, f)
+	}
+	// systemd asks for users that are there, and has root.
+	if i, err = Isolated(executable(t), Users{Daemon: "bin", Run: "daemon", Group: "games"}); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, "--system", i.Files[1:])
+	exposure(t, i.Files[3], 20)
+}
+
+// exposure has systemd rate a unit's sandbox, in tenths: lower is better.
+func exposure(t *testing.T, f File, threshold int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(f.Path))
+	os.WriteFile(path, []byte(f.Content), 0o644)
+	cmd := exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", fmt.Sprint("--threshold=", threshold), path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	for _, u := range []Users{
+		{"cortex", "cortex", "agents"},
+		{"root", "cortex-run", "agents"},
+		{"cortex", "root", "agents"},
+		{"cortex", "cortex-run", "cortex-run"},
+		{"cortex", "cortex-run", ""},
+		{"cortex", "a\nExecStart=/bin/sh", "agents"},
+		{"-x", "cortex-run", "agents"},
+	} {
+		if _, err := Isolated("/usr/local/bin/cortex", u); err == nil {
+			t.Errorf("took %+v", u)
+		}
 	}
 }

@@ -15,9 +15,6 @@ var personalPlist string
 // Service is the label of the daemon's agent.
 const Service = "com.github.cortex-auth.daemon"
 
-// Logs shows what the daemon has to say.
-const Logs = "tail ~/Library/Logs/cortex-daemon.log"
-
 // Personal returns the daemon as an agent of the user's launchd. It gets what
 // environment has of the variables that say where its state and its socket are.
 func Personal(program string, environment []string) (*Install, error) {
@@ -30,7 +27,10 @@ func Personal(program string, environment []string) (*Install, error) {
 		"LOG", escaped(filepath.Join(home, "Library/Logs/cortex-daemon.log")),
 	).Replace(personalPlist)
 	path := filepath.Join(home, "Library/LaunchAgents", Service+".plist")
-	return &Install{Files: []File{{path, seal(text, "<!-- ", " -->")}}, manager: launchd{path}}, nil
+	return &Install{
+		Files: []File{{path, seal(text, "<!-- ", " -->")}},
+		Login: personalLogin, Logs: "tail ~/Library/Logs/cortex-daemon.log", manager: launchd{path},
+	}, nil
 }
 
 func escaped(text string) string {
@@ -46,6 +46,3 @@ func dictionary(environment []string) (lines string) {
 	}
 	return lines
 }
-
-// Advice returns what to type that the install leaves to the user: nothing.
-func Advice() []string { return nil }

@@ -14,9 +14,6 @@ var personalService string
 // Service is the name of the daemon's unit.
 const Service = "cortex-daemon.service"
 
-// Logs shows what the daemon has to say.
-const Logs = "journalctl --user --unit cortex-daemon"
-
 // Personal returns the daemon as a service of the user's own systemd. It gets what
 // environment has of the variables that say where its state and its socket are.
 func Personal(program string, environment []string) (*Install, error) {
@@ -25,9 +22,10 @@ func Personal(program string, environment []string) (*Install, error) {
 		return nil, err
 	}
 	text := strings.NewReplacer("PROGRAM", quoted("@"+program), "ENVIRONMENT\n", assignments(environment)).Replace(personalService)
+	m := systemd{flags: []string{"--user"}, units: []string{Service}}
 	return &Install{
-		Files:   []File{{filepath.Join(config, "systemd/user", Service), seal(text, "# ", "")}},
-		manager: systemd{flags: []string{"--user"}, units: []string{Service}},
+		Files: []File{{filepath.Join(config, "systemd/user", Service), seal(text, "# ", "")}},
+		Login: personalLogin, Logs: m.logs(), Advice: lingering(), manager: m,
 	}, nil
 }
 
@@ -44,8 +42,8 @@ func assignments(environment []string) (lines string) {
 	return lines
 }
 
-// Advice returns what to type that the install leaves to the user.
-func Advice() []string {
+// lingering advises whoever is not, unless that cannot be told.
+func lingering() []string {
 	me, err := user.Current()
 	if err != nil {
 		return nil

@@ -16,6 +16,7 @@ import (
 // systemd is the system's service manager, or a user's.
 type systemd struct {
 	flags []string
+	users string   // a file for systemd-sysusers, or none
 	units []string // in the order in which they are started
 }
 
@@ -37,35 +38,45 @@ func (s systemd) String() string {
 }
 
 func (s systemd) start(ctx context.Context, changed bool) error {
-	if err := s.do(ctx, "daemon-reload"); err != nil {
-		return err
+	if s.users != "" {
+		if err := do(exec.CommandContext(ctx, "systemd-sysusers", s.users)); err != nil {
+			return err
+		}
 	}
-	if err := s.do(ctx, append([]string{"enable"}, s.units...)...); err != nil {
-		return err
+	steps := []string{"daemon-reload", "enable", "start"}
+	if changed { // a socket is not started again while its service runs
+		steps = []string{"daemon-reload", "enable", "stop", "start"}
 	}
-	verb := "start"
-	if changed {
-		verb = "restart"
-	}
-	if err := s.do(ctx, append([]string{verb}, s.units...)...); err != nil {
-		return client.WithHint(err, Logs)
+	for _, step := range steps {
+		args := []string{step}
+		if step != "daemon-reload" {
+			args = append(args, s.units...)
+		}
+		if err := do(s.command(ctx, args...)); err != nil {
+			return client.WithHint(err, s.logs())
+		}
 	}
 	return nil
 }
 
-func (s systemd) stop(ctx context.Context) error {
-	return s.do(ctx, append([]string{"disable", "--now"}, s.units...)...)
+// logs returns what shows what the daemon has to say.
+func (s systemd) logs() string {
+	return strings.Join(slices.Concat([]string{"journalctl"}, s.flags, []string{"--unit", "cortex-daemon"}), " ")
 }
 
-func (s systemd) forget(ctx context.Context) error { return s.do(ctx, "daemon-reload") }
+func (s systemd) stop(ctx context.Context) error {
+	return do(s.command(ctx, append([]string{"disable", "--now"}, s.units...)...))
+}
 
-func (s systemd) do(ctx context.Context, args ...string) error {
-	out, err := s.command(ctx, args...).CombinedOutput()
+func (s systemd) forget(ctx context.Context) error { return do(s.command(ctx, "daemon-reload")) }
+
+func do(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return fmt.Errorf("systemctl %s: %w: %s", args[0], err, first)
+	return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, first)
 }
 
 func (s systemd) command(ctx context.Context, args ...string) *exec.Cmd {
