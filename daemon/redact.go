@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
@@ -41,6 +42,11 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 		c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	spec.Needles = secrets(got.values)
+	// The caller's directory may be closed to whoever copies the text.
+	if spec.Dir, err = os.Open("/"); err != nil {
+		return nil, err
+	}
+	defer spec.Dir.Close()
 	return d.launch(ctx, c, spec, signals)
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/cortex-auth/cortex/client/identity"
 )
 
 func doctor() *cli.Command {
@@ -79,7 +81,10 @@ func (c *checkup) fail(check, fix, format string, args ...any) {
 // checkUp looks at everything.
 func checkUp(ctx context.Context, sock string) *checkup {
 	c := &checkup{}
-	login := c.login()
+	var login *identity.Session
+	if sock != systemSock { // whose login is not this user's to see
+		login = c.login()
+	}
 	c.daemon(ctx, sock, login)
 	if login != nil {
 		c.server(ctx, login.ServerURL)

@@ -158,7 +158,10 @@ func trusted(conn *net.UnixConn, sock string) error {
 
 // startHint returns what starts a daemon on a socket.
 func startHint(sock string) string {
-	if sock == socketPath() {
+	switch sock {
+	case systemSock:
+		return "have root start it: systemctl restart cortex-daemon"
+	case socketPath():
 		return "start it: cortex daemon"
 	}
 	return "start it: cortex daemon --sock " + shellQuote(sock)

@@ -40,6 +40,8 @@ at=/home/alice/work as alice script --quiet --return --command "cortex run --pro
 [[ $status == 5 ]] && grep 'to the terminal' /tmp/typescript && grep '‹cortex:OPENAI_API_KEY›' /tmp/typescript || { cat /tmp/typescript; fail "no terminal"; }
 at=/home/alice/work refused as alice cortex run --project app --ssh OPENAI_API_KEY -- true
 grep 'no SSH agent' /tmp/out
+[[ $(echo "the key is sk-nspawn-canary" | as alice cortex redact --project app) == 'the key is ‹cortex:OPENAI_API_KEY›' ]] || fail "a log is not masked"
+at=/home/alice/work as alice cortex doctor >/tmp/doctor || { cat /tmp/doctor; fail "something is wrong"; }
 
 # Whatever compiles as it runs has to run.
 run /usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ|mmap.PROT_WRITE|4)'
