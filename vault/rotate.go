@@ -306,6 +306,11 @@ func (v *Vault) recordFinished(ctx context.Context, k *keys) (row rotationRow, e
 		if err := rotations.Put(tx, row); err != nil {
 			return err
 		}
+		// It is due since the beginning; but what was compacted meanwhile, for a
+		// secret that was destroyed, left wraps behind that were still to come.
+		if err := o.compactLater(); err != nil {
+			return err
+		}
 		return o.write()
 	})
 	return row, err

@@ -646,3 +646,30 @@ func readAllNamed(t *testing.T, v *vault.Vault, n int) {
 		}
 	}
 }
+
+// A secret that is destroyed in the middle of a rotation has the file compacted,
+// which leaves the wraps there that are yet to be made anew. They are gone at the
+// end all the same.
+func TestRotationCompactsAfterADestroy(t *testing.T) {
+	db := storetest.New(t)
+	v := vaulttest.On(t, db, vault.Config{})
+	for i := range 200 {
+		keep(t, v, "", fmt.Sprintf("s%03d", i), fmt.Sprint("value ", i))
+	}
+	s := keep(t, v, "", "doomed", "value")
+	before, err := os.ReadFile(db.Path())
+	want(t, err, nil)
+	_, err = v.RotateKEK(t.Context(), vaulttest.Admin, text("next"), opaque.Bytes{})
+	want(t, err, nil)
+	_, err = v.DestroySecret(t.Context(), vaulttest.Admin, s.ID)
+	want(t, err, nil)
+	if after, err := os.ReadFile(db.Path()); err != nil || wrapsLeft(t, before, after) == 0 {
+		t.Fatalf("nothing is left to be wrapped anew: %v", err)
+	}
+	want(t, v.FinishRotation(t.Context()), nil)
+	after, err := os.ReadFile(db.Path())
+	want(t, err, nil)
+	if n := wrapsLeft(t, before, after); n > 0 {
+		t.Errorf("%d old wraps are still in the file", n)
+	}
+}
