@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -62,14 +63,16 @@ func (v *Vault) Login(ctx context.Context, from access.Origin, name string, pass
 	if err != nil {
 		return LoginResult{}, err
 	}
+	return v.logIn(ctx, from, user)
+}
+
+// logIn logs in an account whose password was right.
+func (v *Vault) logIn(ctx context.Context, from access.Origin, user userRow) (res LoginResult, err error) {
 	secret := token.Random()
 	by := user.caller("password", "", from)
 	err = v.do(ctx, by, record{action: access.Login, resource: user.Name}, func(o *op) error {
 		o.anywhere()
-		now, err := users.Get(o.Tx, user.Key())
-		if isNotFound(err) || err == nil && now.Disabled {
-			return ErrUnauthorized
-		}
+		now, err := o.still(user)
 		if err != nil {
 			return err
 		}
@@ -88,6 +91,17 @@ func (v *Vault) Login(ctx context.Context, from access.Origin, name string, pass
 		return LoginResult{}, err
 	}
 	return res, nil
+}
+
+// still returns an account as it is now, if it has the password that was verified:
+// that took a while, and somebody may have given it another meanwhile, because this
+// one is known to others. Else it returns [ErrUnauthorized].
+func (o *op) still(verified userRow) (userRow, error) {
+	now, err := users.Get(o.Tx, verified.Key())
+	if isNotFound(err) || err == nil && (now.Disabled || !bytes.Equal(now.Salt, verified.Salt) || subtle.ConstantTimeCompare(now.Tag, verified.Tag) != 1) {
+		return userRow{}, ErrUnauthorized
+	}
+	return now, err
 }
 
 // makeRoom deletes log-ins of an account that ended, and the oldest of too many.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -311,11 +310,17 @@ func (v *Vault) ChangeOwnPassword(ctx context.Context, by access.Caller, current
 	if err != nil {
 		return err
 	}
+	return v.replacePassword(ctx, by, row, salt, tag)
+}
+
+// replacePassword gives an account another password in the place of the one that
+// was right.
+func (v *Vault) replacePassword(ctx context.Context, by access.Caller, row userRow, salt, tag []byte) error {
 	return v.do(ctx, by, record{action: access.ChangeOwnPassword, resource: by.Name}, func(o *op) error {
 		o.anywhere()
-		now, err := users.Get(o.Tx, row.Key())
+		now, err := o.still(row)
 		if err != nil {
-			return fmt.Errorf("reading account: %w", err)
+			return err
 		}
 		o.setPassword(&now, salt, tag)
 		if err := o.endLogins(now.ID, by.Credential); err != nil {
