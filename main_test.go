@@ -257,7 +257,7 @@ func TestRecordedCredentials(t *testing.T) {
 	list, _, _ = strings.Cut(list, " |")
 	listed := strings.Split(strings.Trim(list, "`"), "`, `")
 	var used []string
-	for _, m := range regexp.MustCompile(`(?:\.caller\(|\bAuth: +|\bauth :?= )"([a-z+-]+)"`).FindAllStringSubmatch(source(t), -1) {
+	for _, m := range regexp.MustCompile(`(?:\.caller\(|\bAuth: +|\bauth :?= |\bbyLogin += )"([a-z+-]+)"`).FindAllStringSubmatch(source(t), -1) {
 		used = append(used, m[1])
 	}
 	slices.Sort(listed)

@@ -396,19 +396,36 @@ func TestSpoofedSource(t *testing.T) {
 // raw sends bytes and reads one answer.
 func raw(t *testing.T, s *servertest.Server, text string) servertest.Answer {
 	t.Helper()
+	conn := dial(t, s)
+	write(t, conn, text)
+	_ = conn.(*net.TCPConn).CloseWrite() // a server that has answered may be gone
+	return readAnswer(t, bufio.NewReader(conn))
+}
+
+// dial connects to a server for the length of a test.
+func dial(t *testing.T, s *servertest.Server) net.Conn {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+func write(t *testing.T, conn net.Conn, text string) {
+	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.(*net.TCPConn).CloseWrite() // a server that has answered may be gone
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+}
+
+func readAnswer(t *testing.T, from *bufio.Reader) servertest.Answer {
+	t.Helper()
+	resp, err := http.ReadResponse(from, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

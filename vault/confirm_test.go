@@ -27,7 +27,13 @@ func twoPersons(t *testing.T) (v *Vault, one, two access.Caller) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two = access.Caller{Kind: access.Admin, Role: access.Super, Name: "bob", ID: bob.ID, Auth: "login"}
+	login, err := v.Login(t.Context(), access.Origin{}, bob.Name, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err = v.AuthenticateAdmin(t.Context(), login.Token, access.Origin{}); err != nil {
+		t.Fatal(err)
+	}
 	if err := v.ChangeOwnPassword(t.Context(), two, first, next); err != nil {
 		t.Fatal(err)
 	}

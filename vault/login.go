@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,11 +24,13 @@ const (
 	// maxStretching bounds how many log-ins wait for their password to be
 	// checked, one at a time.
 	maxStretching = 4
+	// byLogin is the [access.Caller.Auth] of accounts that are logged in.
+	byLogin = "login"
 )
 
 // logins are accounts that are logged in.
 var (
-	logins       = store.Rows[loginRow]("login")
+	logins       = store.Rows[loginRow]("login").Kept()
 	loginsByHash = store.Unique(logins, "login_by_hash", func(r loginRow) (store.Key, bool) {
 		return store.Key(r.Hash), true
 	})
@@ -72,7 +75,7 @@ func (v *Vault) logIn(ctx context.Context, from access.Origin, user userRow) (re
 	by := user.caller("password", "", from)
 	err = v.do(ctx, by, record{action: access.Login, resource: user.Name}, func(o *op) error {
 		o.anywhere()
-		now, err := o.still(user)
+		now, err := o.unchanged(user)
 		if err != nil {
 			return err
 		}
@@ -91,17 +94,6 @@ func (v *Vault) logIn(ctx context.Context, from access.Origin, user userRow) (re
 		return LoginResult{}, err
 	}
 	return res, nil
-}
-
-// still returns an account as it is now, if it has the password that was verified:
-// that took a while, and somebody may have given it another meanwhile, because this
-// one is known to others. Else it returns [ErrUnauthorized].
-func (o *op) still(verified userRow) (userRow, error) {
-	now, err := users.Get(o.Tx, verified.Key())
-	if isNotFound(err) || err == nil && (now.Disabled || !bytes.Equal(now.Salt, verified.Salt) || subtle.ConstantTimeCompare(now.Tag, verified.Tag) != 1) {
-		return userRow{}, ErrUnauthorized
-	}
-	return now, err
 }
 
 // makeRoom deletes log-ins of an account that ended, and the oldest of too many.
@@ -198,20 +190,62 @@ func (v *Vault) loggedIn(ctx context.Context, k *keys, given opaque.Bytes, from 
 	}
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		row, err := loginsByHash.Get(tx, store.Key(k.hash(hashLogin, given.Reveal())))
-		if isNotFound(err) || err == nil && row.Expires <= time.Now().UnixNano() {
-			return ErrUnauthorized
-		}
 		if err != nil {
-			return err
+			return ended(err)
 		}
-		user, err := users.Get(tx, store.Key(row.User))
-		if isNotFound(err) || err == nil && user.Disabled {
-			return ErrUnauthorized
-		}
-		by = user.caller("login", row.ID, from)
+		user, err := row.holder(tx, time.Now())
+		by = user.caller(byLogin, row.ID, from)
 		return err
 	})
 	return by, err
+}
+
+// holder returns the account that is logged in, else [ErrUnauthorized].
+func (r loginRow) holder(tx *store.Tx, now time.Time) (userRow, error) {
+	if r.Expires <= now.UnixNano() {
+		return userRow{}, ErrUnauthorized
+	}
+	user, err := users.Get(tx, store.Key(r.User))
+	if err == nil && user.Disabled {
+		err = ErrUnauthorized
+	}
+	return user, ended(err)
+}
+
+// ended makes [ErrUnauthorized] of what is not there any more.
+func ended(err error) error {
+	if isNotFound(err) {
+		return ErrUnauthorized
+	}
+	return err
+}
+
+// stillLoggedIn returns [ErrUnauthorized] if the caller is an account whose
+// log-in ended after its request was let in, or that may something else now: a
+// request can take its time between its header and its transaction.
+func (o *op) stillLoggedIn() error {
+	if o.by.Auth != byLogin {
+		return nil
+	}
+	row, err := logins.Get(o.Tx, store.Key(o.by.Credential))
+	if err != nil {
+		return ended(err)
+	}
+	user, err := row.holder(o.Tx, o.now)
+	if err == nil && (user.ID != o.by.ID || user.Role != o.by.Role || !slices.Equal(user.Namespaces, o.by.Namespaces)) {
+		return ErrUnauthorized
+	}
+	return err
+}
+
+// unchanged returns an account whose password was right as it is now, else
+// [ErrUnauthorized]: by the time that this is known, it may have another.
+func (o *op) unchanged(was userRow) (userRow, error) {
+	now, err := users.Get(o.Tx, was.Key())
+	if err == nil && (now.Disabled || !bytes.Equal(now.Tag, was.Tag)) {
+		err = ErrUnauthorized
+	}
+	return now, ended(err)
 }
 
 // WhoAmI returns the account that asks. For the administrator's token it is one
@@ -237,11 +271,7 @@ func (v *Vault) Logout(ctx context.Context, by access.Caller) error {
 	}
 	return v.do(ctx, by, record{action: access.Logout, resource: by.Name}, func(o *op) error {
 		o.anywhere()
-		err := logins.Delete(o.Tx, store.Key(by.Credential))
-		if isNotFound(err) {
-			return nil // at the same time, by another request
-		}
-		return err
+		return logins.Delete(o.Tx, store.Key(by.Credential))
 	})
 }
 

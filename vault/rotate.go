@@ -103,7 +103,7 @@ func (v *Vault) mayTouchKeys(ctx context.Context, by access.Caller, a access.Act
 	if err := v.may(ctx, by, record{action: a}); err != nil {
 		return err
 	}
-	if by.Auth == "login" || current.Len() > 0 {
+	if by.Auth == byLogin || current.Len() > 0 {
 		if _, err := v.slotOf(ctx, current); err != nil {
 			return v.recordRefusal(ctx, by, a, err)
 		}
@@ -160,6 +160,9 @@ func (v *Vault) changeKEK(ctx context.Context, by access.Caller, next *keyring.K
 	var done *op
 	err := v.db.Update(ctx, func(tx *store.Tx) error {
 		done = v.newOp(tx, v.keys, by, record{action: access.RotateKEK})
+		if err := done.stillLoggedIn(); err != nil {
+			return err
+		}
 		row = rotationRow{
 			From: v.keys.kek.Version(), To: next.Version(), By: by.Name, Started: done.now.UnixNano(),
 		}
@@ -183,7 +186,7 @@ func (v *Vault) changeKEK(ctx context.Context, by access.Caller, next *keyring.K
 		return done.write()
 	})
 	if err != nil {
-		return Rotation{}, translate(err)
+		return Rotation{}, v.refused(ctx, v.keys, by, record{action: access.RotateKEK}, translate(err))
 	}
 	v.keys.old, v.keys.kek = v.keys.kek, next
 	v.announce(done)

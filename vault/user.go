@@ -20,7 +20,7 @@ import (
 
 // users are the accounts of people.
 var (
-	users       = store.Rows[userRow]("user")
+	users       = store.Rows[userRow]("user").Kept()
 	usersByName = store.Unique(users, "user_by_name", func(r userRow) (store.Key, bool) {
 		return store.Key(r.Name), true
 	})
@@ -318,7 +318,7 @@ func (v *Vault) ChangeOwnPassword(ctx context.Context, by access.Caller, current
 func (v *Vault) replacePassword(ctx context.Context, by access.Caller, row userRow, salt, tag []byte) error {
 	return v.do(ctx, by, record{action: access.ChangeOwnPassword, resource: by.Name}, func(o *op) error {
 		o.anywhere()
-		now, err := o.still(row)
+		now, err := o.unchanged(row)
 		if err != nil {
 			return err
 		}

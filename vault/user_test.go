@@ -99,6 +99,7 @@ func TestLoginEnds(t *testing.T) {
 			want(t, end(v, by), nil)
 			_, err = v.AuthenticateAdmin(t.Context(), res.Token, vaulttest.Origin)
 			want(t, err, vault.ErrUnauthorized)
+			outside(t, v, by)
 			intact(t, v)
 		})
 	}
@@ -108,12 +109,33 @@ func TestLoginEnds(t *testing.T) {
 		res, err := v.Login(t.Context(), vaulttest.Origin, "alice", opaque.New([]byte(userPassword)))
 		want(t, err, nil)
 		time.Sleep(12*time.Hour - time.Minute)
-		_, err = v.AuthenticateAdmin(t.Context(), res.Token, vaulttest.Origin)
+		by, err := v.AuthenticateAdmin(t.Context(), res.Token, vaulttest.Origin)
 		want(t, err, nil)
 		time.Sleep(2 * time.Minute)
 		_, err = v.AuthenticateAdmin(t.Context(), res.Token, vaulttest.Origin)
 		want(t, err, vault.ErrUnauthorized)
+		outside(t, v, by)
 	})
+}
+
+// outside checks that a caller that was let in before neither changes nor sees
+// anything, and that the trail has it among the failures.
+func outside(t *testing.T, v *vault.Vault, by access.Caller) {
+	t.Helper()
+	want(t, createAgent(t, v, by), vault.ErrUnauthorized)
+	if got := actions(t, v, 1); got[0] != "create_agent failed" {
+		t.Error(got)
+	}
+	_, err := v.Agents(t.Context(), by, "")
+	want(t, err, vault.ErrUnauthorized)
+	if got := actions(t, v, 1); got[0] != "list_agents failed" {
+		t.Error(got)
+	}
+}
+
+func createAgent(t *testing.T, v *vault.Vault, by access.Caller) error {
+	_, err := v.CreateAgent(t.Context(), by, vault.NewAgent{AgentID: "late", Key: public(newKey(t))})
+	return err
 }
 
 func update(t *testing.T, v *vault.Vault, by access.Caller, c vault.UserChange) error {
@@ -139,9 +161,7 @@ func TestOwnPassword(t *testing.T) {
 	if _, err := v.WhoAmI(ctx, by); err != nil {
 		t.Errorf("the log-in that changed it: %v", err)
 	}
-	if err := v.Logout(ctx, other); err != nil { // its log-in is gone already
-		t.Error(err)
-	}
+	want(t, v.Logout(ctx, other), vault.ErrUnauthorized) // its log-in is gone already
 }
 
 func TestUserRules(t *testing.T) {

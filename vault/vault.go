@@ -7,7 +7,8 @@
 // project, a grant. Each takes the [access.Caller] who asks, so none can be
 // reached without having authenticated somebody, and each passes one of two
 // gates: do, for what changes the vault or lets a value out, writes the audit
-// record in the same transaction; look, for lists of names, writes none.
+// record in the same transaction; look, for lists of names, writes none. Both ask
+// in their transaction whether an account is still logged in.
 //
 // Nothing in here knows HTTP. Errors that callers branch on are the sentinels
 // of errors.go; any other error is the operator's business and not the
@@ -195,6 +196,9 @@ func (v *Vault) doWith(ctx context.Context, k *keys, by access.Caller, r record,
 // refused records that an operation was refused, where err is a refusal, and
 // returns err.
 func (v *Vault) refused(ctx context.Context, k *keys, by access.Caller, r record, err error) error {
+	if by.Kind == access.Admin && errors.Is(err, ErrUnauthorized) {
+		return v.fail(ctx, k, by.Origin, record{action: r.action}, err)
+	}
 	status, ok := refusal(err)
 	if !ok {
 		return err
@@ -234,7 +238,7 @@ func (v *Vault) tell(o *op) {
 }
 
 // look is the gate of everything that only reads names. It checks that by may
-// do a and runs fn.
+// do a and runs fn. Of refusals it records those of log-ins that ended.
 func (v *Vault) look(ctx context.Context, by access.Caller, a access.Action, fn func(*op) error) error {
 	k, release, err := v.use()
 	if err != nil {
@@ -244,14 +248,22 @@ func (v *Vault) look(ctx context.Context, by access.Caller, a access.Action, fn 
 	if !by.May(a) {
 		return ErrDenied
 	}
-	return translate(v.db.View(ctx, func(tx *store.Tx) error {
+	err = translate(v.db.View(ctx, func(tx *store.Tx) error {
 		return v.newOp(tx, k, by, record{}).run(fn)
 	}))
+	if errors.Is(err, ErrUnauthorized) {
+		return v.refused(ctx, k, by, record{action: a}, err)
+	}
+	return err
 }
 
-// run calls fn, and refuses what it did if the caller is confined and fn did not
-// ask where it may act: a new operation is not open to everybody by oversight.
+// run calls fn if the caller is still logged in, and refuses what it did if the
+// caller is confined and fn did not ask where it may act: a new operation is not
+// open to everybody by oversight.
 func (o *op) run(fn func(*op) error) error {
+	if err := o.stillLoggedIn(); err != nil {
+		return err
+	}
 	if err := fn(o); err != nil {
 		return err
 	}
