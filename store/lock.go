@@ -21,7 +21,8 @@ type lock struct {
 func lockPath(path string) string { return path + ".lock" }
 
 // takeLock locks the lock file of the database at path and writes the process
-// id into it, or returns an [*InUseError].
+// id into it, or returns an [*InUseError]. On a full disk the id is left out: the lock
+// is what counts, and the reserve is there for the rest.
 func takeLock(path string) (*lock, error) {
 	f, err := os.OpenFile(lockPath(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
@@ -36,8 +37,8 @@ func takeLock(path string) (*lock, error) {
 		return takeLock(path)
 	}
 	l := &lock{f}
-	if err := l.sign(); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock file: %w", full(err)), f.Close())
+	if err := l.sign(); err != nil && !noRoom(err) {
+		return nil, errors.Join(fmt.Errorf("lock file: %w", err), f.Close())
 	}
 	return l, nil
 }

@@ -48,7 +48,7 @@ func taken(t *testing.T, dir string) (blocks, length int64) {
 func cram(t *testing.T, dir string) (remove func()) {
 	t.Helper()
 	path := filepath.Join(dir, "cram")
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,27 @@ func put(db *store.DB, id string, share store.Share) error {
 		tx.UseReserve(share)
 		return people.Put(tx, person{ID: id, Note: make([]byte, 5_000)})
 	})
+}
+
+// A database that was closed on a full disk opens there, with its reserve.
+func TestReserveOpensOnFullDisk(t *testing.T) {
+	dir := smallDisk(t, "16m")
+	db := reserved(t, dir)
+	if err := put(db, "before", 0); err != nil {
+		t.Fatal(err)
+	}
+	cram(t, dir)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cram(t, dir) // what closing gave back
+	db = reserved(t, dir)
+	if _, length := taken(t, dir); length != 2<<20 {
+		t.Errorf("%d bytes are left", length)
+	}
+	if err := put(db, "recorded", store.Whole); err != nil {
+		t.Error(err)
+	}
 }
 
 // On a full disk goes what may use the reserve: half of it for some, all of it
