@@ -47,7 +47,8 @@ func (s *Server) rotateKey(ctx context.Context, c call[api.RotateKey]) (api.Rota
 	}
 	out := api.RotatedKey{
 		Rotated: true, SecretsRewrapped: r.Wrapped, NewKEKVersion: r.To, Finished: r.Finished != nil && !r.Compacting,
-		Message: "The new password opens the vault from now on, and no restart is needed. The old password and all recovery shares are void. Backups from before still open with them.",
+		Unopened: r.Unopened,
+		Message:  "The new password opens the vault from now on, and no restart is needed. The old password and all recovery shares are void. Backups from before still open with them.",
 	}
 	if !out.Finished {
 		out.Message += " What is under the old key is being wrapped anew; see GET /admin/rotate-key."
@@ -60,6 +61,7 @@ func (s *Server) rotation(ctx context.Context, q *request) (api.Rotation, error)
 	return api.Rotation{
 		FromVersion: r.From, ToVersion: r.To, By: r.By, StartedAt: api.NewTime(r.Started), Rewrapped: r.Wrapped,
 		FinishedAt: wireTime(r.Finished), Compacting: r.Compacting,
+		Unopened: r.Unopened, Problem: r.Problem,
 	}, err
 }
 

@@ -27,6 +27,9 @@ type sealedBucket interface {
 	// swap puts wraps in the place of others that are still there, and returns how
 	// many those are.
 	swap(tx *store.Tx, wraps []store.Swap) (int, error)
+	// lost reports whether a row is lost because a wrap does not open. It deletes
+	// one that no row needs.
+	lost(tx *store.Tx, w wrapOf) (bool, error)
 }
 
 // A wrapOf is the wrap that lies under a key.
@@ -84,6 +87,14 @@ func (b enveloping[R]) swap(tx *store.Tx, wraps []store.Swap) (n int, err error)
 	return n, nil
 }
 
+func (b enveloping[R]) lost(tx *store.Tx, w wrapOf) (bool, error) {
+	r, err := b.Get(tx, w.key)
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil && bytes.Equal(r.envelope().Wrap(), w.Bytes), err
+}
+
 // wrapping makes a sealedBucket of wraps that lie by themselves.
 type wrapping struct{ *store.Plain }
 
@@ -103,6 +114,13 @@ func (b wrapping) wraps(tx *store.Tx, k *keys, after store.Key) iter.Seq2[wrapOf
 }
 
 func (b wrapping) swap(tx *store.Tx, wraps []store.Swap) (int, error) { return b.Swap(tx, wraps) }
+
+func (b wrapping) lost(tx *store.Tx, w wrapOf) (bool, error) {
+	if _, err := secretValues.Get(tx, w.key); isNotFound(err) {
+		return false, b.Delete(tx, w.key)
+	}
+	return true, nil
+}
 
 func (r signingKeyRow) place() (bucket, row string, version uint64) { return "signing_key", r.KID, 1 }
 func (r signingKeyRow) envelope() keyring.Envelope                  { return r.Seed }

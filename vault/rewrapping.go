@@ -31,6 +31,7 @@ type part struct {
 	keys   []store.Key
 	old    []keyring.Wrap // under these keys
 	swaps  []store.Swap   // to be made
+	shut   []wrapOf       // those that do not open
 }
 
 // A rotationPlace is how far a rotation has come.
@@ -154,7 +155,7 @@ func (b *part) gather(tx *store.Tx, k *keys, after store.Key, left *int) (store.
 			return after, err
 		}
 		after = w.key
-		if keyring.WrapVersion(w.Bytes) == k.old.Version() { // else made or wrapped since the rotation began
+		if keyring.WrapVersion(w.Bytes) != k.kek.Version() { // else made or wrapped since the rotation began
 			b.keys, b.old = append(b.keys, w.key), append(b.old, w.Wrap)
 		}
 		if *left--; *left == 0 {
@@ -168,6 +169,10 @@ func (b *part) gather(tx *store.Tx, k *keys, after store.Key, left *int) (store.
 func (b *part) rewrap(k *keys) error {
 	now, err := k.old.Rewrap(b.old, k.kek)
 	for i, w := range now {
+		if w == nil {
+			b.shut = append(b.shut, wrapOf{b.keys[i], b.old[i]})
+			continue
+		}
 		b.swaps = append(b.swaps, store.Swap{Key: b.keys[i], Old: b.old[i].Bytes, New: w})
 	}
 	return err
@@ -186,6 +191,35 @@ func (p *piece) write(tx *store.Tx) (written, wrapped int, err error) {
 	return written, wrapped, nil
 }
 
+// lost returns what is lost because its wrap does not open, and how many wraps that
+// nothing needs do not. A rotation goes on without them: no key that is kept would
+// open them later.
+func (p *piece) lost(tx *store.Tx) (lost []keyring.Label, needless int, err error) {
+	for _, b := range p.parts {
+		for _, w := range b.shut {
+			switch is, err := b.bucket.lost(tx, w); {
+			case err != nil:
+				return nil, 0, fmt.Errorf("bucket %s: %w", b.bucket.Name(), err)
+			case is:
+				lost = append(lost, w.Label)
+			default:
+				needless++
+			}
+		}
+	}
+	return lost, needless, nil
+}
+
+// logLost logs what a rotation went on without.
+func (v *Vault) logLost(lost []keyring.Label, needless int) {
+	for _, l := range lost {
+		v.cfg.log().Error("a value is lost: its key does not open", "bucket", l.Bucket, "row", l.Row, "version", l.Version)
+	}
+	if needless > 0 {
+		v.cfg.log().Warn("keys that do not open were passed over: nothing needs them", "keys", needless)
+	}
+}
+
 // writePiece writes a piece, and where the next one begins.
 func (v *Vault) writePiece(ctx context.Context, p piece) error {
 	k, release, err := v.use()
@@ -193,7 +227,9 @@ func (v *Vault) writePiece(ctx context.Context, p piece) error {
 		return err
 	}
 	defer release()
-	return v.db.Update(ctx, func(tx *store.Tx) error {
+	var lost []keyring.Label
+	var needless int
+	err = v.db.Update(ctx, func(tx *store.Tx) error {
 		o := v.newOp(tx, k, access.TheSystem(), record{})
 		row, err := rotations.Get(tx, rotationKey)
 		if err != nil {
@@ -203,10 +239,18 @@ func (v *Vault) writePiece(ctx context.Context, p piece) error {
 		if err != nil {
 			return err
 		}
+		if lost, needless, err = p.lost(tx); err != nil {
+			return err
+		}
 		if err := o.countWraps(uint64(wrapped)); err != nil {
 			return err
 		}
+		row.lose(lost)
 		row.Bucket, row.After, row.Wrapped = p.then.bucket, p.then.after, row.Wrapped+uint64(written)
 		return rotations.Put(tx, row)
 	})
+	if err == nil {
+		v.logLost(lost, needless)
+	}
+	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -27,6 +29,35 @@ type rotationRow struct {
 	After    store.Key `cbor:"6,keyasint,omitempty"` // the last key that was looked at there
 	Wrapped  uint64    `cbor:"7,keyasint,omitempty"`
 	Finished int64     `cbor:"8,keyasint,omitempty"` // nothing is left under the old KEK
+	Unopened uint64    `cbor:"9,keyasint,omitempty"`
+	Last     string    `cbor:"10,keyasint,omitempty"` // the last that did not open
+}
+
+// lose counts what did not open.
+func (r *rotationRow) lose(lost []keyring.Label) {
+	for _, l := range lost {
+		r.Last = fmt.Sprintf("%s %s, version %d", l.Bucket, plain(l.Row), l.Version)
+	}
+	r.Unopened += uint64(len(lost))
+}
+
+// plain writes what may come from nobody knows whom in printable ASCII.
+func plain(s string) string { return strings.Trim(strconv.QuoteToASCII(s), `"`) }
+
+// outcome is what the record says of a rotation that is finished.
+func (r rotationRow) outcome() string {
+	if r.Unopened == 0 {
+		return fmt.Sprintf("finished: %d wrapped anew", r.Wrapped)
+	}
+	return fmt.Sprintf("finished: %d wrapped anew, %s", r.Wrapped, r.problem())
+}
+
+// problem says what did not open, if anything.
+func (r rotationRow) problem() string {
+	if r.Unopened == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d lost because their keys do not open, the last one %s", r.Unopened, r.Last)
 }
 
 // Key returns the key of the one row there is.
@@ -44,10 +75,14 @@ type Rotation struct {
 	Finished *time.Time
 	// Compacting tells that the file still holds old pages.
 	Compacting bool
+	// Unopened counts what is lost: its key did not open under the old KEK.
+	Unopened uint64
+	// Problem says why the rotation does not get on, or else what was lost last.
+	Problem string
 }
 
 func (r rotationRow) rotation() Rotation {
-	out := Rotation{From: r.From, To: r.To, By: r.By, Started: nanos(r.Started), Wrapped: r.Wrapped}
+	out := Rotation{From: r.From, To: r.To, By: r.By, Started: nanos(r.Started), Wrapped: r.Wrapped, Unopened: r.Unopened, Problem: r.problem()}
 	if r.Finished != 0 {
 		out.Finished = new(nanos(r.Finished))
 	}
@@ -66,6 +101,9 @@ func (v *Vault) Rotation(ctx context.Context, by access.Caller) (r Rotation, err
 		r.Compacting, err = o.compactDue()
 		return err
 	})
+	if stuck := v.stuck.Load(); stuck != nil && (r.Finished == nil || r.Compacting) {
+		r.Problem = *stuck
+	}
 	return r, err
 }
 
@@ -257,6 +295,16 @@ func (v *Vault) finishRotation(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	err := v.goOnRotating(ctx)
+	v.stuck.Store(nil)
+	if err != nil && ctx.Err() == nil {
+		v.stuck.Store(new(err.Error()))
+	}
+	return err
+}
+
+// goOnRotating is finishRotation for one at a time.
+func (v *Vault) goOnRotating(ctx context.Context) error {
 	if err := v.rewrap(ctx); err != nil {
 		return fmt.Errorf("rotating the key: %w", err)
 	}
@@ -287,7 +335,7 @@ func (v *Vault) forgetOld(ctx context.Context) error {
 		k.old.Destroy()
 		k.old = nil
 	}
-	v.cfg.log().Info("everything is under the new key", "kek_version", row.To, "wrapped", row.Wrapped, "took", time.Since(nanos(row.Started)))
+	v.cfg.log().Info("everything is under the new key", "kek_version", row.To, "wrapped", row.Wrapped, "unopened", row.Unopened, "took", time.Since(nanos(row.Started)))
 	return nil
 }
 
@@ -299,7 +347,7 @@ func (v *Vault) recordFinished(ctx context.Context, k *keys) (row rotationRow, e
 			return err
 		}
 		row.Finished = o.now.UnixNano()
-		o.record.about(fmt.Sprintf("kek_version=%d", row.To), fmt.Sprintf("finished: %d wrapped anew", row.Wrapped))
+		o.record.about(fmt.Sprintf("kek_version=%d", row.To), row.outcome())
 		if err := sealedKeys.Delete(tx, useOldKEK); err != nil {
 			return err
 		}

@@ -84,13 +84,14 @@ type Vault struct {
 	retention atomic.Int64 // how long records are kept, as a time.Duration
 	pruned    time.Time    // when this process last looked for old records; for [Vault.Run] alone
 
-	stretching chan struct{}      // held while a password is checked
-	deriving   chan struct{}      // held while the operator's password is
-	opened     chan struct{}      // has something after the vault was unsealed
-	rotate     chan chan struct{} // asks Run to finish a rotation, and to close what it gets
-	rotating   chan struct{}      // held while what is sealed is wrapped anew
-	compacting chan struct{}      // held while the file is written anew
-	recovered  atomic.Bool        // opened with shares, and no new password since
+	stretching chan struct{}          // held while a password is checked
+	deriving   chan struct{}          // held while the operator's password is
+	opened     chan struct{}          // has something after the vault was unsealed
+	rotate     chan chan struct{}     // asks Run to finish a rotation, and to close what it gets
+	rotating   chan struct{}          // held while what is sealed is wrapped anew
+	stuck      atomic.Pointer[string] // why the last attempt to finish a rotation failed
+	compacting chan struct{}          // held while the file is written anew
+	recovered  atomic.Bool            // opened with shares, and no new password since
 
 	// mu guards keys. Every operation holds it for reading, so that sealing
 	// waits for what is under way.

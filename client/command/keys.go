@@ -122,6 +122,9 @@ Example:
 				return err
 			}
 		}
+		if out.Unopened > 0 {
+			say(cmd, "cortex: %d lost: their keys do not open; the server's log names them", out.Unopened)
+		}
 		return f.answer(cmd, out,
 			fmt.Sprintf("the key was rotated to version %d; %d wrapped anew", out.NewKEKVersion, out.SecretsRewrapped),
 			"the old password and all recovery shares are void; backups from before still open with them")
@@ -147,12 +150,15 @@ func watchRotation(ctx context.Context, cmd *cli.Command, c *client.Client, out 
 		if err != nil {
 			return out, err
 		}
-		out.SecretsRewrapped = r.Rewrapped
+		out.SecretsRewrapped, out.Unopened = r.Rewrapped, r.Unopened
 		if r.FinishedAt != nil && !r.Compacting {
 			out.Finished = true
 			return out, nil
 		}
 		say(cmd, "cortex: %d wrapped anew …", r.Rewrapped)
+		if r.Problem != "" {
+			say(cmd, "cortex: %s", printable(r.Problem))
+		}
 		select {
 		case <-ctx.Done():
 			return out, client.WithHint(ctx.Err(), "the rotation goes on by itself; only the new password opens the vault")

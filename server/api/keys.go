@@ -35,13 +35,15 @@ type RotateKey struct {
 }
 
 // RotatedKey answers it. Rotated is true as soon as only the new password opens
-// the vault; Finished when nothing is under the old key any more.
+// the vault; Finished when nothing is under the old key any more. Unopened
+// counts what is lost, because its key does not open.
 type RotatedKey struct {
 	Rotated          bool   `json:"rotated"`
 	SecretsRewrapped uint64 `json:"secrets_rewrapped"`
 	NewKEKVersion    uint32 `json:"new_kek_version"`
 	Finished         bool   `json:"finished"`
 	Message          string `json:"message"`
+	Unopened         uint64 `json:"unopened,omitempty"`
 }
 
 // A Rotation answers GET /admin/rotate-key: how far the last one has come.
@@ -54,6 +56,10 @@ type Rotation struct {
 	FinishedAt  *Time  `json:"finished_at"`
 	// Compacting tells that the file still holds freed pages.
 	Compacting bool `json:"compacting"`
+	// Unopened counts what is lost, because its key does not open.
+	Unopened uint64 `json:"unopened"`
+	// Problem says why the rotation does not get on, or what was lost last.
+	Problem string `json:"problem,omitempty"`
 }
 
 // SplitKey is the body of POST /admin/shamir/generate. An account has to give

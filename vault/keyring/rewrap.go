@@ -49,43 +49,51 @@ func wrapNonce(wrap []byte) []byte { return wrap[4:][:nonceSize:nonceSize] }
 func wrapped(wrap []byte) []byte   { return wrap[4+nonceSize:] }
 
 // Rewrap wraps the keys of envelopes under another KEK, and returns them in their
-// order. It returns ErrOpen if one was not wrapped in its place by k.
+// order. In the place of one that was not wrapped in its place by k it returns nil.
 func (k *KEK) Rewrap(all []Wrap, next *KEK) ([][]byte, error) {
-	deks := make([]byte, KEKSize*len(all))
-	defer locked.Wipe(deks)
-	for _, w := range all {
-		if WrapVersion(w.Bytes) != k.version || w.Label.check() != nil {
-			return nil, ErrOpen
-		}
-	}
-	err := k.with(func(gcm cipher.AEAD) error {
-		aad := make([]byte, 0, aadRoom)
-		for i, w := range all {
-			aad = w.Label.appendDEKAAD(aad[:0], k.version)
-			if _, err := gcm.Open(deks[KEKSize*i:][:0], wrapNonce(w.Bytes), wrapped(w.Bytes), aad); err != nil {
-				return fmt.Errorf("%w: %s %s", ErrOpen, w.Label.Bucket, w.Label.Row)
-			}
-		}
-		return nil
-	})
+	room := make([]byte, KEKSize*len(all))
+	defer locked.Wipe(room)
+	deks, err := k.openWraps(all, room)
 	if err != nil {
 		return nil, err
 	}
 	return next.wrap(deks, all)
 }
 
-// wrap wraps DEKs that lie one behind the other, for the places of others.
-func (k *KEK) wrap(deks []byte, places []Wrap) ([][]byte, error) {
+// openWraps opens wraps into room that is large enough. What does not open is nil.
+func (k *KEK) openWraps(all []Wrap, room []byte) ([][]byte, error) {
+	deks := make([][]byte, len(all))
+	err := k.with(func(gcm cipher.AEAD) error {
+		aad := make([]byte, 0, aadRoom)
+		for i, w := range all {
+			if WrapVersion(w.Bytes) != k.version || w.Label.check() != nil {
+				continue
+			}
+			aad = w.Label.appendDEKAAD(aad[:0], k.version)
+			if dek, err := gcm.Open(room[KEKSize*i:][:0], wrapNonce(w.Bytes), wrapped(w.Bytes), aad); err == nil {
+				deks[i] = dek
+			}
+		}
+		return nil
+	})
+	return deks, err
+}
+
+// wrap wraps DEKs for the places of others, and passes over those that are nil.
+func (k *KEK) wrap(deks [][]byte, places []Wrap) ([][]byte, error) {
 	out := make([][]byte, len(places))
 	room := make([]byte, WrapSize*len(places))
 	rand.Read(room) // the nonces; the rest is written over
 	err := k.with(func(gcm cipher.AEAD) error {
 		aad := make([]byte, 0, aadRoom)
 		for i, p := range places {
+			if deks[i] == nil {
+				continue
+			}
 			b := room[WrapSize*i:][:WrapSize:WrapSize]
 			binary.BigEndian.PutUint32(b, k.version)
 			aad = p.Label.appendDEKAAD(aad[:0], k.version)
-			gcm.Seal(wrapped(b)[:0], wrapNonce(b), deks[KEKSize*i:][:KEKSize], aad)
+			gcm.Seal(wrapped(b)[:0], wrapNonce(b), deks[i], aad)
 			out[i] = b
 		}
 		return nil
