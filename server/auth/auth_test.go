@@ -44,6 +44,18 @@ func TestClientOf(t *testing.T) {
 	}
 }
 
+// Who is on this machine is known by its address, in whatever form.
+func TestLoopback(t *testing.T) {
+	for remote, want := range map[string]bool{
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,
+		"[::]:1": false, "[::2]:1": false, "[2001:db8::1]:1": false, "192.0.2.1:1": false, "@": false,
+	} {
+		if got := ClientOf(&http.Request{RemoteAddr: remote}, nil).Loopback(); got != want {
+			t.Errorf("%s: %t", remote, got)
+		}
+	}
+}
+
 func TestParseProxiesRefuses(t *testing.T) {
 	for _, s := range []string{"proxy.example", "10.0.0.0/33", "10.0.0.0/", "1.2.3.4:80"} {
 		if p, err := ParseProxies(s); err == nil {

@@ -109,11 +109,12 @@ func (w *window) wait(now time.Time, r Rate) time.Duration {
 }
 
 // Source returns the key for a network address: the address itself, or for
-// IPv6 its /64, which is the least that one customer gets.
+// IPv6 its /64, which is the least that one customer gets. Those of this machine
+// stay what they are.
 func Source(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
-	if addr.Is6() {
+	if addr.Is6() && !addr.IsLoopback() {
 		bits = 64
 	}
 	p, err := addr.Prefix(bits)

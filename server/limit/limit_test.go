@@ -119,6 +119,9 @@ func TestSource(t *testing.T) {
 		"2001:db8:1:2:3:4:5:6":   "2001:db8:1:2::/64",
 		"2001:db8:1:2:ffff::1":   "2001:db8:1:2::/64",
 		"fe80::1%eth0":           "fe80::/64",
+		"::1":                    "::1/128",
+		"::2":                    "::/64",
+		"::ffff:127.0.0.1":       "127.0.0.1/32",
 		"2001:db8:1:3::ffff:0:1": "2001:db8:1:3::/64",
 	} {
 		if got := Source(netip.MustParseAddr(addr)).String(); got != want {
