@@ -16,7 +16,7 @@ type guest struct {
 	place   int // in those present, or gone
 	party   *party
 	since   time.Time // when it last began or ended something
-	serving int       // requests under way of somebody who is known
+	serving int       // requests under way that it stays for
 }
 
 // gone is the place of a guest that has none.
@@ -50,8 +50,7 @@ func (o *guest) stir() {
 	o.since = time.Now()
 }
 
-// serve notes a request of somebody who is known. The connection stays until it
-// is served.
+// serve notes a request that the connection stays for until it is served.
 func (o *guest) serve() {
 	if o == nil {
 		return
@@ -59,13 +58,9 @@ func (o *guest) serve() {
 	o.house.mu.Lock()
 	defer o.house.mu.Unlock()
 	o.serving++
-	if o.place != gone && o.party.standing == stranger {
-		o.house.part(o)
-		o.house.join(o, partyKey{o.party.source, known})
-	}
 }
 
-// served notes that a request that was to be served is.
+// served notes that such a request is over.
 func (o *guest) served() {
 	if o == nil {
 		return
@@ -73,6 +68,20 @@ func (o *guest) served() {
 	o.house.mu.Lock()
 	defer o.house.mu.Unlock()
 	o.serving--
+	o.since = time.Now() // its answer may still be on its way
+}
+
+// welcome notes that it is somebody who is known.
+func (o *guest) welcome() {
+	if o == nil {
+		return
+	}
+	o.house.mu.Lock()
+	defer o.house.mu.Unlock()
+	if o.place != gone && o.party.standing == stranger {
+		o.house.part(o)
+		o.house.join(o, partyKey{o.party.source, known})
+	}
 }
 
 // guestOf returns the guest that c is, or that speaks TLS through it; nil if there is none.

@@ -20,7 +20,7 @@ const (
 // A guests is a listener that limits connections. Where there are too many, or
 // too few descriptors, a new one takes the place of the least welcome: whoever
 // holds connections open and says nothing keeps nobody else out. Where all are
-// at work for somebody who is known, the new one is closed.
+// at work for somebody who is known, or try a password, the new one is closed.
 type guests struct {
 	net.Listener
 	trusts func(netip.Addr) bool

@@ -82,6 +82,7 @@ func (r reception) wantOut(what, addr string, c *fakeConn) {
 	if o == nil || !c.closed {
 		r.Fatalf("%s: let in %t, closed %t", what, o != nil, c.closed)
 	}
+	o.welcome()
 	o.serve()
 }
 
@@ -129,14 +130,14 @@ func TestLeastWelcome(t *testing.T) {
 	receive(t, func(r reception) {
 		proxied, _ := r.come("10.0.0.1")
 		friend, o := r.come("192.0.2.1")
-		o.serve()
-		o.served()
+		o.welcome()
 		lonely, lonelyGuest := r.come("192.0.2.2")
 		greedy, _ := r.come("192.0.2.3")
 		second, _ := r.come("192.0.2.3")
 		var served *fakeConn
 		for i := len(r.present); i < maxConns; i++ {
 			served, o = r.come(fmt.Sprintf("198.18.%d.%d", i>>8, i&255))
+			o.welcome()
 			o.serve()
 		}
 		r.wantOut("from where there are most", "192.0.2.4", greedy)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/server/api"
-	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -114,7 +113,7 @@ func (s *Server) unseal(ctx context.Context, c call[api.UnsealRequest]) (api.Sea
 		return api.SealStatus{}, err
 	}
 	if s.vault.Sealed() && !c.In.Password.IsZero() {
-		done, err := s.turn(ctx, c.request)
+		done, err := s.guard.Turn(ctx, c.client)
 		if err != nil {
 			return api.SealStatus{}, err
 		}
@@ -145,13 +144,6 @@ func (s *Server) tryToOpen(ctx context.Context, c call[api.UnsealRequest]) (api.
 		return api.SealStatus{}, s.vault.Unseal(ctx, trimmedValue(c.In.Password))
 	}
 	return s.attempts.offer(ctx, s.vault, c.In.Attempt, opaque.New(c.In.Share.Reveal()))
-}
-
-// turn waits until a request may try a password. That may take longer than
-// requests do.
-func (s *Server) turn(ctx context.Context, q *request) (done func(), err error) {
-	q.stay(auth.MaxTurn)
-	return s.guard.Turn(ctx, q.client)
 }
 
 // countUnseal counts a try that failed.

@@ -26,8 +26,8 @@ type request struct {
 	conn   http.ResponseWriter // the one of package net/http, for its limit on bodies
 	client auth.Client
 
-	guest    *guest // the connection
-	welcomed bool   // it stays until the request ends
+	guest *guest // the connection
+	held  bool   // it stays until the request ends
 
 	// What routes that leave the last word to the vault hand over.
 	bearer      opaque.Bytes
@@ -39,18 +39,33 @@ type request struct {
 	room room
 }
 
-// welcome keeps the connection from being closed for another's sake until the
-// request ends, if it is known who sent it.
-func (q *request) welcome(known bool) {
-	if known && !q.welcomed {
-		q.welcomed = true
+// hold keeps the connection from being closed for another's sake until the
+// request ends.
+func (q *request) hold() {
+	if !q.held {
+		q.held = true
 		q.guest.serve()
 	}
 }
 
+// welcome holds the connection, if it is known who sent the request.
+func (q *request) welcome(known bool) {
+	if known {
+		q.hold()
+		q.guest.welcome()
+	}
+}
+
+// placed keeps a request that has a place among those that try a password,
+// which may take longer than requests do.
+func (q *request) placed() {
+	q.stay(auth.MaxTurn)
+	q.hold()
+}
+
 // end lets go of everything that was there for the request.
 func (q *request) end() {
-	if q.welcomed {
+	if q.held {
 		q.guest.served()
 	}
 	q.wipe()

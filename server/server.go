@@ -153,6 +153,7 @@ func (s *Server) serve(rt route) http.Handler {
 			Request: r, conn: t.ResponseWriter, client: t.client, guest: guestIn(r.Context()),
 			most: maxBody, room: room{budget: s.bodies},
 		}
+		q.client.Placed = q.placed
 		defer q.end()
 		status, answer, err := s.answer(r.Context(), rt, q)
 		t.by = q.By

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/cortex-auth/cortex/server/api"
-	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -16,7 +15,6 @@ const maxLoginBody = 8 << 10
 func (s *Server) login(ctx context.Context, c call[api.LoginRequest]) (disclosure, error) {
 	password := opaque.New(c.In.Password.Reveal())
 	defer password.Wipe()
-	c.stay(auth.MaxTurn)
 	r, err := s.guard.Login(ctx, c.client, c.In.Name, password)
 	token := api.NewValue(r.Token.Reveal())
 	return disclose(api.LoginResponse{
@@ -37,7 +35,7 @@ func (s *Server) changeOwnPassword(ctx context.Context, c call[api.ChangePasswor
 	current, next := opaque.New(c.In.CurrentPassword.Reveal()), opaque.New(c.In.NewPassword.Reveal())
 	defer current.Wipe()
 	defer next.Wipe()
-	done, err := s.turn(ctx, c.request)
+	done, err := s.guard.Turn(ctx, c.client)
 	if err != nil {
 		return api.ChangedPassword{}, err
 	}

@@ -61,6 +61,9 @@ type Client struct {
 	Origin access.Origin
 	// Source is the client's address as limits see it.
 	Source netip.Prefix
+	// Placed is called, if it is not nil, when a request of the client has a place
+	// among those that try a password: there are few, and they may take long.
+	Placed func()
 }
 
 // Loopback reports whether the client is on this machine.
@@ -80,7 +83,7 @@ func (g *Guard) Turn(ctx context.Context, c Client) (done func(), err error) {
 	if c.Loopback() {
 		source = thisMachine
 	}
-	done, err = g.turns.Wait(ctx, source, c.Loopback())
+	done, err = g.turns.Wait(ctx, source, c.Loopback(), c.Placed)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

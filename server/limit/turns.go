@@ -30,11 +30,15 @@ func NewTurns[K comparable](places int) *Turns[K] { return &Turns[K]{places: pla
 
 // Wait waits for a turn and returns what ends it. It is an *[Exceeded] at once
 // where one of that key waits already, or all places are taken; when ctx is
-// over it is the context's error.
-func (t *Turns[K]) Wait(ctx context.Context, key K, ahead bool) (done func(), err error) {
+// over it is the context's error. If placed is not nil, it is called once there
+// is a place, before the turn comes.
+func (t *Turns[K]) Wait(ctx context.Context, key K, ahead bool, placed func()) (done func(), err error) {
 	w, err := t.enter(key, ahead)
 	if err != nil {
 		return nil, err
+	}
+	if placed != nil {
+		placed()
 	}
 	select {
 	case <-w.turn:

@@ -13,7 +13,7 @@ func queue(t *testing.T, turns *Turns[string], keys string) (got *string) {
 	got = new(string)
 	for _, key := range keys {
 		go func() {
-			done, err := turns.Wait(context.Background(), string(key), key < 'a')
+			done, err := turns.Wait(context.Background(), string(key), key < 'a', nil)
 			if err != nil {
 				t.Errorf("%c: %v", key, err)
 				return
@@ -31,7 +31,7 @@ func TestTurns(t *testing.T) {
 	for keys, want := range map[string]string{"": "", "a": "a", "abc": "abc", "abA": "Aab", "aAbBc": "ABabc"} {
 		synctest.Test(t, func(t *testing.T) {
 			turns := NewTurns[string](3)
-			done, err := turns.Wait(t.Context(), "first", false)
+			done, err := turns.Wait(t.Context(), "first", false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestTurns(t *testing.T) {
 			if *got != want {
 				t.Errorf("%s: %s, want %s", keys, *got, want)
 			}
-			if done, err := turns.Wait(t.Context(), "last", false); err != nil {
+			if done, err := turns.Wait(t.Context(), "last", false, nil); err != nil {
 				t.Error(err)
 			} else {
 				done()
@@ -58,13 +58,13 @@ func TestTurns(t *testing.T) {
 func TestTurnsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := NewTurns[string](2)
-		done, err := turns.Wait(t.Context(), "a", false)
+		done, err := turns.Wait(t.Context(), "a", false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := queue(t, turns, "abA")
 		for key, ahead := range map[string]bool{"a": false, "c": false, "A": true} {
-			_, err := turns.Wait(t.Context(), key, ahead)
+			_, err := turns.Wait(t.Context(), key, ahead, func() { t.Errorf("%s has a place", key) })
 			after(t, err)
 		}
 		done()
@@ -79,7 +79,7 @@ func TestTurnsAreBounded(t *testing.T) {
 func TestTurnsGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := NewTurns[string](9)
-		done, err := turns.Wait(t.Context(), "a", false)
+		done, err := turns.Wait(t.Context(), "a", false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestTurnsGoOn(t *testing.T) {
 		left := make(chan error, 2)
 		for _, key := range []string{"b", "c"} {
 			go func() {
-				done, err := turns.Wait(ctx, key, false)
+				done, err := turns.Wait(ctx, key, false, nil)
 				if err == nil {
 					done()
 				}
