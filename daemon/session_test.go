@@ -309,6 +309,7 @@ func TestRefusedDaemonIsQuiet(t *testing.T) {
 			t.Errorf("asked %d times in ten hours", n)
 		}
 		d.problem = nil
+		time.Sleep(refusedPause)
 		if now, err := s.current(t.Context()); err != nil || !now.live() {
 			t.Errorf("a run did not ask anew: %v", err)
 		}
