@@ -104,6 +104,17 @@ func (n *secretName) findID(ctx context.Context, c *client.Client, id string) (a
 	return api.Secret{}, about("secret", id, errNotFound)
 }
 
+// versions finds a secret and returns it with its values, newest first, without
+// themselves.
+func (n *secretName) versions(ctx context.Context, c *client.Client, name string) (api.Secret, []api.SecretVersion, error) {
+	s, err := n.find(ctx, c, name)
+	if err != nil {
+		return s, nil, err
+	}
+	rows, err := c.SecretVersions(ctx, s.ID)
+	return s, rows, about("secret", s.KeyPath, err)
+}
+
 // several says how to tell secrets of one path apart.
 func (n *secretName) several(path string, found []api.Secret) error {
 	var which []string

@@ -41,13 +41,9 @@ Example:
    cortex secret public-key deploy_key > deploy_key.pub`,
 		Flags: name.flags(),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		s, err := name.find(ctx, c, cmd.Args().First())
+		s, rows, err := name.versions(ctx, c, cmd.Args().First())
 		if err != nil {
 			return err
-		}
-		rows, err := c.SecretVersions(ctx, s.ID)
-		if err != nil {
-			return about("secret", s.KeyPath, err)
 		}
 		switch {
 		case len(rows) == 0 || rows[0].PublicKey == "":

@@ -21,13 +21,9 @@ func secretVersions() *cli.Command {
    cortex secret versions db/password`,
 		Flags: name.flags(),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		s, err := name.find(ctx, c, cmd.Args().First())
+		_, rows, err := name.versions(ctx, c, cmd.Args().First())
 		if err != nil {
 			return err
-		}
-		rows, err := c.SecretVersions(ctx, s.ID)
-		if err != nil {
-			return about("secret", s.KeyPath, err)
 		}
 		return showRows(&f, cmd, rows, table[api.SecretVersion]{"VERSION\tCREATED\tBY\tMESSAGE\tNOTE", func(v api.SecretVersion) []string {
 			return []string{fmt.Sprint(v.Version), v.CreatedAt.String(), v.CreatedBy, textOr(v.Message), rolledBack(v)}
