@@ -31,7 +31,7 @@ func TestResetWhileAPasswordIsTried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	by := verified.caller("login", "", access.Origin{})
+	by := verified.caller("password", "", access.Origin{}) // no log-in, which would have ended
 	if err := v.replacePassword(ctx, by, verified, salt, tag); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("the old password is replaced: %v", err)
 	}
