@@ -52,6 +52,31 @@ func (f *adminFlags) verb(cmd *cli.Command, do func(context.Context, *cli.Comman
 	return cmd
 }
 
+// oneVerb makes a verb that does one thing to what its argument names: it is found,
+// it is done, and a line says so. kind is what errors call it.
+func oneVerb[R, A any](cmd *cli.Command, kind string,
+	find func(context.Context, *client.Client, string) (R, error),
+	do func(context.Context, *client.Client, R) (A, error),
+	done func(R, A) string,
+) *cli.Command {
+	var f adminFlags
+	return f.verb(cmd, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
+		name := cmd.Args().First()
+		it, err := find(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		out, err := do(ctx, c, it)
+		if err != nil {
+			return about(kind, name, err)
+		}
+		return f.answer(cmd, out, done(it, out))
+	})
+}
+
+// named finds what the server knows by the name that was typed.
+func named(_ context.Context, _ *client.Client, name string) (string, error) { return name, nil }
+
 func countArguments(cmd *cli.Command) error {
 	names, args := strings.Fields(cmd.ArgsUsage), cmd.Args().Slice()
 	if len(args) > len(names) {

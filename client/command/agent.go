@@ -80,20 +80,15 @@ Examples:
 }
 
 func agentRemove() *cli.Command {
-	var f adminFlags
 	var namespace string
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "AGENT",
 		Usage: "delete an agent with its devices, sessions, tokens and approvals, at once",
 		Description: `Example:
    cortex agent remove build-bot`,
 		Flags: []cli.Flag{namespaceFlag(&namespace, "the `NAME` of its namespace")},
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		id := cmd.Args().First()
+	}, "agent", named, func(ctx context.Context, c *client.Client, id string) (api.Deleted, error) {
 		out, err := c.DeleteAgent(ctx, namespace, id)
-		if err != nil {
-			return about("agent", id, whichNamespace(err, namespace))
-		}
-		return f.answer(cmd, out, "deleted agent "+printable(id))
-	})
+		return out, whichNamespace(err, namespace)
+	}, func(id string, _ api.Deleted) string { return "deleted agent " + printable(id) })
 }

@@ -184,21 +184,12 @@ Example:
 }
 
 func channelRemove() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "CHANNEL",
 		Usage: "delete a channel, with what waits for it",
 		Description: `Example:
    cortex channel remove ops`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		h, err := findChannel(ctx, c, cmd.Args().First())
-		if err != nil {
-			return err
-		}
-		out, err := c.DeleteChannel(ctx, h.ID)
-		if err != nil {
-			return about("channel", h.Name, err)
-		}
-		return f.answer(cmd, out, "deleted channel "+printable(h.Name))
-	})
+	}, "channel", findChannel, func(ctx context.Context, c *client.Client, h api.Channel) (api.Deleted, error) {
+		return c.DeleteChannel(ctx, h.ID)
+	}, func(h api.Channel, _ api.Deleted) string { return "deleted channel " + printable(h.Name) })
 }

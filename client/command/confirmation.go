@@ -30,33 +30,25 @@ func confirmationList() *cli.Command {
 }
 
 func confirmationConfirm() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "confirm", ArgsUsage: "ID",
 		Usage: "let happen what somebody else asked for, when it is asked for again",
 		Description: `Example:
    cortex confirmation confirm 5f0c7d3e-1a56-4f0e-8a11-3d9f2f6b7c10`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := c.Confirm(ctx, cmd.Args().First())
-		if err != nil {
-			return about("confirmation", cmd.Args().First(), err)
-		}
-		return f.answer(cmd, out, fmt.Sprintf("confirmed %s %s; %s sends it again before %s UTC", printable(out.Action), printable(out.What), printable(out.AskedBy), out.ExpiresAt))
+	}, "confirmation", named, func(ctx context.Context, c *client.Client, id string) (api.Confirmation, error) {
+		return c.Confirm(ctx, id)
+	}, func(_ string, n api.Confirmation) string {
+		return fmt.Sprintf("confirmed %s %s; %s sends it again before %s UTC", printable(n.Action), printable(n.What), printable(n.AskedBy), n.ExpiresAt)
 	})
 }
 
 func confirmationReject() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "reject", ArgsUsage: "ID",
 		Usage: "turn down what waits for a second person",
 		Description: `Example:
    cortex confirmation reject 5f0c7d3e-1a56-4f0e-8a11-3d9f2f6b7c10`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := c.RejectConfirmation(ctx, cmd.Args().First())
-		if err != nil {
-			return about("confirmation", cmd.Args().First(), err)
-		}
-		return f.answer(cmd, out, "turned it down")
-	})
+	}, "confirmation", named, func(ctx context.Context, c *client.Client, id string) (api.Deleted, error) {
+		return c.RejectConfirmation(ctx, id)
+	}, func(string, api.Deleted) string { return "turned it down" })
 }

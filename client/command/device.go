@@ -100,36 +100,28 @@ func hintKeyChange(ctx context.Context, c *client.Client, code string, err error
 }
 
 func deviceDeny() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "deny", ArgsUsage: "CODE",
 		Usage: "turn a host away",
 		Description: `Example:
    cortex device deny BCDF-2345`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := c.DenyDevice(ctx, cmd.Args().First())
-		if err != nil {
-			return about("code", cmd.Args().First(), err)
-		}
-		return f.answer(cmd, out, "denied "+printable(out.UserCode))
-	})
+	}, "code", named, func(ctx context.Context, c *client.Client, code string) (api.DeniedDevice, error) {
+		return c.DenyDevice(ctx, code)
+	}, func(_ string, d api.DeniedDevice) string { return "denied " + printable(d.UserCode) })
 }
 
 func deviceRemove() *cli.Command {
-	var f adminFlags
 	var namespace string
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "AGENT",
 		Usage: "end every log-in of an agent at once, and its sessions and tokens",
 		Description: `Example:
    cortex device remove build-bot`,
 		Flags: []cli.Flag{namespaceFlag(&namespace, "the `NAME` of the agent's namespace")},
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		id := cmd.Args().First()
+	}, "agent", named, func(ctx context.Context, c *client.Client, id string) (api.DeletedDevices, error) {
 		out, err := c.DeleteDevices(ctx, namespace, id)
-		if err != nil {
-			return about("agent", id, whichNamespace(err, namespace))
-		}
-		return f.answer(cmd, out, fmt.Sprintf("ended %d log-ins of agent %s", out.Rows, printable(id)))
+		return out, whichNamespace(err, namespace)
+	}, func(id string, d api.DeletedDevices) string {
+		return fmt.Sprintf("ended %d log-ins of agent %s", d.Rows, printable(id))
 	})
 }

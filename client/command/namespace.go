@@ -48,18 +48,12 @@ func namespaceAdd() *cli.Command {
 }
 
 func namespaceRemove() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "NAMESPACE",
 		Usage: "delete a namespace that nothing is in",
 		Description: `Example:
    cortex namespace remove staging`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		name := cmd.Args().First()
-		out, err := c.DeleteNamespace(ctx, name)
-		if err != nil {
-			return about("namespace", name, err)
-		}
-		return f.answer(cmd, out, "deleted namespace "+printable(name))
-	})
+	}, "namespace", named, func(ctx context.Context, c *client.Client, name string) (api.DeletedNamespace, error) {
+		return c.DeleteNamespace(ctx, name)
+	}, func(name string, _ api.DeletedNamespace) string { return "deleted namespace " + printable(name) })
 }

@@ -61,22 +61,16 @@ Examples:
 }
 
 func policyRemove() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "POLICY",
 		Usage: "delete a policy, by its name or id",
 		Description: `Example:
    cortex policy remove "no databases"`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		name := cmd.Args().First()
-		p, err := pick(c.AllPolicies(ctx), "policy", name, func(p api.Policy) bool { return p.PolicyName == name || p.ID == name })
-		if err != nil {
-			return err
-		}
-		out, err := c.DeletePolicy(ctx, p.ID)
-		if err != nil {
-			return about("policy", name, err)
-		}
-		return f.answer(cmd, out, "deleted policy "+printable(p.PolicyName))
-	})
+	}, "policy", findPolicy, func(ctx context.Context, c *client.Client, p api.Policy) (api.Deleted, error) {
+		return c.DeletePolicy(ctx, p.ID)
+	}, func(p api.Policy, _ api.Deleted) string { return "deleted policy " + printable(p.PolicyName) })
+}
+
+func findPolicy(ctx context.Context, c *client.Client, name string) (api.Policy, error) {
+	return pick(c.AllPolicies(ctx), "policy", name, func(p api.Policy) bool { return p.PolicyName == name || p.ID == name })
 }

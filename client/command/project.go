@@ -187,42 +187,34 @@ func projectUngrant() *cli.Command {
 }
 
 func projectRevoke() *cli.Command {
-	var f adminFlags
 	var namespace string
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "revoke", ArgsUsage: "PROJECT",
 		Usage: "end a project's tokens at once; while it is approved, its agent gets others",
 		Description: `Example:
    cortex project revoke my-app`,
 		Flags: []cli.Flag{projectNamespace(&namespace)},
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		name := cmd.Args().First()
+	}, "project", named, func(ctx context.Context, c *client.Client, name string) (api.RevokedProject, error) {
 		out, err := c.RevokeProject(ctx, namespace, name)
-		switch {
-		case err != nil:
-			return about("project", name, whichNamespace(err, namespace))
-		case out.AlreadyRevoked:
-			return f.answer(cmd, out, "project "+printable(name)+" had no token to end")
+		return out, whichNamespace(err, namespace)
+	}, func(name string, p api.RevokedProject) string {
+		if p.AlreadyRevoked {
+			return "project " + printable(name) + " had no token to end"
 		}
-		return f.answer(cmd, out, "ended the tokens of project "+printable(name))
+		return "ended the tokens of project " + printable(name)
 	})
 }
 
 func projectRemove() *cli.Command {
-	var f adminFlags
 	var namespace string
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "PROJECT",
 		Usage: "delete a project with its tokens, grants, settings and approvals, at once",
 		Description: `Example:
    cortex project remove my-app`,
 		Flags: []cli.Flag{projectNamespace(&namespace)},
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		name := cmd.Args().First()
+	}, "project", named, func(ctx context.Context, c *client.Client, name string) (api.Deleted, error) {
 		out, err := c.DeleteProject(ctx, namespace, name)
-		if err != nil {
-			return about("project", name, whichNamespace(err, namespace))
-		}
-		return f.answer(cmd, out, "deleted project "+printable(name))
-	})
+		return out, whichNamespace(err, namespace)
+	}, func(name string, _ api.Deleted) string { return "deleted project " + printable(name) })
 }

@@ -37,17 +37,12 @@ func numberOr(n *int64) string {
 }
 
 func sessionEnd() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "end", ArgsUsage: "SESSION",
 		Usage: "end a session at once, and the tokens of its agent",
 		Description: `Example:
    cortex session end 3b0e4c1a-6f7b-4a55-9a0e-0d2f6c1b7e88`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		out, err := c.RevokeDaemonSession(ctx, cmd.Args().First())
-		if err != nil {
-			return about("session", cmd.Args().First(), err)
-		}
-		return f.answer(cmd, out, "ended session "+printable(out.ID))
-	})
+	}, "session", named, func(ctx context.Context, c *client.Client, id string) (api.DeletedID, error) {
+		return c.RevokeDaemonSession(ctx, id)
+	}, func(_ string, s api.DeletedID) string { return "ended session " + printable(s.ID) })
 }

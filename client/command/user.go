@@ -125,23 +125,14 @@ func findUser(ctx context.Context, c *client.Client, name string) (api.User, err
 }
 
 func userRemove() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
+	return oneVerb(&cli.Command{
 		Name: "remove", ArgsUsage: "USER",
 		Usage: "delete an account, and end its log-ins",
 		Description: `Example:
    cortex user remove alice`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		u, err := findUser(ctx, c, cmd.Args().First())
-		if err != nil {
-			return err
-		}
-		out, err := c.DeleteUser(ctx, u.ID)
-		if err != nil {
-			return about("user", u.Name, err)
-		}
-		return f.answer(cmd, out, "deleted account "+printable(u.Name))
-	})
+	}, "user", findUser, func(ctx context.Context, c *client.Client, u api.User) (api.Deleted, error) {
+		return c.DeleteUser(ctx, u.ID)
+	}, func(u api.User, _ api.Deleted) string { return "deleted account " + printable(u.Name) })
 }
 
 func userPassword() *cli.Command {
