@@ -54,7 +54,7 @@ func (s *sessions) fits(login identity.Session, now time.Time) error {
 	case login.Pin == nil && s.client.Pin() != nil:
 		return refuse("restart the daemon: cortex daemon", "the login knows the server by its certificate now, and this daemon by its key")
 	case login.Over(now):
-		return refuse(loginCommand(login), "the login expired %s", login.ExpiresAt().UTC().Format(time.RFC3339))
+		return refuse(login.LoginCommand(), "the login expired %s", login.ExpiresAt().UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -89,20 +89,12 @@ func lasting(answer api.AttestResponse, began time.Time, login identity.Session)
 	return now
 }
 
-func loginCommand(s identity.Session) string {
-	agent, url := "ID", "URL"
-	if s.AgentID != "" {
-		agent, url = s.AgentID, s.ServerURL
-	}
-	return fmt.Sprintf("cortex daemon login --agent-id %s --url %s", agent, url)
-}
-
 // explainLogin says what to do about a login that cannot be read.
 func explainLogin(err error, last identity.Session) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return refuse(loginCommand(last), "this host is not logged in")
+		return refuse(last.LoginCommand(), "this host is not logged in")
 	}
-	return refuse(loginCommand(last), "reading the login: %w", err)
+	return refuse(last.LoginCommand(), "reading the login: %w", err)
 }
 
 // explainAttest says why the server opened no session, and what to do.
@@ -113,7 +105,7 @@ func explainAttest(err error, login identity.Session, hash string) error {
 	}
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return refuse(loginCommand(login), "the server does not accept this host's login: %w", err)
+		return refuse(login.LoginCommand(), "the server does not accept this host's login: %w", err)
 	case errors.Is(err, api.BinaryNotAllowed), errors.Is(err, api.BinaryDisabled):
 		return refuse("an administrator must allow this program, SHA-256 "+hash, "the server does not accept this daemon: %w", err)
 	case e.Status == http.StatusForbidden, e.Status == http.StatusBadRequest:
@@ -125,7 +117,7 @@ func explainAttest(err error, login identity.Session, hash string) error {
 // explainAccess says why the server gave no access token, and what to do.
 func explainAccess(err error, login identity.Session) error {
 	if e, ok := errors.AsType[*api.Error](err); ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized) {
-		return refuse("check this host's clock, or log in again: "+loginCommand(login), "the server does not accept this host's login: %w", err)
+		return refuse("check this host's clock, or log in again: "+login.LoginCommand(), "the server does not accept this host's login: %w", err)
 	}
 	return fmt.Errorf("opening a session with %s: %w", login.ServerURL, err)
 }

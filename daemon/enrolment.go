@@ -54,7 +54,7 @@ func (d *Daemon) enrol() (*enrolment, error) {
 	path := identity.Path(d.cfg.dir(), login.AgentID)
 	key, err := identity.Load(path, login.AgentID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, refuse(loginCommand(login), "the key of agent %s is not in %s", login.AgentID, path)
+		return nil, refuse(login.LoginCommand(), "the key of agent %s is not in %s", login.AgentID, path)
 	}
 	if err != nil {
 		return nil, refuse("", "reading the key of agent %s: %w", login.AgentID, err)

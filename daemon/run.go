@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/server/api"
@@ -285,7 +286,7 @@ func (d *enrolment) wrongServer(url string) error {
 		return client.WithHint(fmt.Errorf("%w: this host's daemon is enrolled at %s: %w", errWrongServer, d.client.URL(), err), "use --url "+d.client.URL())
 	}
 	return client.WithHint(fmt.Errorf("%w: this host's daemon is enrolled at %s, not at %s", errWrongServer, d.client.URL(), origin),
-		fmt.Sprintf("use --url %s, or log in there: cortex daemon login --agent-id %s --url %s", d.client.URL(), d.key.AgentID, origin))
+		fmt.Sprintf("use --url %s, or log in there: %s", d.client.URL(), identity.LoginCommand(d.key.AgentID, origin)))
 }
 
 // wanted returns the names to ask for, sorted, each once.

@@ -16,39 +16,32 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// loginFix is what makes a login.
-const loginFix = "cortex daemon login --agent-id ID --url URL"
-
 // login looks at the files of this host's login, and returns it, nil if there is
 // none that can be used.
 func (c *checkup) login() *identity.Session {
 	dir := identity.Dir()
 	login, err := identity.LoadSession(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.fail("login", loginFix, "this host is not logged in: %s has no login", dir)
+		c.fail("login", identity.LoginCommand("", ""), "this host is not logged in: %s has no login", dir)
 		return nil
 	}
 	if err == nil {
 		login, err = openLogin(dir, login.AgentID)
 	}
 	if err != nil {
-		c.fail("login", loginFix, "the login cannot be used: %v", err)
+		c.fail("login", identity.LoginCommand("", ""), "the login cannot be used: %v", err)
 		return nil
 	}
 	switch left := time.Until(login.ExpiresAt()); {
 	case login.ExpiresIn > 0 && left <= 0:
-		c.fail("login", loginCommandOf(login), "agent %s at %s, over since %s", login.AgentID, login.ServerURL, login.ExpiresAt().UTC().Format(time.RFC3339))
+		c.fail("login", login.LoginCommand(), "agent %s at %s, over since %s", login.AgentID, login.ServerURL, login.ExpiresAt().UTC().Format(time.RFC3339))
 	case login.ExpiresIn > 0 && left < 24*time.Hour:
-		c.warn("login", loginCommandOf(login), "agent %s at %s ends in %s", login.AgentID, login.ServerURL, duration(left.Round(time.Minute)))
+		c.warn("login", login.LoginCommand(), "agent %s at %s ends in %s", login.AgentID, login.ServerURL, duration(left.Round(time.Minute)))
 	default:
 		c.fine("login", "agent %s at %s", login.AgentID, login.ServerURL)
 	}
 	c.closed("files", dir)
 	return &login
-}
-
-func loginCommandOf(s identity.Session) string {
-	return fmt.Sprintf("cortex daemon login --agent-id %s --url %s", s.AgentID, s.ServerURL)
 }
 
 // closed looks whether a directory of ours is closed to others. What lies in it

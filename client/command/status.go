@@ -91,7 +91,7 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 			s.ExpiresAt = new(login.ExpiresAt())
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return s, client.WithHint(fmt.Errorf("reading the login: %w", err), "cortex daemon login --agent-id ID --url URL")
+		return s, client.WithHint(fmt.Errorf("reading the login: %w", err), identity.LoginCommand("", ""))
 	}
 	// A daemon that is not there is an answer, not an error.
 	a, err := askDaemon(ctx, sock, ipc.CmdStatus, askTimeout)
@@ -160,7 +160,7 @@ func (s status) daemon() string {
 
 func (s status) login() string {
 	if s.AgentID == "" {
-		return "none (cortex daemon login --agent-id ID --url URL)"
+		return "none (" + identity.LoginCommand("", "") + ")"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
 	if !s.LoggedIn && s.Sock == systemSock {

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,15 @@ type Session struct {
 	// trusted as any other.
 	Pin *pin.Pin
 }
+
+// LoginCommand returns what to type to log in as an agent at a server. What is empty
+// is left to whoever types it.
+func LoginCommand(agentID, url string) string {
+	return fmt.Sprintf("cortex daemon login --agent-id %s --url %s", cmp.Or(agentID, "ID"), cmp.Or(url, "URL"))
+}
+
+// LoginCommand is what to type to log in anew.
+func (s Session) LoginCommand() string { return LoginCommand(s.AgentID, s.ServerURL) }
 
 // ExpiresAt returns when the access token ends, the zero time if there is none.
 func (s Session) ExpiresAt() time.Time {

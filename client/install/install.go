@@ -35,8 +35,6 @@ type Install struct {
 	manager manager
 }
 
-const personalLogin = "cortex daemon login --agent-id ID --url URL"
-
 // A manager is what starts and stops the service.
 type manager interface {
 	// check returns an [ErrNoManager] if it is not there.

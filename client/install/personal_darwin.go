@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cortex-auth/cortex/client/identity"
 )
 
 //go:embed personal.plist
@@ -29,7 +31,7 @@ func Personal(program string, environment []string) (*Install, error) {
 	path := filepath.Join(home, "Library/LaunchAgents", Service+".plist")
 	return &Install{
 		Files: []File{{path, seal(text, "<!-- ", " -->")}},
-		Login: personalLogin, Logs: "tail ~/Library/Logs/cortex-daemon.log", manager: launchd{path},
+		Login: identity.LoginCommand("", ""), Logs: "tail ~/Library/Logs/cortex-daemon.log", manager: launchd{path},
 	}, nil
 }
 

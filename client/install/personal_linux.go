@@ -6,6 +6,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+
+	"github.com/cortex-auth/cortex/client/identity"
 )
 
 //go:embed personal.service
@@ -25,7 +27,7 @@ func Personal(program string, environment []string) (*Install, error) {
 	m := systemd{flags: []string{"--user"}, units: []string{Service}}
 	return &Install{
 		Files: []File{{filepath.Join(config, "systemd/user", Service), seal(text, "# ", "")}},
-		Login: personalLogin, Logs: m.logs(), Advice: lingering(), manager: m,
+		Login: identity.LoginCommand("", ""), Logs: m.logs(), Advice: lingering(), manager: m,
 	}, nil
 }
 
