@@ -75,6 +75,9 @@ var arrows = map[string][]string{
 
 	// Nothing of what it asks may answer for it.
 	"scripts/blackbox": {"scripts/e2e", "server/servertest"},
+
+	// It makes moves against the real program, and may use what an attacker would.
+	"scripts/redteam": {"scripts/e2e", "server", "vault", "client", "daemon"},
 }
 
 // leafs stands for the packages of the vault that anybody may import.

@@ -1,0 +1,78 @@
+package redteam
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/cortex-auth/cortex/scripts/e2e"
+)
+
+// bin is where the program is, as it is shipped, under its four names.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "red-") // short, for the path of a socket
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		// Other users have to reach the program.
+		if err := os.Chmod(dir, 0o755); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		bin = dir
+		if err := e2e.Build("../..", dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// made are all moves there are.
+var made = map[install][]moves{
+	vaultSide: vaultMoves,
+	personal:  personalMoves,
+	isolated:  isolatedMoves,
+}
+
+// Every move of the threat model has the outcome that stands there.
+func TestMoves(t *testing.T) {
+	e2e.Look(t, "../..")
+	if os.Getuid() != 0 {
+		t.Skip("only root can be all the users that make the moves")
+	}
+	text, err := os.ReadFile("../../docs/threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := parse(string(text))
+	if err != nil {
+		t.Fatalf("docs/threat-model.md: %v", err)
+	}
+	if len(rows) < 40 {
+		t.Fatalf("docs/threat-model.md has %d moves only", len(rows))
+	}
+	for _, wrong := range compare(rows, made, later) {
+		t.Error(wrong)
+	}
+	for _, in := range []install{vaultSide, personal, isolated} {
+		t.Run(string(in), func(t *testing.T) {
+			for _, r := range rows {
+				for _, group := range made[in] {
+					if move, ok := group[r.id]; ok {
+						t.Run(r.id, func(t *testing.T) {
+							if wrong := verdict(r, in, move(t)); wrong != "" {
+								t.Error(wrong)
+							}
+						})
+					}
+				}
+			}
+		})
+	}
+}
