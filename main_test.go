@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 	"vault/backup":    {},
 	"vault/dotenv":    {},
 	"vault/jsontext":  {},
+	"vault/pinned":    {},
 	"vault/proof":     {},
 	"vault/sshauth":   {"vault/sshauth"},
 	"vault/template":  {"vault/opaque"},
@@ -86,7 +87,7 @@ const leafs = "leafs"
 var leafPackages = []string{
 	"vault/audit/note",
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
-	"vault/secretfile", "vault/sshauth",
+	"vault/secretfile", "vault/sshauth", "vault/pinned",
 }
 
 func TestArrows(t *testing.T) {

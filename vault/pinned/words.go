@@ -1,0 +1,90 @@
+package pinned
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Printable returns a text that whoever starts a command chose as it can be shown:
+// quoted as in Go where anything in it is not printed as it is.
+func Printable(text string) string {
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// Line returns program and arguments as they can be shown in one line, each quoted
+// where a reader could not tell where it ends.
+func (c Command) Line() string { return line(c.Program, c.Args) }
+
+func line(program string, args []string) string {
+	var b strings.Builder
+	b.WriteString(word(program))
+	for _, a := range args {
+		b.WriteString(" " + word(a))
+	}
+	return b.String()
+}
+
+func word(text string) string {
+	if strings.ContainsAny(text, " \"'`\\") {
+		return strconv.Quote(text)
+	}
+	return Printable(text)
+}
+
+// Explain says in words what a token of Weak means for the command.
+func (c Command) Explain(token string) string {
+	const starter = "whoever starts it can change "
+	switch token {
+	case "program":
+		return starter + "the program " + Printable(c.Program)
+	case "interpreter":
+		return starter + "the interpreter " + Printable(c.Interpreter)
+	case "dir":
+		return starter + "the directory " + Printable(c.Dir) + ", and programs read code from where they are"
+	case "home":
+		return starter + "the home directory, from which programs read code"
+	case "inline":
+		return "an interpreter reads what it runs from an argument or from standard input"
+	}
+	if f, found := c.fileOfToken(token); found {
+		return starter + f.name()
+	}
+	return Printable(token)
+}
+
+// name returns what a file is called.
+func (f File) name() string {
+	if f.Path == "" {
+		return fmt.Sprintf("the file that argument %d names", f.Arg+1)
+	}
+	return Printable(path.Base(f.Path))
+}
+
+// Weakness says in words why a pin may allow what nobody looked at; empty for a pin
+// that does not. The words are about commands that fit it.
+func (p Pin) Weakness() []string {
+	if p.Program == "" {
+		return []string{"any program may run there"}
+	}
+	said := []string{}
+	c := Command{Program: p.Program, Interpreter: p.Interpreter, Dir: strings.Join(p.Dirs, " or "), Files: p.Files}
+	for _, token := range p.Weak {
+		said = append(said, c.Explain(token))
+	}
+	if p.more() || slices.ContainsFunc(p.Args, func(a string) bool { return !isLiteral(a) }) {
+		said = append(said, "arguments may be others than those that somebody looked at")
+	}
+	for _, name := range p.Env {
+		if loadsCode(name) {
+			said = append(said, fmt.Sprintf("%s can make programs run other code", Printable(name)))
+		}
+	}
+	return said
+}
