@@ -72,8 +72,11 @@ func noValue(project, name string, got gift) error {
 	return client.WithHint(err, "an administrator makes it: cortex secret create "+strings.ToLower(name))
 }
 
-// gather returns the values of names, and the templates of a request.
+// gather returns the values of names, and the templates of a request; or canaries.
 func (d *enrolment) gather(ctx context.Context, req ipc.Request, w wish, by client.CallerContext) (gift, error) {
+	if req.Canary {
+		return d.canaries(ctx, req)
+	}
 	got, err := d.values(ctx, req.Project, w, by)
 	got.texts = map[string]opaque.Bytes{}
 	for _, t := range req.Templates {

@@ -138,6 +138,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
+	req = withCanaries(req)
 	names, err := wanted(req, spec.Dir)
 	if err != nil {
 		return nil, err
@@ -263,7 +264,7 @@ func (d *enrolment) admit(req ipc.Request) error {
 	switch {
 	case req.Program == "":
 		return fmt.Errorf("%w: program is missing", ipc.ErrMalformed)
-	case !proof.ValidName(req.Project):
+	case !proof.ValidName(req.Project) && !(req.Canary && req.Project == ""):
 		return errors.New("bad project name: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front")
 	case req.Names == nil && d.cfg.Group != "":
 		// It would be with our rights, which are not the client's.

@@ -23,6 +23,7 @@ type runFlags struct {
 	dir                         string // of the project file, if there is one
 
 	names   runNames
+	canary  bool
 	noMask  bool
 	json    bool
 	wait    waitFlag
@@ -60,6 +61,10 @@ run. So is a configuration file, with --template, that the vault makes of a temp
 of values the project may have. With --stdin, a secret is all that COMMAND reads as its
 standard input. All three work on Linux.
 
+With --canary, COMMAND has no secrets but values that are made up, which look like
+cortex-canary-0123…, in CORTEX_CANARY and, on Linux, in the file CORTEX_CANARY_FILE: to see
+what becomes of a value. It needs no project, and nobody's approval.
+
 The first run of a project fails until an administrator has approved it. With --wait
 it says what is to be approved, and runs COMMAND as soon as that is.
 
@@ -73,9 +78,11 @@ Examples:
    cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- sh -c 'exec ./serve --key "$TLS_KEY_FILE"'
    cortex run --project my-app --template app/config=APP_CONFIG -- sh -c 'exec ./serve --config "$APP_CONFIG"'
    cortex run --project my-app --stdin REGISTRY_PASSWORD -- docker login --username ci --password-stdin
-   cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git`,
+   cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git
+   cortex run --canary -- make test 2>&1 | grep cortex`,
 		Flags: slices.Concat(f.daemonFlags(), f.names.flags(), []cli.Flag{
 			&cli.StringFlag{Name: "env-file", Usage: "read the names from `FILE`", DefaultText: ".env, else .env.example, if there is one", Sources: cli.EnvVars("CORTEX_ENV_FILE"), Destination: &f.envFile, TakesFile: true},
+			&cli.BoolFlag{Name: "canary", Usage: "in place of secrets, give COMMAND values that the daemon makes up", Destination: &f.canary},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
 			&cli.GenericFlag{Name: "wait", Usage: "wait for an approval, ten minutes or `HOW-LONG`: --wait=1h", Value: &f.wait, DefaultText: "do not wait"},
 			&cli.BoolFlag{Name: "json", Usage: "say on stderr in JSON, a line for each event, what is to be said", Destination: &f.json},
@@ -123,6 +130,9 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	}
 	if err := f.names.check(); err != nil {
 		return usage(cmd, err)
+	}
+	if f.canary {
+		return f.runWithCanary(ctx, cmd)
 	}
 	if err := f.complete(cmd); err != nil {
 		return err

@@ -43,6 +43,8 @@ const (
 	Version = 1
 	// VersionFiles is that of requests for secrets elsewhere than in the environment.
 	VersionFiles = 2
+	// VersionCanary is that of requests for a canary.
+	VersionCanary = 3
 )
 
 // The names of descriptors, in Request.FDs.
@@ -54,6 +56,15 @@ const (
 
 	FileTerminal = "terminal"
 	FileRelay    = "relay"
+)
+
+// The variables of a run with a canary. Each canary is CanaryPrefix and CanaryDigits random
+// hexadecimal digits, so that whoever looks for one can tell it.
+const (
+	CanaryName     = "CORTEX_CANARY"
+	CanaryFileName = "CORTEX_CANARY_FILE"
+	CanaryPrefix   = "cortex-canary-"
+	CanaryDigits   = 32
 )
 
 // StatusTimeout is the status of a program that took longer than it may, as
@@ -74,8 +85,8 @@ type Request struct {
 	// EnvFile is where the names come from, where Names is nil.
 	EnvFile *string `json:"env_file,omitempty"`
 
-	// V is [Version] or [VersionFiles] with descriptors, 0 without. What follows
-	// belongs to version 1, but for Files, Templates and Stdin.
+	// V is the version with descriptors, 0 without. What follows belongs to
+	// [Version], but for Files, Templates, Stdin and Canary.
 	V int `json:"v,omitempty"`
 	// FDs name the descriptors that come with the line, in their order.
 	FDs []string `json:"fds,omitempty"`
@@ -99,6 +110,10 @@ type Request struct {
 	// Stdin is a further variable to ask for, whose value the program reads in place
 	// of the standard input that is passed. It is of [VersionFiles].
 	Stdin string `json:"stdin,omitempty"`
+	// Canary asks for values that the daemon makes up, in place of any secrets: the
+	// program gets one as [CanaryName], and on Linux another one in a file whose path
+	// [CanaryFileName] holds. Project may be empty. It is of [VersionCanary].
+	Canary bool `json:"canary,omitempty"`
 	// Needed are those of all these that have no value anywhere else: where the
 	// vault has none either, the client wants to hear of it.
 	Needed []string `json:"needed,omitempty"`

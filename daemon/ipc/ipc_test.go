@@ -69,12 +69,14 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","program":"a\u0000b"}`, `{"cmd":"run","args":["\u0000"]}`, `{"cmd":"run","program":{"base64":"AA=="}}`,
 		`{"cmd":"run","program":{"base64":"!"}}`, `{"cmd":"run","program":{"base64":"eA=\n="}}`, `{"cmd":"run","program":{}}`, `{"cmd":"run","program":{"base64":"eB=="}}`,
 		`{"cmd":"run","env":["A"]}`, `{"cmd":"run","env":["=x"]}`, `{"cmd":"run","env":["A=\u0000"]}`, `{"cmd":"run","env":[""]}`,
-		`{"cmd":"run","v":3}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
+		`{"cmd":"run","v":4}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
 		`{"cmd":"run","umask":512}`, `{"cmd":"run","umask":-1}`, `{"cmd":"run","umask":1.5}`,
 		`{"cmd":"run","wait":-1}`, `{"cmd":"run","wait":9223372036854775808}`, `{"cmd":"run","timeout":-1}`,
 		`{"cmd":"run","names":[],"aliases":["A"]}`, `{"cmd":"run","names":[],"aliases":["=A"]}`, `{"cmd":"run","names":[],"aliases":["A="]}`,
 		`{"cmd":"run","names":[],"aliases":["A=B\n"]}`, `{"cmd":"run","aliases":["A=B"]}`,
 		`{"cmd":"run","v":2,"names":[],"files":["A"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B=C"]}`, `{"cmd":"run","v":2,"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"templates":["a=B"]}`, `{"cmd":"run","v":2,"names":[],"templates":["a="]}`,
+		`{"cmd":"run","v":2,"names":[],"canary":true}`, `{"cmd":"run","v":3,"canary":true}`, `{"cmd":"run","v":3,"names":["A"],"canary":true}`, `{"cmd":"run","v":3,"names":[],"stdin":"A","canary":true}`,
+		`{"cmd":"run","v":3,"names":[],"Canary":true}`, `{"cmd":"run","v":3,"names":[],"ssh":["A"],"canary":true}`, `{"cmd":"run","v":3,"names":[],"files":["A=B"],"canary":true}`,
 		`{"cmd":"run","v":1,"names":[],"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"stdin":"A"}`, `{"cmd":"run","v":2,"stdin":"A"}`,
 		`{"cmd":"run","v":2,"names":[],"Files":["A=B"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B"` + strings.Repeat(`,"A=B"`, maxSecretFiles) + `]}`,
 		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,
@@ -116,6 +118,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"cmd":"status"}`))
 	f.Add([]byte(`{"cmd":"run","program":"a","args":["b",{"base64":"/w=="}],"project":"p","url":null,"env_file":".env"}`))
 	f.Add([]byte(`{"cmd":"run","v":1,"fds":["cwd","stdin","stdout","stderr"],"names":["A"],"env":["A=1"],"umask":18,"limits":[{"resource":7,"soft":1,"hard":18446744073709551615}]}`))
+	f.Add([]byte(`{"cmd":"run","v":3,"fds":["cwd"],"names":[],"canary":true}`))
 	f.Add([]byte(`{"cmd":"run","project":"\ud83d\ude00"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, err := ParseRequest(line)

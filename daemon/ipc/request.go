@@ -67,7 +67,7 @@ func (r Request) validate() error {
 	switch {
 	case r.Cmd == "":
 		return errors.New("cmd is missing")
-	case r.V < 0 || r.V > VersionFiles:
+	case r.V < 0 || r.V > VersionCanary:
 		return fmt.Errorf("version %d is not known", r.V)
 	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
 		return errors.New("bad umask")
@@ -77,6 +77,8 @@ func (r Request) validate() error {
 		return errors.New("aliases or keys without names")
 	case (r.Names == nil || r.V < VersionFiles) && (len(r.Files)+len(r.Templates) > 0 || r.Stdin != ""):
 		return fmt.Errorf("files or standard input without names, or before version %d", VersionFiles)
+	case r.Canary && (r.V < VersionCanary || r.asks()):
+		return fmt.Errorf("a canary beside secrets, or before version %d", VersionCanary)
 	case len(r.Files)+len(r.Templates) > maxSecretFiles:
 		return errors.New("too many files")
 	case len(r.SSH) > maxSSH:
@@ -85,6 +87,11 @@ func (r Request) validate() error {
 		return errors.New("descriptors without v")
 	}
 	return errors.Join(r.validateTexts(), r.validateFiles(), r.validateLimits())
+}
+
+// asks reports whether r may be for secrets.
+func (r Request) asks() bool {
+	return r.Names == nil || len(*r.Names)+len(r.Aliases)+len(r.SSH)+len(r.Files)+len(r.Templates)+len(r.Stdin) > 0
 }
 
 func (r Request) validateTexts() error {
