@@ -58,7 +58,8 @@ the hosts that an administrator listed for the key. The key itself stays in the 
 With --file, a secret is not in COMMAND's environment but in a file that is in memory
 only: it can be opened as often as one likes, cannot be changed, and is gone with the
 run. So is a configuration file, with --template, that the vault makes of a template and
-of values the project may have. With --stdin, a secret is all that COMMAND reads as its
+of values the project may have. A variable holds the path, and an argument of COMMAND that has
+{{VARIABLE}} in it gets the path there. With --stdin, a secret is all that COMMAND reads as its
 standard input. All three work on Linux.
 
 With --canary, COMMAND has no secrets but values that are made up, which look like
@@ -75,8 +76,8 @@ Examples:
    cortex run --project my-app --wait=1h -- make deploy
    cortex run --project my-app --only TOKEN --env DATABASE_URL=STAGING_DATABASE_URL -- ./migrate
    cortex run --project my-app --no-inherit --timeout 10m -- npm test
-   cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- sh -c 'exec ./serve --key "$TLS_KEY_FILE"'
-   cortex run --project my-app --template app/config=APP_CONFIG -- sh -c 'exec ./serve --config "$APP_CONFIG"'
+   cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- ./serve --key '{{TLS_KEY_FILE}}'
+   cortex run --project my-app --template app/config=APP_CONFIG -- ./serve --config '{{APP_CONFIG}}'
    cortex run --project my-app --stdin REGISTRY_PASSWORD -- docker login --username ci --password-stdin
    cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git
    cortex run --canary -- make test 2>&1 | grep cortex`,

@@ -150,7 +150,7 @@ func become(s Spec) *StartError {
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on
 	}
-	return execute(s.Program, s.Args, env)
+	return execute(s.Program, inserted(s.Args, paths), env)
 }
 
 // connect makes the streams descriptors 0 to 2.

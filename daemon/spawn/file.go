@@ -3,6 +3,7 @@ package spawn
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,21 @@ func inherit(files []Secret) (paths []Secret, err error) {
 		paths = append(paths, Secret{v.Name, opaque.New(fmt.Appendf(nil, "/proc/self/fd/%d", fd))})
 	}
 	return paths, nil
+}
+
+// inserted returns the arguments with the paths in place of {{NAME}}, where NAME is
+// a variable that holds one. What else is in braces is the program's affair.
+func inserted(args []string, paths []Secret) []string {
+	var pairs []string
+	for _, p := range paths {
+		pairs = append(pairs, "{{"+p.Name+"}}", string(p.Value.Reveal()))
+	}
+	fill := strings.NewReplacer(pairs...)
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = fill.Replace(a)
+	}
+	return out
 }
 
 // readValue makes the value that the program is to read its standard input.

@@ -3,6 +3,7 @@ package spawn
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,22 @@ func TestFiles(t *testing.T) {
 	want := "first\nfirst\nsecond\nsecond\n0\nrefused\nrefused\nfirst\n0\n/memfd:cortex (deleted)\n"
 	if got, status := s.output(spec); got != want || status != 0 {
 		t.Errorf("%q, %d", got, status)
+	}
+}
+
+// An argument has the path where it names the file, and keeps all else that is in
+// braces.
+func TestPathsInArguments(t *testing.T) {
+	s := newStage(t)
+	spec := s.spec("sh", "-c", `cat "$1" "${2#--config=}" "${3%%:*}" "${3##*:}"; shift 3; printf '%s\n' "$@"`, "sh",
+		"{{ONE}}", "--config={{TWO}}", "{{ONE}}:{{TWO}}", "{{one}}", "{{ONE", "{{ ONE }}", "{{HOME}}", "{{{THREE}}}", "{{TWO}")
+	spec.Files = []Secret{{"ONE", opaque.New([]byte("first {{TWO}}\n"))}, {"TWO", opaque.New([]byte("second\n"))}}
+	want := "first {{TWO}}\nsecond\nfirst {{TWO}}\nsecond\n{{one}}\n{{ONE\n{{ ONE }}\n{{HOME}}\n{{{THREE}}}\n{{TWO}\n"
+	if got, status := s.output(spec); got != want || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	if got := inserted([]string{"{{{{A}}}}", "{{A}}{{B}}{{A}}"}, []Secret{{"A", opaque.New([]byte("{{B}}"))}, {"B", opaque.New([]byte("b"))}}); !slices.Equal(got, []string{"{{{{B}}}}", "{{B}}b{{B}}"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -21,7 +21,7 @@ type Spec struct {
 	// Secrets go into the environment, in place of variables of these names.
 	Secrets []Secret
 	// Files are in memory only and cannot be changed; the variables of these names
-	// hold their paths.
+	// hold their paths, and so do arguments where these have {{NAME}}.
 	Files []Secret
 	// Stdin, if it is not nil, is what the program reads in place of its stream.
 	Stdin *opaque.Bytes
