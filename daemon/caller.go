@@ -4,11 +4,11 @@ import (
 	"os"
 	"runtime"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/daemon/spawn"
 )
 
 // caller describes on whose behalf a client asks: the process that started it,
@@ -26,31 +26,25 @@ func (d *Daemon) caller(p *peer.Peer, dir *os.File) client.CallerContext {
 	return cc
 }
 
-// A fileID is a file's content for as long as nobody changes it.
-type fileID struct {
-	dev, ino uint64
-	size     int64
-	mtime    unix.Timespec
-	ctime    unix.Timespec
-}
-
-// hashes remembers the hashes of programs. The zero value is empty.
+// hashes remembers the hashes of files. The zero value is empty.
 type hashes struct {
 	mu  sync.Mutex // guards all
-	all map[fileID]string
+	all map[spawn.Identity]string
 }
 
-// The limits of hashing: a larger program is not hashed, and more of them are
-// not remembered.
+// The limits of hashing: a larger file is not hashed, and more of them are not
+// remembered, nor is one that was changed just now: within a tick of the kernel's clock
+// it could be changed again and look the same.
 const (
 	maxHashed = 1 << 30
 	maxHashes = 256
+	settled   = 2 * time.Second
 )
 
 // of returns the SHA-256 of a plain file, "" if it cannot be had.
 func (h *hashes) of(f *os.File) string {
-	id, ok := identify(f)
-	if !ok {
+	id, ok := spawn.Identify(f)
+	if !ok || id.Size > maxHashed {
 		return ""
 	}
 	h.mu.Lock()
@@ -59,17 +53,21 @@ func (h *hashes) of(f *os.File) string {
 	if known {
 		return hash
 	}
+	began := time.Now()
 	hash, err := hashOf(f)
 	if err != nil {
 		return ""
 	}
-	if again, _ := identify(f); again != id {
+	if again, _ := spawn.Identify(f); again != id {
 		return "" // it was changed meanwhile
+	}
+	if began.Sub(time.Unix(0, id.CTime)) < settled {
+		return hash
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all == nil || len(h.all) >= maxHashes {
-		h.all = map[fileID]string{}
+		h.all = map[spawn.Identity]string{}
 	}
 	h.all[id] = hash
 	return hash

@@ -21,11 +21,3 @@ func (d *Daemon) describe(cc *client.CallerContext, p *peer.Peer) {
 
 // pathOf returns where an open directory is.
 func pathOf(dir *os.File) string { return "" }
-
-func identify(f *os.File) (fileID, bool) {
-	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxHashed {
-		return fileID{}, false
-	}
-	return fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, true
-}

@@ -73,11 +73,3 @@ func pathOf(dir *os.File) string {
 	}
 	return path
 }
-
-func identify(f *os.File) (fileID, bool) {
-	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > maxHashed {
-		return fileID{}, false
-	}
-	return fileID{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}, true
-}

@@ -150,7 +150,11 @@ func become(s Spec) *StartError {
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on
 	}
-	return execute(s.Program, inserted(s.Args, paths), env)
+	args := inserted(s.Args, paths)
+	if s.Exact != nil {
+		return s.Exact.execute(s.Program, args, env)
+	}
+	return execute(s.Program, args, env)
 }
 
 // connect makes the streams descriptors 0 to 2.

@@ -25,6 +25,8 @@ type Spec struct {
 	Files []Secret
 	// Stdin, if it is not nil, is what the program reads in place of its stream.
 	Stdin *opaque.Bytes
+	// Exact, if it is not nil, is what Program and Args mean.
+	Exact *Exact
 	// Needles are kept out of what the program prints.
 	Needles []Secret
 	// Umask is the file mode creation mask; -1 for the daemon's.
@@ -57,6 +59,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("%w: no program", ErrSpec)
 	case slices.ContainsFunc(slices.Concat([]string{s.Program}, s.Args, s.Env), hasNUL):
 		return fmt.Errorf("%w: an argument or a variable holds a NUL byte", ErrSpec)
+	case !s.Exact.valid(len(s.Args)):
+		return fmt.Errorf("%w: its files are not those of its arguments", ErrSpec)
 	}
 	for _, v := range slices.Concat(s.Secrets, s.Files) {
 		if v.Name == "" || strings.ContainsAny(v.Name, "=\x00") {
@@ -79,17 +83,19 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //
 //	length of the rest   4
 //	version              1   2
-//	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along; 3: stdin is a text
+//	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along; 3: stdin is a text;
+//	                         4: an Exact follows
 //	umask                4   or ffffffff
 //	program              text
 //	args, env            list of text
 //	limits               list of: resource 4, soft 8, hard 8
 //	secrets, files       list of: name text, value text
 //	stdin                text, with bit 3 of streams
+//	exact                see there
 //
 // The first bytes carry the descriptors: directory, then streams.
 const (
-	specVersion = 2
+	specVersion = 3
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
@@ -121,23 +127,32 @@ func (s Spec) encode() ([]byte, error) {
 	if s.Stdin != nil {
 		b = appendText(b, s.Stdin.Reveal())
 	}
-	return b, nil
+	return appendExact(b, s.Exact), nil
 }
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + 4 + 4 + 4 + 20*len(s.Limits) + secretsSize(s.Secrets) + secretsSize(s.Files)
+	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits)
+	n += secretsSize(s.Secrets) + secretsSize(s.Files) + s.Exact.size()
 	if s.Stdin != nil {
 		n += 4 + s.Stdin.Len()
 	}
-	for _, t := range slices.Concat(s.Args, s.Env) {
+	return n
+}
+
+func textsSize(list []string) int {
+	n := 4
+	for _, t := range list {
 		n += 4 + len(t)
 	}
 	return n
 }
 
-// stdinText is the bit of streams for a standard input that is a text.
-const stdinText = 1 << 3
+// The bits of streams for a standard input that is a text, and for an Exact.
+const (
+	stdinText = 1 << 3
+	exactBit  = 1 << 4
+)
 
 func (s Spec) streamBits() (bits byte) {
 	for i, f := range s.Streams {
@@ -147,6 +162,9 @@ func (s Spec) streamBits() (bits byte) {
 	}
 	if s.Stdin != nil {
 		bits |= stdinText
+	}
+	if s.Exact != nil {
+		bits |= exactBit
 	}
 	return bits
 }
@@ -189,7 +207,10 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	if streams&stdinText != 0 {
 		s.Stdin = new(opaque.New(d.text()))
 	}
-	d.check(len(d.rest) == 0 && streams < 2*stdinText)
+	if streams&exactBit != 0 {
+		s.Exact = d.exact()
+	}
+	d.check(len(d.rest) == 0 && streams < 2*exactBit)
 	if d.bad || s.Validate() != nil {
 		return Spec{}, 0, errForm
 	}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A hash is remembered for a file that cannot look the same with other content.
+func TestHashes(t *testing.T) {
+	var h hashes
+	hash := func(path string) string {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		return h.of(f)
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := hash(path)
+	if len(one) != 64 || len(h.all) != 0 {
+		t.Errorf("%q, of a file that is new: %v", one, h.all)
+	}
+	if err := os.WriteFile(path, []byte("two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if two := hash(path); len(two) != 64 || two == one {
+		t.Errorf("%q after %q", two, one)
+	}
+	old := "/bin/sh"
+	if info, err := os.Stat(old); err != nil || time.Since(info.ModTime()) < time.Hour {
+		t.Skip("no program is old here")
+	}
+	if first, again := hash(old), hash(old); len(first) != 64 || first != again || len(h.all) != 1 {
+		t.Errorf("%q, then %q: %v", first, again, h.all)
+	}
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if got := h.of(dir); got != "" {
+		t.Errorf("a directory has the hash %q", got)
+	}
+}

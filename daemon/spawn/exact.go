@@ -1,0 +1,206 @@
+package spawn
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// An Identity is a file's content for as long as nobody changes it: the kernel sets
+// the time of the last change, and nobody else.
+type Identity struct {
+	Dev, Ino     uint64
+	Size         int64
+	MTime, CTime int64 // nanoseconds since 1970
+}
+
+// An Exact says what files the words of a [Spec] mean. If one of them is another by the
+// time the program is to be executed, it is not: that is a [StartError].
+type Exact struct {
+	// Path is where the program is, from the Spec's directory.
+	Path    string
+	Program Identity
+	// Interpreter is what is executed for a program that is a script, nil for another.
+	Interpreter *Interpreter
+	// Files are the plain files that arguments name, in their order. No other argument
+	// may name one.
+	Files []File
+}
+
+// An Interpreter executes a script.
+type Interpreter struct {
+	Path string
+	Identity
+	// Argv comes before the script's path: the interpreter's name, and what its line
+	// in the script says besides.
+	Argv []string
+}
+
+// A File is what an argument names.
+type File struct {
+	Arg int // from 0, without the program
+	Identity
+}
+
+// FileNames returns the parts of an argument that may name a file: all of it, and what
+// follows a "=", as in --config=FILE.
+func FileNames(arg string) []string {
+	if _, value, ok := strings.Cut(arg, "="); ok {
+		return []string{arg, value}
+	}
+	return []string{arg}
+}
+
+// Identify returns what an open plain file is. Other files are none.
+func Identify(f *os.File) (id Identity, ok bool) {
+	var st syscall.Stat_t
+	if syscall.Fstat(int(f.Fd()), &st) != nil {
+		return Identity{}, false
+	}
+	return identityIn(&st)
+}
+
+// identifyPath returns what the plain file at a path is.
+func identifyPath(path string) (id Identity, ok bool) {
+	var st syscall.Stat_t
+	if syscall.Stat(path, &st) != nil {
+		return Identity{}, false
+	}
+	return identityIn(&st)
+}
+
+// execute turns this process into the program, or says why not.
+func (e *Exact) execute(program string, args, env []string) *StartError {
+	path, want, argv := e.Path, e.Program, append([]string{program}, args...)
+	if i := e.Interpreter; i != nil {
+		if id, _ := identifyPath(path); id != want {
+			return notExecutable(program, errChanged)
+		}
+		path, want, argv = i.Path, i.Identity, slices.Concat(i.Argv, []string{path}, args)
+	}
+	f, err := openProgram(path)
+	if err != nil {
+		return notExecutable(program, fmt.Errorf("%s: %w", path, err))
+	}
+	if id, _ := Identify(f); id != want {
+		return notExecutable(program, errChanged)
+	}
+	if err := e.check(args); err != nil {
+		return notExecutable(program, err)
+	}
+	return notExecutable(program, syscall.Exec(programPath(f, path), argv, env))
+}
+
+var errChanged = errors.New("it was changed while it was looked at: run it again")
+
+// check looks at what the arguments name, for the last time.
+func (e *Exact) check(args []string) error {
+	files := e.Files
+	for n, arg := range args {
+		var was, is []Identity
+		if len(files) > 0 && files[0].Arg == n {
+			was, files = []Identity{files[0].Identity}, files[1:]
+		}
+		for _, name := range FileNames(arg) {
+			if id, ok := identifyPath(name); ok {
+				is = append(is, id)
+			}
+		}
+		switch {
+		case slices.Equal(was, is):
+		case len(was) == 0:
+			return fmt.Errorf("the argument %.200q names a file that was not there, or not to be seen, when the others were looked at", arg)
+		default:
+			return fmt.Errorf("the argument %.200q names another file, or other content, than when it was looked at: run it again", arg)
+		}
+	}
+	return nil
+}
+
+func (e *Exact) valid(args int) bool {
+	if e == nil {
+		return true
+	}
+	last := -1
+	for _, f := range e.Files {
+		if f.Arg <= last || f.Arg >= args {
+			return false
+		}
+		last = f.Arg
+	}
+	texts := []string{e.Path}
+	if i := e.Interpreter; i != nil {
+		texts = slices.Concat(texts, []string{i.Path}, i.Argv)
+		if len(i.Argv) == 0 || i.Path == "" {
+			return false
+		}
+	}
+	return e.Path != "" && !slices.ContainsFunc(texts, hasNUL)
+}
+
+// The form of an Exact, behind the rest of a Spec's, with exactBit of streams:
+//
+//	path         text
+//	program      identity: device, inode, size, times of modification and change, 8 each
+//	interpreter  list, of at most one: path text, identity, argv list of text
+//	files        list of: argument 4, identity
+const identitySize = 5 * 8
+
+func (e *Exact) size() int {
+	if e == nil {
+		return 0
+	}
+	n := 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files)
+	if i := e.Interpreter; i != nil {
+		n += 4 + len(i.Path) + identitySize + textsSize(i.Argv)
+	}
+	return n
+}
+
+func appendExact(b []byte, e *Exact) []byte {
+	if e == nil {
+		return b
+	}
+	b = appendIdentity(appendText(b, e.Path), e.Program)
+	if i := e.Interpreter; i != nil {
+		b = binary.BigEndian.AppendUint32(b, 1)
+		b = appendTexts(appendIdentity(appendText(b, i.Path), i.Identity), i.Argv)
+	} else {
+		b = binary.BigEndian.AppendUint32(b, 0)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Files)))
+	for _, f := range e.Files {
+		b = appendIdentity(binary.BigEndian.AppendUint32(b, uint32(f.Arg)), f.Identity)
+	}
+	return b
+}
+
+func appendIdentity(b []byte, id Identity) []byte {
+	for _, n := range [...]uint64{id.Dev, id.Ino, uint64(id.Size), uint64(id.MTime), uint64(id.CTime)} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return b
+}
+
+func (d *decoder) exact() *Exact {
+	e := &Exact{Path: string(d.text()), Program: d.identity()}
+	switch d.uint32() {
+	case 0:
+	case 1:
+		e.Interpreter = &Interpreter{Path: string(d.text()), Identity: d.identity(), Argv: d.texts()}
+	default:
+		d.check(false)
+	}
+	for range d.count(4 + identitySize) {
+		e.Files = append(e.Files, File{int(d.uint32()), d.identity()})
+	}
+	return e
+}
+
+func (d *decoder) identity() Identity {
+	return Identity{d.uint64(), d.uint64(), int64(d.uint64()), int64(d.uint64()), int64(d.uint64())}
+}

@@ -1,0 +1,198 @@
+package spawn
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// exact returns what a command means now: a program that is a script is executed by
+// its interpreter.
+func (s *stage) exact(spec Spec, interpreter ...string) *Exact {
+	s.t.Helper()
+	path := spec.Program
+	if !strings.Contains(path, "/") {
+		var err error
+		if path, err = exec.LookPath(path); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	e := &Exact{Path: path, Program: s.identify(path)}
+	if len(interpreter) > 0 {
+		e.Interpreter = &Interpreter{interpreter[0], s.identify(interpreter[0]), interpreter}
+	}
+	for n, arg := range spec.Args {
+		for _, name := range FileNames(arg) {
+			if info, err := os.Stat(s.at(name)); err == nil && info.Mode().IsRegular() {
+				e.Files = append(e.Files, File{n, s.identify(name)})
+			}
+		}
+	}
+	return e
+}
+
+func (s *stage) at(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
+func (s *stage) identify(name string) Identity {
+	s.t.Helper()
+	f, err := os.Open(s.at(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	id, ok := Identify(f)
+	if !ok {
+		s.t.Fatal(name, "is no plain file")
+	}
+	return id
+}
+
+func TestExact(t *testing.T) {
+	s := newStage(t)
+	s.write("script", "#!/bin/sh -e\n"+`echo "$0 $*"; false; echo never`, 0o755)
+	s.write("plain", `echo "$0 $*"`, 0o755)
+	s.write("data", "content\n", 0o644)
+	spec := s.spec("sh", "-c", `tr '\0' ' ' </proc/$$/cmdline; cat "$1"; ls /proc/$$/fd; exit 3`, "x", "data")
+	spec.Exact = s.exact(spec)
+	if got, status := s.output(spec); !strings.HasPrefix(got, "sh -c tr") || !strings.HasSuffix(got, " x data content\n0\n1\n2\n") || status != 3 {
+		t.Errorf("%q, %d", got, status)
+	}
+	spec = s.spec("./script", "a", "data", "--x=data")
+	spec.Exact = s.exact(spec, "/bin/sh", "-e")
+	if got, status := s.output(spec); got != "./script a data --x=data\n" || status != 1 {
+		t.Errorf("%q, %d", got, status)
+	}
+	spec = s.spec("./plain", "a b")
+	spec.Exact = s.exact(spec, "/bin/sh")
+	spec.Exact.Interpreter.Argv = []string{"sh"}
+	if got, status := s.output(spec); got != "./plain a b\n" || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	// What is executed is a descriptor, and not what its path leads to.
+	spec = s.spec("true")
+	spec.Env, spec.Exact = append(spec.Env, "LD_SHOW_AUXV=1"), s.exact(spec)
+	if got, _ := s.output(spec); !strings.Contains(got, "/proc/self/fd/") {
+		t.Errorf("%q", got)
+	}
+}
+
+// Each change that a file may undergo between the look at it and the execution ends that.
+func TestExactChanged(t *testing.T) {
+	s := newStage(t)
+	evil := []byte("#!/bin/sh\necho evil\n")
+	write := func(name string) func() error {
+		return func() error { return os.WriteFile(s.at(name), evil, 0o755) }
+	}
+	replace := func(name string) func() error {
+		return func() error { return errors.Join(write("new")(), os.Rename(s.at("new"), s.at(name))) }
+	}
+	for name, row := range map[string]struct {
+		args   []string
+		change func() error
+		want   string
+	}{
+		"program overwritten":  {nil, write("program"), "program: it was changed"},
+		"program replaced":     {nil, replace("program"), "program: it was changed"},
+		"program gone":         {nil, func() error { return os.Remove(s.at("program")) }, "program: it was changed"},
+		"interpreter replaced": {nil, replace("sh"), "program: it was changed"},
+		"interpreter gone":     {nil, func() error { return os.Remove(s.at("sh")) }, "no such file"},
+		"file overwritten":     {[]string{"x", "file"}, write("file"), `"file" names another`},
+		"file replaced":        {[]string{"--f=file"}, replace("file"), `"--f=file" names another`},
+		"file gone":            {[]string{"file"}, func() error { return os.Remove(s.at("file")) }, `"file" names another`},
+		"file became a link": {[]string{"file"}, func() error {
+			return errors.Join(replace("other")(), os.Remove(s.at("file")), os.Symlink("other", s.at("file")))
+		}, `"file" names another`},
+		"file of the same age": {[]string{"file"}, func() error {
+			info, err := os.Stat(s.at("file"))
+			if err != nil {
+				return err
+			}
+			return errors.Join(os.WriteFile(s.at("file"), []byte("evil"), 0o644), os.Chtimes(s.at("file"), info.ModTime(), info.ModTime()))
+		}, `"file" names another`},
+		"file appeared":      {[]string{"file", "later"}, write("later"), `"later" names a file that was not there`},
+		"file appeared by =": {[]string{"--file=file", "file"}, write("--file=file"), `"--file=file" names another`},
+		"mode":               {[]string{"file"}, func() error { return os.Chmod(s.at("file"), 0o755) }, `"file" names another`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &stage{s.Starter, t, s.dir}
+			os.RemoveAll(s.dir)
+			s.write("program", "#!./sh\necho good\n", 0o755)
+			s.write("file", "good", 0o644)
+			sh, err := os.ReadFile("/bin/sh")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write("sh", string(sh), 0o755)
+			spec := s.spec(append([]string{s.at("program")}, row.args...)...)
+			spec.Exact = s.exact(spec, s.at("sh"))
+			if got, status := s.output(spec); got != "good\n" || status != 0 {
+				t.Fatalf("%q, %d", got, status)
+			}
+			spec.Exact = s.exact(spec, s.at("sh"))
+			if err := row.change(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Start(t.Context(), spec)
+			if e, ok := errors.AsType[*StartError](err); !ok || e.Status != StatusNotExecutable || !strings.Contains(e.Text, row.want) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A file that nobody may read can be executed, where it may be.
+func TestExactUnreadable(t *testing.T) {
+	s, _ := newRemoteStage(t)
+	sleep, err := exec.LookPath("true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("true", string(text), 0o711)
+	spec := s.spec(s.at("true"))
+	spec.Exact = s.exact(spec)
+	if got, status := s.output(spec); got != "" || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	// It is the other user who looks at what the arguments name.
+	s.write("closed/file", "", 0o644)
+	spec = s.spec("echo", "closed/file")
+	os.Chmod(s.at("closed"), 0o700)
+	spec.Exact = s.exact(spec)
+	if _, err := s.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "names another") {
+		t.Error(err)
+	}
+	os.Chmod(s.at("closed"), 0o755)
+	spec.Exact.Files = nil
+	if _, err := s.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "not to be seen") {
+		t.Error(err)
+	}
+}
+
+func TestExactIsOfTheArguments(t *testing.T) {
+	for _, e := range []Exact{
+		{},
+		{Path: "a\x00b"},
+		{Path: "a", Files: []File{{Arg: 1}}},
+		{Path: "a", Files: []File{{Arg: -1}}},
+		{Path: "a", Files: []File{{Arg: 0}, {Arg: 0}}},
+		{Path: "a", Interpreter: &Interpreter{Path: "/bin/sh"}},
+		{Path: "a", Interpreter: &Interpreter{Argv: []string{"sh"}}},
+		{Path: "a", Interpreter: &Interpreter{Path: "/bin/sh", Argv: []string{"s\x00h"}}},
+	} {
+		if err := (Spec{Program: "a", Args: []string{"b"}, Exact: &e}).Validate(); !errors.Is(err, ErrSpec) {
+			t.Errorf("%+v: %v", e, err)
+		}
+	}
+}
