@@ -152,7 +152,7 @@ func become(s Spec) *StartError {
 	}
 	args := inserted(s.Args, paths)
 	if s.Exact != nil {
-		return s.Exact.execute(s.Program, args, env)
+		return s.Exact.execute(s, args, env)
 	}
 	return execute(s.Program, args, env)
 }

@@ -73,8 +73,10 @@ func identifyPath(path string) (id Identity, ok bool) {
 	return identityIn(&st)
 }
 
-// execute turns this process into the program, or says why not.
-func (e *Exact) execute(program string, args, env []string) *StartError {
+// execute turns this process into a Spec's program, or says why not. Its arguments are
+// looked at as they were given, and are what args says.
+func (e *Exact) execute(s Spec, args, env []string) *StartError {
+	program := s.Program
 	path, want, argv := e.Path, e.Program, append([]string{program}, args...)
 	if i := e.Interpreter; i != nil {
 		if id, _ := identifyPath(path); id != want {
@@ -89,7 +91,7 @@ func (e *Exact) execute(program string, args, env []string) *StartError {
 	if id, _ := Identify(f); id != want {
 		return notExecutable(program, errChanged)
 	}
-	if err := e.check(args); err != nil {
+	if err := e.check(s.Args); err != nil {
 		return notExecutable(program, err)
 	}
 	return notExecutable(program, syscall.Exec(programPath(f, path), argv, env))

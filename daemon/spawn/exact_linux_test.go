@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // exact returns what a command means now: a program that is a script is executed by
@@ -74,6 +76,11 @@ func TestExact(t *testing.T) {
 	spec.Exact = s.exact(spec, "/bin/sh")
 	spec.Exact.Interpreter.Argv = []string{"sh"}
 	if got, status := s.output(spec); got != "./plain a b\n" || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	spec = s.spec("cat", "{{SECRET}}", "data")
+	spec.Files, spec.Exact = []Secret{{"SECRET", opaque.New([]byte("value "))}}, s.exact(spec)
+	if got, status := s.output(spec); got != "value content\n" || status != 0 {
 		t.Errorf("%q, %d", got, status)
 	}
 	// What is executed is a descriptor, and not what its path leads to.
