@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -43,32 +45,49 @@ const (
 
 // of returns the SHA-256 of a plain file, "" if it cannot be had.
 func (h *hashes) of(f *os.File) string {
-	id, ok := spawn.Identify(f)
-	if !ok || id.Size > maxHashed {
-		return ""
-	}
-	h.mu.Lock()
-	hash, known := h.all[id]
-	h.mu.Unlock()
-	if known {
-		return hash
-	}
-	began := time.Now()
-	hash, err := hashOf(f)
+	left := int64(maxHashed)
+	sum, _, err := h.sum(f, &left)
 	if err != nil {
 		return ""
 	}
+	return sum
+}
+
+// sum returns the SHA-256 of a plain file, and of what file that is, and takes what is
+// read for it from what is left to be read.
+func (h *hashes) sum(f *os.File, left *int64) (string, spawn.Identity, error) {
+	id, ok := spawn.Identify(f)
+	if !ok {
+		return "", id, errors.New("is no plain file")
+	}
+	h.mu.Lock()
+	sum, known := h.all[id]
+	h.mu.Unlock()
+	if known {
+		return sum, id, nil
+	}
+	if *left -= id.Size; *left < 0 {
+		return "", id, errors.New("is too large to be hashed")
+	}
+	began := time.Now()
+	sum, err := hashOf(io.NewSectionReader(f, 0, id.Size))
+	if err != nil {
+		return "", id, err
+	}
 	if again, _ := spawn.Identify(f); again != id {
-		return "" // it was changed meanwhile
+		return "", id, errors.New("was changed while it was looked at")
 	}
-	if began.Sub(time.Unix(0, id.CTime)) < settled {
-		return hash
+	if began.Sub(time.Unix(0, id.CTime)) >= settled {
+		h.keep(id, sum)
 	}
+	return sum, id, nil
+}
+
+func (h *hashes) keep(id spawn.Identity, sum string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all == nil || len(h.all) >= maxHashes {
 		h.all = map[spawn.Identity]string{}
 	}
-	h.all[id] = hash
-	return hash
+	h.all[id] = sum
 }

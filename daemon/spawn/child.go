@@ -174,8 +174,8 @@ func connect(streams [3]*os.File) error {
 	return nil
 }
 
-// defaultPath is where programs are when the caller has no PATH.
-const defaultPath = "/usr/local/bin:/usr/bin:/bin"
+// DefaultPath is where programs are when the caller has no PATH.
+const DefaultPath = "/usr/local/bin:/usr/bin:/bin"
 
 // execute tries the program wherever it may be, as execvp(3) does.
 func execute(program string, args, env []string) *StartError {
@@ -183,9 +183,9 @@ func execute(program string, args, env []string) *StartError {
 	if strings.Contains(program, "/") {
 		return explain(program, try(program, argv, env))
 	}
-	path, ok := lookup(env, "PATH")
+	path, ok := Lookup(env, "PATH")
 	if !ok {
-		path = defaultPath
+		path = DefaultPath
 	}
 	var denied error
 	for dir := range strings.SplitSeq(path, ":") {

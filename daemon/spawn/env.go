@@ -57,8 +57,8 @@ func identity() (env []string) {
 	return env
 }
 
-// lookup returns the last value of a variable, as shells take it.
-func lookup(env []string, name string) (value string, ok bool) {
+// Lookup returns the last value of a variable, as shells take it.
+func Lookup(env []string, name string) (value string, ok bool) {
 	for _, v := range env {
 		if rest, found := strings.CutPrefix(v, name+"="); found {
 			value, ok = rest, true

@@ -69,7 +69,7 @@ func FuzzEnvironment(f *testing.F) {
 			return
 		}
 		got := environment(env, spec.Secrets)
-		if v, ok := lookup(got, name); !ok || v != value {
+		if v, ok := Lookup(got, name); !ok || v != value {
 			t.Errorf("%s is %q", name, v)
 		}
 		same := func(v string) bool { n, _, _ := strings.Cut(v, "="); return n == name }
