@@ -184,10 +184,13 @@ func (r *runRequest) write(conn *net.UnixConn) error {
 	return err
 }
 
-// responses reads the daemon's lines until the last one.
-func responses(conn *net.UnixConn, lines chan<- ipc.Response) error {
-	in := bufio.NewReader(io.LimitReader(conn, ipc.MaxLine))
+// responses reads the daemon's lines until the last one. There can be any number of
+// them before it, as a run can be long.
+func responses(conn io.Reader, lines chan<- ipc.Response) error {
+	limit := &io.LimitedReader{R: conn}
+	in := bufio.NewReader(limit)
 	for {
+		limit.N = ipc.MaxLine
 		line, err := in.ReadBytes('\n')
 		if err != nil {
 			return err

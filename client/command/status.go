@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
@@ -254,8 +255,8 @@ func askDaemon(ctx context.Context, sock, what string, patience time.Duration) (
 	if err != nil {
 		return a, err
 	}
-	if _, err := conn.Write(line); err != nil {
-		return a, err
+	if _, err := conn.Write(line); err != nil && !errors.Is(err, unix.EPIPE) {
+		return a, err // one that is busy says so before it is asked
 	}
 	line, err = bufio.NewReader(io.LimitReader(conn, maxStatus)).ReadBytes('\n')
 	defer clear(line)
