@@ -135,7 +135,8 @@ func (p *project) restore(t *token) {
 	}
 }
 
-// maxProjects bounds what clients can make the daemon remember.
+// maxProjects bounds what clients can make the daemon remember. Those that came to
+// nothing are forgotten first.
 const maxProjects = 4096
 
 // projects are all that were asked for. The zero value is empty.
@@ -151,6 +152,9 @@ func (ps *projects) of(name string) (*project, error) {
 		return p, nil
 	}
 	if len(ps.all) >= maxProjects {
+		maps.DeleteFunc(ps.all, func(_ string, p *project) bool { return p.vain() })
+	}
+	if len(ps.all) >= maxProjects {
 		return nil, fmt.Errorf("more than %d projects: restart the daemon", maxProjects)
 	}
 	p := &project{name: name, turn: make(chan struct{}, 1)}
@@ -161,6 +165,9 @@ func (ps *projects) of(name string) (*project, error) {
 	ps.all[name] = p
 	return p, nil
 }
+
+// vain reports whether nothing has come of a project, and nobody is asking for it.
+func (p *project) vain() bool { return p.get() == nil && len(p.turn) > 0 }
 
 // wipe wipes all tokens. Nobody may use one any more.
 func (ps *projects) wipe() {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -44,4 +45,33 @@ func TestStaleToken(t *testing.T) {
 			t.Errorf("pauses %s and %s", same.pause, other.pause)
 		}
 	})
+}
+
+// Names that came to nothing do not keep others out, and do not take what is in use
+// with them.
+func TestProjectsInVainAreForgotten(t *testing.T) {
+	var ps projects
+	kept, err := ps.of("kept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept.put(&token{})
+	asking, err := ps.of("asking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-asking.turn
+	for i := range 2 * maxProjects {
+		if _, err := ps.of(fmt.Sprint("made-up-", i)); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for _, p := range []*project{kept, asking} {
+		if again, err := ps.of(p.name); err != nil || again != p {
+			t.Errorf("%s was forgotten: %v", p.name, err)
+		}
+	}
+	if n := len(ps.all); n > maxProjects {
+		t.Errorf("%d are remembered", n)
+	}
 }
