@@ -23,7 +23,8 @@ type Config struct {
 	// Spawner is the socket of the [spawn.Spawner] whose user's programs are. If empty,
 	// they are ours.
 	Spawner string
-	// MaxConnections is the most clients at a time. If 0, 64.
+	// MaxConnections is the most requests that are carried out at a time. If 0, 64.
+	// With a Group, half of them may be one user's.
 	MaxConnections int
 	// Version is what the daemon calls itself.
 	Version string

@@ -77,6 +77,12 @@ func (c *connection) close() {
 	c.let()
 }
 
+// turnAway ends a connection whose request is still awaited.
+func (c *connection) turnAway(why ipc.Response) {
+	c.answer(why)
+	c.CloseRead()
+}
+
 func (c *connection) closeFiles() {
 	for _, f := range c.files {
 		f.Close()

@@ -153,12 +153,15 @@ func (d *enrolment) keep(ctx context.Context) {
 }
 
 // reload answers a reload request: it takes up the login as it is now, and opens a
-// session with it.
+// session with it, unless there is one: sessions are few, and every client may ask.
 func (d *Daemon) reload(ctx context.Context) ipc.Response {
-	e, release, err := d.afresh()
+	e, login, release, err := d.afresh()
 	if err == nil {
 		defer release()
-		_, err = e.sessions.replace(ctx, e.sessions.get())
+		now := e.sessions.get()
+		if !now.live() || !login.IssuedAt.Equal(e.sessions.lastLogin().IssuedAt) {
+			_, err = e.sessions.replace(ctx, now)
+		}
 	}
 	if err != nil {
 		return failure(err)
@@ -168,8 +171,8 @@ func (d *Daemon) reload(ctx context.Context) ipc.Response {
 
 func failure(err error) ipc.Response { return ipc.Response{Error: err.Error(), Hint: client.Hint(err)} }
 
-// afresh is enrolled for a login that has changed.
-func (d *Daemon) afresh() (*enrolment, func(), error) {
+// afresh is enrolled for a login that may have changed; it returns the login, too.
+func (d *Daemon) afresh() (*enrolment, identity.Session, func(), error) {
 	d.mu.Lock()
 	login, err := identity.LoadSession(d.cfg.dir())
 	if d.now != nil && (err != nil || !d.now.is(login)) {
@@ -177,7 +180,8 @@ func (d *Daemon) afresh() (*enrolment, func(), error) {
 		d.retire()
 	}
 	d.mu.Unlock()
-	return d.enrolled()
+	e, release, err := d.enrolled()
+	return e, login, release, err
 }
 
 // is reports whether a login makes no other enrolment than d.

@@ -186,7 +186,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 	defer context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	free := make(chan struct{}, d.cfg.maxConnections())
+	places := newPlaces(d.cfg.maxConnections(), d.cfg.Group != "")
 	large := make(chan struct{}, largePlaces)
 	for {
 		conn, err := l.AcceptUnix()
@@ -212,17 +212,11 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			continue
 		}
 		c := &connection{UnixConn: conn, peer: p, large: large}
-		select {
-		case free <- struct{}{}:
-			wg.Go(func() {
-				defer func() { <-free }()
-				defer c.close()
-				d.handle(ctx, c)
-			})
-		default:
-			c.answer(ipc.Response{Error: "the daemon serves as many clients as it may", ErrorCode: ipc.Busy, Hint: "try again when one of them has ended, or start the daemon with more --max-connections"})
-			c.close()
-		}
+		places.await(c)
+		wg.Go(func() {
+			defer c.close()
+			d.handle(ctx, c, places)
+		})
 	}
 }
 
@@ -236,15 +230,26 @@ func (d *Daemon) visitor(conn *net.UnixConn) (*peer.Peer, error) {
 }
 
 // handle serves one connection.
-func (d *Daemon) handle(ctx context.Context, c *connection) {
+func (d *Daemon) handle(ctx context.Context, c *connection, places *places) {
 	req, err := c.readRequest(ctx)
-	if err != nil {
+	switch {
+	case !places.heard(c):
+		return // and has been told
+	case err != nil:
 		c.answer(ipc.Response{Error: err.Error()})
 		return
 	}
-	switch req.Cmd {
-	case ipc.CmdStatus:
+	if req.Cmd == ipc.CmdStatus {
 		c.answer(d.status())
+		return
+	}
+	leave := places.take(c.peer.UID)
+	if leave == nil {
+		c.answer(busy)
+		return
+	}
+	defer leave()
+	switch req.Cmd {
 	case ipc.CmdReload:
 		c.answer(d.reload(ctx))
 	case ipc.CmdRun:

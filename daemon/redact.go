@@ -50,8 +50,9 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	return d.launch(ctx, c, spec, signals)
 }
 
-// A mask tells who shows it a guess whether that is a value. So there are no more
-// than that many texts of a project in that time.
+// A mask tells who shows it a guess whether that is a value, and each text is a fetch
+// on the record. So there are no more than that many texts of a project in that time;
+// how many guesses one holds is not limited.
 const (
 	redactions = 20
 	redactTime = time.Minute

@@ -144,6 +144,18 @@ func TestLogin(t *testing.T) {
 	h.run("true").want(0, "")
 }
 
+// Each client may have the login taken up. While it is the same, that costs nothing.
+func TestReloadOfTheSameLogin(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	for range 5 {
+		if answer := h.ask(`{"cmd":"reload"}`); answer != `{"ok":true}` {
+			t.Fatal(answer)
+		}
+	}
+	h.vault.wantCalls(1, 0, 0)
+}
+
 // Another login makes another agent of a daemon that runs, or none; what runs goes
 // on.
 func TestAnotherLogin(t *testing.T) {
@@ -428,14 +440,31 @@ func TestTooManyConnections(t *testing.T) {
 		held = append(held, conn)
 	}
 	h.run("true").want(1, "", "as many clients as it may", "hint: ")
-	conn := h.dial()
-	if answer, _ := io.ReadAll(conn); !strings.Contains(string(answer), `"error_code":"busy"`) {
-		t.Errorf("%q", answer)
+	if answer := h.ask(`{"cmd":"status"}`); !strings.Contains(answer, `"runs":2`) {
+		t.Errorf("how it is: %q", answer)
 	}
 	for _, conn := range held {
 		conn.Close()
 	}
 }
+
+// Who only connects keeps nobody out, however often he does.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	t.Chdir(h.work)
+	idle := h.dial()
+	for range 2 * maxIdle {
+		h.dial()
+	}
+	h.run("true").want(0, "")
+	if answer, _ := io.ReadAll(idle); !strings.Contains(string(answer), `"error_code":"busy"`) {
+		t.Errorf("the oldest heard %q", answer)
+	}
+}
+
+// maxIdle is how many connections there may be without a request.
+const maxIdle = 64
 
 // stranger is another user's process that tries the socket.
 func stranger(path string) int {
