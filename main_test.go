@@ -64,6 +64,7 @@ var arrows = map[string][]string{
 	"vault/keyring":   {"vault/opaque", "vault/locked"},
 	"store":           {"store"},
 	"client":          {"client", "server/api", leafs},
+	"client/attack":   {"daemon/ipc", "daemon/peer"},
 	"client/command":  {"client", "server/api", "daemon/ipc", "daemon/peer", leafs},
 	"daemon":          {"daemon", "client", "client/identity", "server/api", leafs},
 	"daemon/ipc":      {},

@@ -5,43 +5,78 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/cortex-auth/cortex/client/attack"
 	"github.com/cortex-auth/cortex/client/identity"
 )
 
 func doctor() *cli.Command {
-	var sock string
-	var asJSON bool
+	var sock, project string
+	var asJSON, attacks, inside bool
 	return &cli.Command{
-		Name:  "doctor",
-		Usage: "look for what is wrong with this host's set-up, and say what to do",
+		Name:      "doctor",
+		Usage:     "look for what is wrong with this host's set-up, and say what to do",
+		ArgsUsage: "[--attack [-- COMMAND [ARGS...]]]",
 		Description: `Looks at the login and its files, the daemon and what it could not have, the server, its
 clock and its key, what this system lets programs do to each other, and what lies open in
 this directory and environment. It changes nothing, needs no administrator, and shows no
 value. The exit status is 1 if something does not work or is open to others; what could
 be better is a warning.
 
+With --attack it tries what the threat model says an attacker may try here, as the user
+who calls it, and says for each move what stopped it, or what to do where nothing did. It
+runs COMMAND as cortex run does, with made-up values in place of secrets, and attacks it,
+its monitor and the daemon; COMMAND is ended by SIGTERM. No secret is at stake, and nothing
+of yours is changed. The exit status is 1 if more got through than the threat model says.
+
 Examples:
    cortex doctor
-   cortex doctor --json`,
-		Flags: []cli.Flag{sockFlag(&sock), jsonFlag(&asJSON)},
+   cortex doctor --json
+   cortex doctor --attack
+   cortex doctor --attack -- npm run dev`,
+		Flags: []cli.Flag{
+			sockFlag(&sock), jsonFlag(&asJSON),
+			&cli.BoolFlag{Name: "attack", Usage: "try the moves of an attacker", Destination: &attacks},
+			&cli.StringFlag{Name: "project", Usage: "with --attack: the `PROJECT` that says whether output may be unmasked", Destination: &project},
+			&cli.BoolFlag{Name: "inside", Hidden: true, Destination: &inside}, // what --attack has done in a run
+		},
+		StopOnNthArg: new(1),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if inside && cmd.Args().Present() {
+				root := cmd.Root()
+				return exitStatus(attack.Inside(cmd.Args().Slice(), os.Stdin, root.Writer, root.ErrWriter))
+			}
 			if sock == "" {
 				sock = socketPath()
+			}
+			switch {
+			case attacks:
+				return attackHost(ctx, cmd, sock, project, asJSON)
+			case cmd.Args().Present() || project != "":
+				return usage(cmd, errors.New("a command or a project is for --attack"))
 			}
 			c := checkUp(ctx, sock)
 			if err := c.write(cmd.Root().Writer, asJSON); err != nil {
 				return err
 			}
 			if c.bad > 0 {
-				return &ExitError{Code: 1}
+				return exitStatus(1)
 			}
 			return nil
 		},
 	}
+}
+
+// exitStatus returns an exit status as an error, nil for 0.
+func exitStatus(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &ExitError{Code: code}
 }
 
 // How a thing is.

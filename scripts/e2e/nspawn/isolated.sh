@@ -43,6 +43,14 @@ grep 'no SSH agent' /tmp/out
 [[ $(echo "the key is sk-nspawn-canary" | as alice cortex redact --project app) == 'the key is ‹cortex:OPENAI_API_KEY›' ]] || fail "a log is not masked"
 at=/home/alice/work as alice cortex doctor >/tmp/doctor || { cat /tmp/doctor; fail "something is wrong"; }
 
+# What an attacker may try comes to what the threat model says.
+at=/home/alice/work as alice cortex doctor --attack --json -- sleep 1000 >/tmp/attack || { cat /tmp/attack; fail "more got through than the threat model says"; }
+attacked /tmp/attack printed-value=limited printed-otherwise=open mask-off=stopped environ=stopped command-memory=stopped command-files=stopped monitor-memory=stopped \
+	daemon-memory=stopped core-dump=stopped preload=stopped agent-key=stopped socket-taken-over=stopped daemon-replaced=stopped spawner=stopped command-asks-daemon=stopped \
+	command-reads-key=stopped command-reads-other=open process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped \
+	other-server=stopped type-into-shell=stopped ssh-agent-used=stopped
+refused as bob cortex doctor --attack --sock /run/cortex/agent.sock
+
 # Whatever compiles as it runs has to run.
 run /usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ|mmap.PROT_WRITE|4)'
 run cortex --version

@@ -30,6 +30,22 @@ run perl -e 1
 if command -v node; then run node -e 'for (let i = 0, x = 0; i < 1e7; i++) x += i'; fi
 if command -v java; then run java -version; fi
 
+# What an attacker may try comes to what the threat model says, and it shows where it
+# does not: here a command writes the value into a file.
+as cortex doctor --attack --json >/tmp/attack || { cat /tmp/attack; fail "more got through than the threat model says"; }
+attacked /tmp/attack printed-value=limited printed-otherwise=open mask-off=stopped environ=open command-memory=open monitor-memory=stopped daemon-memory=stopped \
+	core-dump=stopped preload=stopped agent-key=open socket-taken-over=stopped daemon-replaced=open command-asks-daemon=open command-reads-other=open \
+	process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped other-server=stopped type-into-shell=stopped socket=untried
+if as cortex doctor --attack --json -- sh -c 'printenv CORTEX_CANARY > /home/alice/leak; exec sleep 1000' >/tmp/attack; then fail "the leak was not found"; fi
+attacked /tmp/attack -files-left-behind=open environ=open
+grep '/home/alice/leak' /tmp/attack
+if grep -E 'cortex-canary-[0-9a-f]' /tmp/attack; then fail "the report has the value"; fi
+rm /home/alice/leak
+as cortex doctor --attack -- true >/tmp/attack || { cat /tmp/attack; fail "more got through"; }
+grep 'the command that was named, and, as it has ended, one of our own' /tmp/attack
+grep '^open  *agent-key ' /tmp/attack
+grep '→ install the isolated daemon' /tmp/attack
+
 # One that is killed comes back.
 old=$(as systemctl --user show --property=MainPID --value cortex-daemon)
 kill -9 "$old"

@@ -22,6 +22,22 @@ login() {
 	wait $!
 }
 
+# attacked FILE [-]ID=OUTCOME... looks at what "doctor --attack --json" says became of
+# moves: with - in front, one that went further than it should.
+attacked() {
+	python3 - "$@" <<-'EOF'
+		import json, sys
+		report = json.load(open(sys.argv[1]))
+		moves = {m["id"]: m for m in report["moves"]}
+		for want in sys.argv[2:]:
+		    name, outcome = want.lstrip("-").split("=")
+		    m = moves[name]
+		    if m.get("outcome", "untried") != outcome or m["ok"] == want.startswith("-"):
+		        sys.exit("FAILED: %s: %s" % (want, m))
+		print("attacked:", report["install"], report["target"], {m["id"]: m.get("outcome") for m in report["moves"]})
+	EOF
+}
+
 mkdir /root/vault
 (cd /root/vault && exec cortex serve >/root/vault/log 2>&1) &
 await cortex seal-status >/dev/null 2>&1
