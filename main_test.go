@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"vault/audit":     {},
 	"vault/backup":    {},
 	"vault/dotenv":    {},
+	"vault/journal":   {"vault/proof"},
 	"vault/jsontext":  {},
 	"vault/pinned":    {},
 	"vault/proof":     {},
@@ -88,7 +89,7 @@ const leafs = "leafs"
 var leafPackages = []string{
 	"vault/audit/note",
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
-	"vault/secretfile", "vault/sshauth", "vault/pinned",
+	"vault/journal", "vault/secretfile", "vault/sshauth", "vault/pinned",
 }
 
 func TestArrows(t *testing.T) {
