@@ -62,6 +62,9 @@ type Secrets struct {
 	// grant, a secret or a policy changed. Older servers leave them out
 	// without a word.
 	Withheld []string
+	// Offline says for how long the values may be used while the server is away;
+	// nil for not at all.
+	Offline *api.Offline
 }
 
 // Wipe overwrites the values.
@@ -97,7 +100,7 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 		}
 		values[name] = opaque.New(v.Reveal())
 	}
-	return Secrets{values, out.SSHKeys, out.Withheld}, nil
+	return Secrets{values, out.SSHKeys, out.Withheld, out.Offline}, nil
 }
 
 // Projects returns the projects of a namespace, or all if it is empty.

@@ -90,6 +90,13 @@ func (f fetched) tail() ([]byte, error) {
 		}
 		b = fmt.Appendf(b, ",\"withheld\":%s", text)
 	}
+	if f.Offline != nil {
+		text, err := json.Marshal(api.Offline{TTLSeconds: int64(f.Offline.TTL.Seconds()), Receipt: f.Offline.Receipt})
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, ",\"offline\":%s", text)
+	}
 	return append(b, "}\n"...), nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 // made are the texts that the server makes, and never twice: ids, tokens, keys,
 // codes, hashes and times.
-var made = regexp.MustCompile(`^("?[0-9a-f-]{32,}"?|[A-Za-z0-9+/_-]{40,}=*|eyJ[\w.-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|(ssh-ed25519 |SHA256:)[A-Za-z0-9+/]+( deploy_key| git_key)?|\d{4}-\d\d-\d\d[ T][\d:]+Z?|-----BEGIN [\w\W]*|cortex/audit/head/[\w\W]*)$`)
+var made = regexp.MustCompile(`^("?[0-9a-f-]{32,}"?|[A-Za-z0-9+/_-]{40,}=*|eyJ[\w.-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z2-7]{26}|(ssh-ed25519 |SHA256:)[A-Za-z0-9+/]+( deploy_key| git_key)?|\d{4}-\d\d-\d\d[ T][\d:]+Z?|-----BEGIN [\w\W]*|cortex/audit/head/[\w\W]*|1,[0-9a-f-]{36},[\w,-]+)$`)
 
 // aTime are those of them that many things have.
 var aTime = regexp.MustCompile(`^\d{4}-\d\d-\d\d `)

@@ -75,8 +75,7 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 	}
 	var change vault.ProjectChange
 	if n := c.In.TokenTTLSeconds; n != nil {
-		// Whatever does not fit a duration is far beyond the bounds anyway.
-		change.TokenTTL = new(time.Duration(max(-1, min(*n, math.MaxInt32))) * time.Second)
+		change.TokenTTL = new(seconds(*n))
 	}
 	if c.In.Masking != nil {
 		change.Masking = new(vault.Masking(*c.In.Masking))
@@ -84,8 +83,17 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 	if c.In.OnFreeze != nil {
 		change.OnFreeze = new(vault.OnFreeze(*c.In.OnFreeze))
 	}
+	if n := c.In.OfflineTTLSeconds; n != nil {
+		change.OfflineTTL = new(seconds(*n))
+	}
 	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
 	return wireSettings(row), err
+}
+
+// seconds returns so many. Whatever does not fit a duration is far beyond the bounds
+// anyway.
+func seconds(n int64) time.Duration {
+	return time.Duration(max(-1, min(n, math.MaxInt32))) * time.Second
 }
 
 func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, error) {
@@ -97,7 +105,10 @@ func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, er
 }
 
 func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
-	return api.ProjectSettings{ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking), OnFreeze: string(s.OnFreeze)}
+	return api.ProjectSettings{
+		ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking), OnFreeze: string(s.OnFreeze),
+		OfflineTTLSeconds: int64(s.OfflineTTL.Seconds()),
+	}
 }
 
 func wireProject(p vault.Project) api.Project {

@@ -105,7 +105,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 					return err
 				}
 			}
-			return o.deliver(c.fetch)
+			return o.deliver(&c.fetch)
 		})
 	}
 	c.fetch.wipe() // they are in the text now

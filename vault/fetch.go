@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
@@ -45,6 +46,9 @@ type FetchResult struct {
 	// Withheld are the variables of the token that it no longer opens,
 	// because a grant, a secret or a policy changed; sorted.
 	Withheld []string
+	// Offline says for how long the values may be used while the vault is away;
+	// nil for not at all.
+	Offline *Offline
 }
 
 // wipe overwrites the values.
@@ -58,7 +62,7 @@ func (r FetchResult) wipe() {
 const maxFetch = 8 << 20
 
 // fetchBuckets are what a fetch is authorised by.
-var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares, freezes}
+var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares, freezes, projectSettings}
 
 // FetchSecrets returns the values that a project token opens. They leave only
 // after the audit entry that names every one of them is durable. It returns
@@ -93,7 +97,7 @@ func (v *Vault) FetchSecrets(ctx context.Context, from access.Origin, r FetchReq
 				return err
 			}
 		}
-		return o.deliver(f)
+		return o.deliver(&f)
 	})
 	if err != nil {
 		return FetchResult{}, v.failFetch(ctx, k, from, f, err)
@@ -122,6 +126,7 @@ type fetch struct {
 	resources []audit.Resource
 	honey     []string // paths of honey secrets
 	size      int      // of Values, in bytes
+	offline   time.Duration
 }
 
 // errHoney: the fetch touched a honey secret.
@@ -131,6 +136,9 @@ var errHoney = errors.New("honey secret")
 // still says which token it was, if that is known.
 func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
 	if f, err = o.identify(attest, r); err != nil {
+		return f, err
+	}
+	if f.offline, err = o.offlineTTL(f); err != nil {
 		return f, err
 	}
 	return f, o.open(&f)
@@ -416,7 +424,7 @@ func (d *decision) part(value opaque.Bytes) (opaque.Bytes, error) {
 }
 
 // deliver writes what makes a fetch durable. A honey secret makes it an alarm.
-func (o *op) deliver(f fetch) error {
+func (o *op) deliver(f *fetch) error {
 	// Whether the session is good was asked when the fetch was authorised, and
 	// what that rests on is among fetchBuckets.
 	if f.attested != nil {
@@ -424,8 +432,9 @@ func (o *op) deliver(f fetch) error {
 			return err
 		}
 	}
-	o.record.resources = f.resources
+	o.record.resources = slices.Clip(f.resources)
 	if len(f.honey) == 0 {
+		o.lend(f)
 		return nil
 	}
 	for _, path := range f.honey {

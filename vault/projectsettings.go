@@ -10,15 +10,17 @@ import (
 	"github.com/cortex-auth/cortex/vault/token"
 )
 
-// The bounds of how long a project's tokens may live.
+// The bounds of how long a project's tokens may live, and of how long its values
+// may be used while the vault is away.
 const (
-	minTokenTTL = time.Minute
-	maxTokenTTL = 365 * 24 * time.Hour
+	minTokenTTL   = time.Minute
+	maxTokenTTL   = 365 * 24 * time.Hour
+	maxOfflineTTL = 7 * 24 * time.Hour
 )
 
 // projectSettings say what is different for a project. They can be there before
 // the project is.
-var projectSettings = store.Rows[projectSettingsRow]("project_settings")
+var projectSettings = store.Rows[projectSettingsRow]("project_settings").Kept()
 
 type projectSettingsRow struct {
 	Namespace string `cbor:"1,keyasint"`
@@ -27,6 +29,8 @@ type projectSettingsRow struct {
 
 	MaskOptional bool `cbor:"4,keyasint,omitempty"`
 	EndOnFreeze  bool `cbor:"5,keyasint,omitempty"`
+
+	OfflineTTL int64 `cbor:"7,keyasint,omitempty"` // seconds; 0: not at all
 }
 
 // Key returns namespace and project.
@@ -61,6 +65,10 @@ type ProjectSettings struct {
 	Masking Masking
 	// OnFreeze is FreezeLeaves if nothing else was said.
 	OnFreeze OnFreeze
+	// OfflineTTL is for how long a daemon may use what it fetched while it cannot
+	// reach the vault, in whole seconds: at most 7 days; 0 if nothing else was said,
+	// for not at all.
+	OfflineTTL time.Duration
 }
 
 // A ProjectChange says which settings to change; nil fields stay as they are.
@@ -70,9 +78,15 @@ type ProjectChange struct {
 	// Masking and OnFreeze count for a daemon when it gets its next token.
 	Masking  *Masking
 	OnFreeze *OnFreeze
+	// OfflineTTL is for what is fetched from now on. What daemons hold from before
+	// is lost to those that listen.
+	OfflineTTL *time.Duration
 }
 
 func (c ProjectChange) validate() error {
+	if c.OfflineTTL != nil && (*c.OfflineTTL < 0 || *c.OfflineTTL > maxOfflineTTL) {
+		return invalid("offline_ttl_seconds", "must be from 0, for not at all, to %d", int(maxOfflineTTL.Seconds()))
+	}
 	if c.Masking != nil && *c.Masking != MaskAlways && *c.Masking != MaskOptional {
 		return invalid("masking", "must be always or optional")
 	}
@@ -107,7 +121,9 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 }
 
 func (r projectSettingsRow) settings() ProjectSettings {
-	return ProjectSettings{Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking(), OnFreeze: r.onFreeze()}
+	return ProjectSettings{
+		Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking(), OnFreeze: r.onFreeze(), OfflineTTL: r.offline(),
+	}
 }
 
 func (r projectSettingsRow) masking() Masking {
@@ -131,6 +147,8 @@ func (r projectSettingsRow) ttl() time.Duration {
 	return time.Duration(r.TokenTTL) * time.Second
 }
 
+func (r projectSettingsRow) offline() time.Duration { return time.Duration(r.OfflineTTL) * time.Second }
+
 // UpdateProject changes the settings of a project, which need not exist yet.
 // The namespace is found as by [Vault.ProjectSettings].
 func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, name string, c ProjectChange) (s ProjectSettings, err error) {
@@ -148,17 +166,8 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 		if err := o.within(row.Namespace); err != nil {
 			return err
 		}
-		if c.TokenTTL != nil {
-			row.TokenTTL = int64(*c.TokenTTL / time.Second)
-			o.record.about("token_ttl", row.ttl().String())
-		}
-		if c.Masking != nil {
-			row.MaskOptional = *c.Masking == MaskOptional
-			o.record.about("masking", string(*c.Masking))
-		}
-		if c.OnFreeze != nil {
-			row.EndOnFreeze = *c.OnFreeze == FreezeEnds
-			o.record.about("on_freeze", string(*c.OnFreeze))
+		if err := o.changeSettings(&row, c); err != nil {
+			return err
 		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()
@@ -168,6 +177,29 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 		return projectSettings.Put(o.Tx, row)
 	})
 	return s, err
+}
+
+// changeSettings makes a change, and says so.
+func (o *op) changeSettings(row *projectSettingsRow, c ProjectChange) error {
+	if c.TokenTTL != nil {
+		row.TokenTTL = int64(*c.TokenTTL / time.Second)
+		o.record.about("token_ttl", row.ttl().String())
+	}
+	if c.Masking != nil {
+		row.MaskOptional = *c.Masking == MaskOptional
+		o.record.about("masking", string(*c.Masking))
+	}
+	if c.OnFreeze != nil {
+		row.EndOnFreeze = *c.OnFreeze == FreezeEnds
+		o.record.about("on_freeze", string(*c.OnFreeze))
+	}
+	if c.OfflineTTL == nil {
+		return nil
+	}
+	row.OfflineTTL = int64(*c.OfflineTTL / time.Second)
+	o.record.about("offline_ttl", row.offline().String())
+	// What its daemons hold was allowed by the setting as it was.
+	return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
 }
 
 // settings finds the settings of a project, or those of one that has none.

@@ -102,7 +102,7 @@ func (v *Vault) SignSSH(ctx context.Context, from access.Origin, r SSHRequest) (
 					return err
 				}
 			}
-			return o.deliver(s.fetch)
+			return o.deliver(&s.fetch)
 		})
 	}
 	if err != nil {

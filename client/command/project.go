@@ -50,12 +50,14 @@ func projectSettings() *cli.Command {
    cortex project settings my-app
    cortex project settings my-app --token-ttl 1d
    cortex project settings my-app --masking optional
-   cortex project settings my-app --on-freeze end`,
+   cortex project settings my-app --on-freeze end
+   cortex project settings my-app --offline-ttl 8h`,
 		Flags: []cli.Flag{
 			projectNamespace(&namespace),
 			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &set.ttl},
 			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &set.masking},
 			&cli.StringFlag{Name: "on-freeze", Usage: "`WHAT` becomes of commands that run when they are cut off: leave, or end", Destination: &set.onFreeze},
+			&cli.StringFlag{Name: "offline-ttl", Usage: "`HOW-LONG` daemons keep what they fetched, for when the server is away: 8h, 7d at most, or 0 for not at all", Destination: &set.offline},
 		},
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		out, err := changeSettings(ctx, cmd, c, namespace, set)
@@ -67,12 +69,20 @@ func projectSettings() *cli.Command {
 		}
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
 			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways),
-			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves))
+			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves), "offline ttl", offlineTTL(out))
 	})
 }
 
 // newSettings are what is to be changed, as it was typed; empty for what stays.
-type newSettings struct{ ttl, masking, onFreeze string }
+type newSettings struct{ ttl, masking, onFreeze, offline string }
+
+// offlineTTL is how long values are kept, for people.
+func offlineTTL(s api.ProjectSettings) string {
+	if s.OfflineTTLSeconds == 0 {
+		return "0, values are not kept"
+	}
+	return duration(time.Duration(s.OfflineTTLSeconds) * time.Second)
+}
 
 // changeSettings returns the settings of a project, changed if there is anything
 // to change.
@@ -83,12 +93,11 @@ func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, nam
 		return out, about("project", name, whichNamespace(err, namespace))
 	}
 	var change api.UpdateProject
-	if set.ttl != "" {
-		d, err := readDuration(set.ttl)
-		if err != nil || d%time.Second != 0 {
-			return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", set.ttl))
-		}
-		change.TokenTTLSeconds = new(int64(d / time.Second))
+	if change.TokenTTLSeconds, err = wholeSeconds(set.ttl); err != nil {
+		return out, usage(cmd, fmt.Errorf("bad --token-ttl %q: write 12h, 30d or 0", set.ttl))
+	}
+	if change.OfflineTTLSeconds, err = wholeSeconds(set.offline); err != nil {
+		return out, usage(cmd, fmt.Errorf("bad --offline-ttl %q: write 8h, 7d or 0", set.offline))
 	}
 	if set.masking != "" {
 		change.Masking = &set.masking
@@ -98,6 +107,18 @@ func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, nam
 	}
 	out, err = c.UpdateProject(ctx, namespace, name, change)
 	return out, about("project", name, whichNamespace(err, namespace))
+}
+
+// wholeSeconds reads a duration; nil for none.
+func wholeSeconds(text string) (*int64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	d, err := readDuration(text)
+	if err == nil && d%time.Second != 0 {
+		err = errors.New("not a whole number of seconds")
+	}
+	return new(int64(d / time.Second)), err
 }
 
 func projectGrants() *cli.Command {

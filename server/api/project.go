@@ -38,6 +38,15 @@ type ProjectSecrets struct {
 	EnvVars  map[string]Value  `json:"env_vars"`
 	SSHKeys  map[string]SSHKey `json:"ssh_keys,omitempty"`
 	Withheld []string          `json:"withheld,omitempty"`
+	// Offline is absent where the values must not be kept.
+	Offline *Offline `json:"offline,omitempty"`
+}
+
+// Offline says for how long a daemon may use values while the server is away, and
+// what each entry of its journal names then.
+type Offline struct {
+	TTLSeconds int64  `json:"ttl_seconds"`
+	Receipt    string `json:"receipt"`
 }
 
 // Whether who starts a command may have what it prints unmasked.
@@ -60,6 +69,8 @@ type ProjectSettings struct {
 	// Masking and OnFreeze are absent on older servers.
 	Masking  string `json:"masking,omitempty"`
 	OnFreeze string `json:"on_freeze,omitempty"`
+	// OfflineTTLSeconds is 0 where nothing is kept for when the server is away.
+	OfflineTTLSeconds int64 `json:"offline_ttl_seconds"`
 }
 
 // UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
@@ -71,4 +82,6 @@ type UpdateProject struct {
 	Masking *string `json:"masking,omitempty"`
 	// OnFreeze is FreezeLeaves or FreezeEnds.
 	OnFreeze *string `json:"on_freeze,omitempty"`
+	// OfflineTTLSeconds is from 0, for not at all, to 604800.
+	OfflineTTLSeconds *int64 `json:"offline_ttl_seconds,omitempty"`
 }
