@@ -58,6 +58,7 @@ var problems = []struct {
 	{vault.ErrInUse, http.StatusConflict, api.Conflict},
 	{vault.ErrDecided, http.StatusConflict, api.Conflict},
 	{vault.ErrTokenActive, http.StatusConflict, api.Conflict},
+	{vault.ErrJournal, http.StatusUnprocessableEntity, api.JournalRejected},
 	{errMediaType, http.StatusUnsupportedMediaType, api.UnsupportedMediaType},
 	{errCrowded, http.StatusTooManyRequests, api.RateLimited},
 	{errBody, http.StatusBadRequest, api.InvalidRequest},

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +60,9 @@ func (c cast) sign(t *testing.T, st step, text []byte) []byte {
 	if m["host_key"] != nil {
 		c.logIn(t, m)
 	}
+	if entries, ok := m["entries"].([]any); ok {
+		c.journal(t, st, entries)
+	}
 	for name, message := range signedOver {
 		if m[name] != nil {
 			a := c.agent(t, st)
@@ -65,6 +70,20 @@ func (c cast) sign(t *testing.T, st step, text []byte) []byte {
 		}
 	}
 	return encodeJSON(t, m)
+}
+
+// journal makes entries anew that have a signature.
+func (c cast) journal(t *testing.T, st step, entries []any) {
+	t.Helper()
+	for i := range entries {
+		part := strings.Split(entries[i].(string), "|")
+		if len(part) != 7 {
+			continue
+		}
+		part[3] = strconv.FormatInt(time.Now().Unix(), 10)
+		text := strings.Join(part[:6], "|")
+		entries[i] = text + "|" + proof.EncodeSignature(ed25519.Sign(c.agent(t, st).Attestation, []byte("offline-use|"+text)))
+	}
 }
 
 func assertion(t *testing.T, agentID string, key ed25519.PrivateKey) string {

@@ -35,6 +35,7 @@ func (s *Server) routes() []route {
 		{"GET /agent/pending-grants/{id}", s.daemon, bare(s.grantStatus)},
 		{"POST /device/logout", s.device, bare(s.logOutDevice)},
 		{"GET /daemon/events", s.daemon, bare(s.daemonEvents)},
+		{"POST /daemon/journal", s.author, handle(s.keepJournal)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},
 		{"POST /project/ssh-signatures/{project}", s.signer, handle(s.signSSH)},
@@ -190,6 +191,18 @@ func (s *Server) daemon(ctx context.Context, q *request) (err error) {
 	}
 	q.By, err = s.guard.Daemon(ctx, q.client, http.MethodGet, q.URL.Path, q.attestation)
 	return err
+}
+
+// author asks for the signature of a daemon that was attested once, over the body:
+// for what it says of the past. Of a stranger no body is read.
+func (s *Server) author(ctx context.Context, q *request) (err error) {
+	if q.attestation, err = auth.Attestation(q.Header); err != nil {
+		return err
+	}
+	if q.attested, err = s.guard.Author(ctx, q.client, q.attestation); err != nil {
+		return err
+	}
+	return s.attestedBody(ctx, q)
 }
 
 // project asks for a project token. Whether it and the attestation are good,

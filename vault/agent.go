@@ -256,6 +256,9 @@ func (o *op) dropAgent(a agentRow) error {
 	if err := o.dropPendings(pendingsByAgent.All(o.Tx, id)); err != nil {
 		return err
 	}
+	if err := dropAll(o, journals, journals.All(o.Tx, store.Join(a.ID))); err != nil {
+		return err
+	}
 	if err := o.unfreeze(FreezeAgent, a.Namespace, a.ID); err != nil {
 		return err
 	}

@@ -133,6 +133,27 @@ func (o *op) attested(att *proof.Attestation, method, path string) (Attested, er
 	if err != nil {
 		return Attested{}, err
 	}
+	return o.attestedBy(s, att, method, path)
+}
+
+// attestedEver is attested for a session that may have ended, and an agent that may
+// be frozen: it shows who sends something, and gives no right.
+func (o *op) attestedEver(att *proof.Attestation, method, path string) (Attested, error) {
+	if att == nil {
+		return Attested{}, ErrUnauthorized
+	}
+	s, err := sessions.Get(o.Tx, store.Key(att.SessionID))
+	if isNotFound(err) {
+		err = ErrUnauthorized
+	}
+	if err != nil {
+		return Attested{}, err
+	}
+	return o.attestedBy(s, att, method, path)
+}
+
+// attestedBy verifies the signature of an attestation, and that it is fresh.
+func (o *op) attestedBy(s sessionRow, att *proof.Attestation, method, path string) (Attested, error) {
 	if !ed25519.Verify(s.Public, att.Message(method, path), att.Signature) {
 		return Attested{}, ErrUnauthorized
 	}

@@ -69,6 +69,8 @@ var (
 	ErrDecided = errors.New("already decided")
 	// ErrTokenActive: the project has a live token and none was asked for anew.
 	ErrTokenActive = errors.New("the project has an active token; send regenerate_token to replace it")
+	// ErrJournal: a journal is not as its daemon wrote it.
+	ErrJournal = errors.New("the journal is not this agent's, or not as it was written")
 	// ErrTooMany: a limit on how often or how many was reached.
 	ErrTooMany = errors.New("too many requests")
 	// ErrReplaced: the same session watches elsewhere since.

@@ -61,7 +61,7 @@ func (v *Vault) keepHouse(ctx context.Context) error {
 	err := v.flushFailures(ctx)
 	for _, purge := range []func(*op, int) (int, error){
 		(*op).purgeSeen, (*op).purgeDevices, (*op).purgeProjects, (*op).purgeLogins, (*op).purgePendings,
-		(*op).purgeBursts, (*op).purgeDeadLetters,
+		(*op).purgeBursts, (*op).purgeDeadLetters, (*op).purgeJournals,
 	} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}

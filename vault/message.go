@@ -30,6 +30,8 @@ var severities = map[access.Action]Severity{
 	access.HoneyTokenAccess:     Critical,
 	access.AgentOnTwoHosts:      Critical,
 	access.AgentKeyChange:       Critical,
+	access.JournalGap:           Critical,
+	access.JournalRejected:      Critical,
 	access.RecoveryBoot:         Critical,
 	access.Restore:              Critical,
 	access.DaemonAttestRejected: Warning,

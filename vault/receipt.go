@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/subtle"
 	"time"
 
 	"github.com/cortex-auth/cortex/vault/audit"
@@ -48,4 +49,9 @@ func (o *op) lend(f *fetch) {
 func (k *keys) receiptTag(r journal.Receipt) []byte {
 	tag := k.index.Tag([]byte(hashReceipt), r.Tagged())
 	return tag[:]
+}
+
+// genuine reports whether a receipt is this vault's.
+func (k *keys) genuine(r journal.Receipt) bool {
+	return subtle.ConstantTimeCompare(k.receiptTag(r), r.Tag) == 1
 }

@@ -44,6 +44,7 @@ const (
 	TooLarge             Code = "too_large"              // 413
 	UnsupportedMediaType Code = "unsupported_media_type" // 415
 	TemplateError        Code = "template_error"         // 422, project config
+	JournalRejected      Code = "journal_rejected"       // 422, daemon journal
 	RateLimited          Code = "rate_limited"           // 429
 	Internal             Code = "internal"               // 500
 	Sealed               Code = "sealed"                 // 503

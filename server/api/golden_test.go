@@ -167,6 +167,8 @@ var golden = []struct {
 	{UpdateProject{TokenTTLSeconds: new(int64(60))}, `{"token_ttl_seconds":60}`},
 	{UpdateProject{Masking: new(MaskAlways)}, `{"masking":"always"}`},
 	{UpdateProject{OnFreeze: new(FreezeLeaves)}, `{"on_freeze":"leave"}`},
+	{Journal{[]string{"1|1"}}, `{"entries":["1|1"]}`},
+	{JournalKept{2}, `{"recorded":2}`},
 	{UpdateProject{OfflineTTLSeconds: new(int64(0))}, `{"offline_ttl_seconds":0}`},
 	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},

@@ -169,6 +169,12 @@ func (g *Guard) Daemon(ctx context.Context, c Client, method, path string, a *pr
 	return by, g.Failed(c, err)
 }
 
+// Author verifies the signature of a daemon over a journal that is still to come.
+func (g *Guard) Author(ctx context.Context, c Client, a *proof.Attestation) (*vault.Attested, error) {
+	att, err := g.vault.CheckJournal(ctx, c.Origin, a)
+	return att, g.Failed(c, err)
+}
+
 // Covers verifies that body is the one that was signed.
 func (g *Guard) Covers(ctx context.Context, c Client, a *vault.Attested, body []byte) error {
 	return g.Failed(c, g.vault.CheckBody(ctx, c.Origin, a, body))

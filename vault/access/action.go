@@ -90,6 +90,9 @@ const (
 	SignSSH          Action = "ssh_sign"
 	TokenValidation  Action = "token_validation"
 	HoneyTokenAccess Action = "honey_token_access"
+	OfflineUse       Action = "offline_use"
+	JournalGap       Action = "offline_journal_gap"
+	JournalRejected  Action = "offline_journal_rejected"
 
 	CreateUser        Action = "create_user"
 	ListUsers         Action = "list_users"
@@ -157,6 +160,7 @@ var agentActions = map[Action]bool{
 	GetSecrets:       true,
 	GetConfig:        true,
 	SignSSH:          true,
+	OfflineUse:       true,
 	ReadPendingGrant: true,
 	WatchEvents:      true,
 }

@@ -76,6 +76,7 @@ var roles = map[Action][]Role{
 	DiscoverDenied: nobody, DiscoverLimit: nobody, RotateToken: nobody, AutoRotateToken: nobody,
 	ExpirePendingGrant: nobody, ReadPendingGrant: nobody, WatchEvents: nobody,
 	GetSecrets: nobody, GetConfig: nobody, SignSSH: nobody, TokenValidation: nobody, HoneyTokenAccess: nobody,
+	OfflineUse: nobody, JournalGap: nobody, JournalRejected: nobody,
 	Initialize: nobody, SetAdminToken: nobody, Start: nobody, Stop: nobody, Insecure: nobody,
 	NotificationFailed: nobody, PruneAudit: nobody,
 	RepeatedFailures: nobody, AdminLogin: nobody, AgentProof: nobody, Attestation: nobody, DeviceLogin: nobody,
