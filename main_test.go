@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"vault/dotenv":    {},
 	"vault/journal":   {"vault/proof"},
 	"vault/jsontext":  {},
+	"vault/owned":     {},
 	"vault/pinned":    {},
 	"vault/proof":     {},
 	"vault/sshauth":   {"vault/sshauth"},
@@ -89,7 +90,7 @@ const leafs = "leafs"
 var leafPackages = []string{
 	"vault/audit/note",
 	"vault/opaque", "vault/locked", "vault/harden", "vault/proof", "vault/audit", "vault/dotenv", "vault/access", "vault/backup", "vault/token", "vault/template",
-	"vault/journal", "vault/secretfile", "vault/sshauth", "vault/pinned",
+	"vault/journal", "vault/secretfile", "vault/sshauth", "vault/pinned", "vault/owned",
 }
 
 func TestArrows(t *testing.T) {

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/vault/owned"
 )
 
 // Program returns the path of this program, for a service to start. Owners are the
@@ -25,10 +24,15 @@ func Program(owners ...int) (string, error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return "", fmt.Errorf("finding this program: %w", err)
 	}
+	return path, elsewhere(usable(path, owners))
+}
+
+// usable refuses a program that is not going to stay, or that others can change.
+func usable(path string, owners []int) error {
 	if err := lasting(path, os.TempDir()); err != nil {
-		return "", elsewhere(err)
+		return err
 	}
-	return path, elsewhere(unchangeable(path, owners))
+	return owned.Check(path, owners...)
 }
 
 func elsewhere(err error) error {
@@ -48,24 +52,4 @@ func lasting(path, temporary string) error {
 		return errors.New("its path holds control characters")
 	}
 	return nil
-}
-
-// unchangeable refuses a file that others than root and owners can write to, or
-// replace.
-func unchangeable(path string, owners []int) error {
-	for at := path; ; at = filepath.Dir(at) {
-		var st unix.Stat_t
-		if err := unix.Stat(at, &st); err != nil {
-			return fmt.Errorf("looking at %s: %w", at, err)
-		}
-		if st.Uid != 0 && !slices.Contains(owners, int(st.Uid)) {
-			return fmt.Errorf("%s belongs to uid %d, who could replace it", at, st.Uid)
-		}
-		if st.Mode&0o002 != 0 {
-			return fmt.Errorf("everybody can write to %s", at)
-		}
-		if at == filepath.Dir(at) {
-			return nil
-		}
-	}
 }
