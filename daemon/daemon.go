@@ -103,6 +103,9 @@ func (d *Daemon) Run(outer context.Context) error {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(outer))
 	defer stop(errStopped)
 	defer context.AfterFunc(outer, func() { stop(errStopped) })()
+	if err := shut(d.cfg.dir()); err != nil {
+		return err
+	}
 	l, err := listen(d.cfg.sock(), d.cfg.Group)
 	if err != nil {
 		return err

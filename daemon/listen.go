@@ -19,6 +19,7 @@ import (
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/vault/owned"
 )
 
 // errInUse is returned where another daemon serves the socket.
@@ -33,7 +34,7 @@ type listener struct {
 }
 
 // listen makes the socket, mode 0600, or 0660 if there is a group that may use it,
-// in a directory that only we can change. What a daemon that was killed left behind is replaced; the socket of one
+// in a directory that only we can change or replace. What a daemon that was killed left behind is replaced; the socket of one
 // that lives is not.
 func listen(path, group string) (*listener, error) {
 	if err := safeDir(filepath.Dir(path)); err != nil {
@@ -76,7 +77,7 @@ func openTo(path, group string) error {
 }
 
 // safeDir makes the directory if need be, and refuses one in which others
-// could put a socket in place of ours.
+// could put a socket in place of ours, or which they could replace.
 func safeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the socket's directory: %w", err)
@@ -94,6 +95,22 @@ func safeDir(dir string) error {
 		return fmt.Errorf("unsafe directory for the socket: %s belongs to uid %d, not to you (uid %d)", dir, st.Uid, os.Geteuid())
 	case st.Mode&0o022 != 0:
 		return client.WithHint(fmt.Errorf("unsafe directory for the socket: others may write to %s (mode %04o)", dir, st.Mode&0o7777), "chmod 700 "+dir)
+	}
+	if err := owned.Check(dir, os.Geteuid()); err != nil {
+		return client.WithHint(fmt.Errorf("unsafe directory for the socket: others could replace %s: %w", dir, err), "have the socket in a directory of yours, with --sock, or with CORTEX_HOME")
+	}
+	return nil
+}
+
+// shut closes the directory of the keys, if it is there, to others. One that others
+// could write to is for a person to look at.
+func shut(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o077 == 0 || info.Mode().Perm()&0o022 != 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("closing %s to others: %w", dir, err)
 	}
 	return nil
 }

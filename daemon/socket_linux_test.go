@@ -97,6 +97,17 @@ func TestSocketDirectory(t *testing.T) {
 		h.refused(cfg, row.text)
 		os.RemoveAll(dir)
 	}
+	// Above it, somebody else could put another one in its place.
+	open := filepath.Join(h.dir, "open")
+	cfg.Sock = filepath.Join(open, "sub", "s")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(cfg.Sock), 0o700), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	h.refused(cfg, "others could replace "+filepath.Dir(cfg.Sock)+": everybody can write to "+open)
+	os.Chmod(open, 0o777|os.ModeSticky) // as /tmp is, which is fine
+	h.sock = cfg.Sock
+	h.startWith(cfg)()
+
 	cfg.Sock = filepath.Join(h.dir, strings.Repeat("x", 100))
 	h.refused(cfg, "103 bytes")
 
@@ -105,6 +116,27 @@ func TestSocketDirectory(t *testing.T) {
 	h.startWith(cfg)
 	if info, err := os.Stat(filepath.Dir(h.sock)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// What is there of old may be open to others. The directory of the keys is closed,
+// and one that is only the socket's stays as it is.
+func TestDirectoriesOfOld(t *testing.T) {
+	h := newHost(t)
+	keys, sockets := filepath.Join(h.dir, "keys"), filepath.Join(h.dir, "sockets")
+	for _, dir := range []string{keys, sockets} {
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := h.config()
+	cfg.Dir, cfg.Sock = keys, filepath.Join(sockets, "s")
+	h.sock = cfg.Sock
+	h.startWith(cfg)
+	for dir, want := range map[string]os.FileMode{keys: 0o700, sockets: 0o755} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", dir, info.Mode(), err)
+		}
 	}
 }
 
