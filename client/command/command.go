@@ -5,6 +5,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -149,6 +150,15 @@ func socketPath() string {
 		return systemSock
 	}
 	return own
+}
+
+// daemonSock returns the socket that a verb of the daemon's was given, before its
+// name or behind it, or the usual one.
+func daemonSock(cmd *cli.Command, given string) string {
+	for _, above := range cmd.Lineage()[1:] {
+		given = cmp.Or(given, above.String("sock"))
+	}
+	return cmp.Or(given, socketPath())
 }
 
 func there(path string) bool {

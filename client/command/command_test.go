@@ -123,7 +123,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"daemon", "login", "--agent-id", "a.b", "--url", "https://v"}, "bad agent id"},
 		{[]string{"daemon", "login", "--agent-id", "a", "--url", "https://v", "--namespace", ".."}, "bad namespace"},
 		{[]string{"daemon", "status", "x"}, "unexpected argument"},
-		{[]string{"daemon", "logout", "--json"}, "json"},
+		{[]string{"daemon", "logout", "x"}, "unexpected argument"},
 	} {
 		r := h.run(row.args...).want(t, 2, row.text, "hint: ", "--help")
 		if r.stdout != "" || strings.Count(r.stderr, "\n") != 2 {

@@ -20,8 +20,8 @@ import (
 
 // A login is one run of daemon login.
 type login struct {
-	agentID, url, pin, device, namespace string
-	noBrowser, json                      bool
+	agentID, url, pin, device, namespace, sock string
+	noBrowser, json                            bool
 }
 
 func daemonLogin() *cli.Command {
@@ -45,7 +45,7 @@ Examples:
 			&cli.BoolFlag{Name: "no-browser", Usage: "do not open the approval page here", Destination: &l.noBrowser},
 			&cli.StringFlag{Name: "device-name", Usage: "what to call this host when registering the agent's key", DefaultText: "the host name", Destination: &l.device},
 			&cli.StringFlag{Name: "namespace", Usage: "the `NAME` of the agent's namespace when registering its key", Destination: &l.namespace},
-			jsonFlag(&l.json),
+			sockFlag(&l.sock), jsonFlag(&l.json),
 		},
 	}
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error { return l.run(ctx, cmd) }
@@ -173,7 +173,7 @@ func (l login) finish(ctx context.Context, cmd *cli.Command, c meeting, key iden
 		say(cmd, "logged in as agent %s at %s until %s", l.agentID, c.URL(), s.ExpiresAt().Format(time.DateTime+" MST"))
 	}
 	say(cmd, "session: %s", identity.SessionPath(dir))
-	ready := reload(ctx, cmd)
+	ready := reload(ctx, cmd, daemonSock(cmd, l.sock))
 	if l.json {
 		return writeJSON(cmd.Root().Writer, struct {
 			Event       string    `json:"event"`

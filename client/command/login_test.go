@@ -335,7 +335,10 @@ func TestLogout(t *testing.T) {
 		t.Errorf("%q %q", r.stdout, r.stderr)
 	}
 	path := h.write(identity.SessionPath(identity.Dir()), "{}")
-	h.run("daemon", "logout").want(t, 1, "deleted "+path, "the server was not told", "cortex device remove AGENT")
+	told := fmt.Sprintf(`{"session_file":%q,"deleted":true,"server_told":false,"daemon_told":false}`+"\n", path)
+	if r := h.run("daemon", "logout", "--json").want(t, 1, "deleted "+path, "the server was not told", "cortex device remove AGENT"); r.stdout != told {
+		t.Errorf("stdout %q, want %q", r.stdout, told)
+	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("still there")
 	}

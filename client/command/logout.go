@@ -17,7 +17,19 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
+// A loggedOut is what logout has done.
+type loggedOut struct {
+	ServerURL   string `json:"server_url,omitempty"` // of the login that there was
+	AgentID     string `json:"agent_id,omitempty"`
+	SessionFile string `json:"session_file"`
+	Deleted     bool   `json:"deleted"`     // there was a login
+	ServerTold  bool   `json:"server_told"` // it has ended there, too
+	DaemonTold  bool   `json:"daemon_told"` // one that runs has heard of it
+}
+
 func daemonLogout() *cli.Command {
+	var sock string
+	var asJSON bool
 	cmd := &cli.Command{
 		Name:  "logout",
 		Usage: "end this host's login",
@@ -26,31 +38,44 @@ session file, and tells the daemon. The agent's key stays, and what was approved
 for it. Where the server cannot be told, the login is deleted here all the same,
 and the exit status is 1.
 
-Example:
-   cortex daemon logout`,
+Examples:
+   cortex daemon logout
+   cortex daemon logout --json`,
+		Flags: []cli.Flag{sockFlag(&sock), jsonFlag(&asJSON)},
 	}
-	cmd.Action = logout
+	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
+		done, err := logout(ctx, cmd, daemonSock(cmd, sock))
+		if asJSON {
+			err = errors.Join(err, writeJSON(cmd.Root().Writer, done))
+		}
+		return err
+	}
 	return cmd
 }
 
-func logout(ctx context.Context, cmd *cli.Command) error {
+func logout(ctx context.Context, cmd *cli.Command, sock string) (done loggedOut, err error) {
 	dir := identity.Dir()
+	done.SessionFile = identity.SessionPath(dir)
 	login, err := identity.LoadSession(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return done, nil
 	}
+	done.ServerURL, done.AgentID = login.ServerURL, login.AgentID
 	if err == nil {
 		err = endLogin(ctx, dir, login)
 	}
+	done.ServerTold = err == nil
 	if _, deleted := identity.DeleteSession(dir); deleted != nil {
-		return fmt.Errorf("deleting the session: %w", deleted)
+		return done, fmt.Errorf("deleting the session: %w", deleted)
 	}
-	say(cmd, "deleted %s", identity.SessionPath(dir))
-	_, _ = askDaemon(ctx, socketPath(), ipc.CmdReload, reloadTimeout) // it has no login now, and says so
+	done.Deleted = true
+	say(cmd, "deleted %s", done.SessionFile)
+	_, unheard := askDaemon(ctx, sock, ipc.CmdReload, reloadTimeout) // it has no login now, and says so
+	done.DaemonTold = unheard == nil
 	if err != nil {
-		return client.WithHint(fmt.Errorf("the server was not told: %w", err), "an administrator ends the login there: "+removeCommand(login))
+		return done, client.WithHint(fmt.Errorf("the server was not told: %w", err), "an administrator ends the login there: "+removeCommand(login))
 	}
-	return nil
+	return done, nil
 }
 
 // logoutTimeout is how long the server may take.

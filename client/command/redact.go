@@ -25,7 +25,7 @@ do not come to this process. The project must have been run since the daemon was
 Examples:
    cortex redact --project my-app < debug.log > debug.redacted.log
    journalctl -u my-app | cortex redact --project my-app | less`,
-		Flags: f.daemonFlags(),
+		Flags: append(f.daemonFlags(), eventsFlag(&f.json)),
 	}
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error { return f.redact(ctx, cmd) }
 	return cmd

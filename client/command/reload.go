@@ -12,15 +12,15 @@ import (
 // reloadTimeout is how long the daemon may take to open a session.
 const reloadTimeout = 15 * time.Second
 
-// reload has a daemon that runs take up the login as it is now, and reports whether
+// reload has a daemon that runs at a socket take up the login as it is now, and reports whether
 // it did. Whatever comes of it is said.
-func reload(ctx context.Context, cmd *cli.Command) bool {
-	a, err := askDaemon(ctx, socketPath(), ipc.CmdReload, reloadTimeout)
+func reload(ctx context.Context, cmd *cli.Command, sock string) bool {
+	a, err := askDaemon(ctx, sock, ipc.CmdReload, reloadTimeout)
 	switch {
 	case err != nil && a.PID == 0:
-		say(cmd, "next: start the daemon: cortex daemon")
+		say(cmd, "next: start the daemon: %s", startCommand(sock))
 	case err != nil:
-		say(cmd, "the daemon (pid %d) does not answer: restart it: cortex daemon", a.PID)
+		say(cmd, "the daemon (pid %d) does not answer: restart it: %s", a.PID, startCommand(sock))
 	case a.OK:
 		say(cmd, "the daemon that runs has taken up the login")
 	default:

@@ -86,7 +86,7 @@ Examples:
 			&cli.BoolFlag{Name: "canary", Usage: "in place of secrets, give COMMAND values that the daemon makes up", Destination: &f.canary},
 			&cli.BoolFlag{Name: "no-mask", Usage: "do not mask what COMMAND prints", Sources: cli.EnvVars("CORTEX_NO_MASK"), Destination: &f.noMask},
 			&cli.GenericFlag{Name: "wait", Usage: "wait for an approval, ten minutes or `HOW-LONG`: --wait=1h", Value: &f.wait, DefaultText: "do not wait"},
-			&cli.BoolFlag{Name: "json", Usage: "say on stderr in JSON, a line for each event, what is to be said", Destination: &f.json},
+			eventsFlag(&f.json),
 			&cli.GenericFlag{Name: "timeout", Usage: "end COMMAND after `HOW-LONG`, with exit status 124", Value: &f.timeout, DefaultText: "none"},
 		}),
 		// Behind the command's name every flag is the command's, with or
@@ -104,6 +104,10 @@ func (f *runFlags) daemonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "url", Usage: "the server's `URL`: the run is refused if the daemon is enrolled elsewhere", Sources: cli.EnvVars("CORTEX_URL"), Destination: &f.url},
 		sockFlag(&f.sock),
 	}
+}
+
+func eventsFlag(dst *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "say on stderr in JSON, a line for each event, what is to be said", Destination: dst}
 }
 
 // check refuses what cannot be meant: an empty URL is a variable that is not set,

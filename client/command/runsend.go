@@ -158,13 +158,21 @@ func trusted(conn *net.UnixConn, sock string) error {
 
 // startHint returns what starts a daemon on a socket.
 func startHint(sock string) string {
+	if sock == systemSock {
+		return "have root start it: " + startCommand(sock)
+	}
+	return "start it: " + startCommand(sock)
+}
+
+// startCommand is what to type for a daemon on a socket.
+func startCommand(sock string) string {
 	switch sock {
 	case systemSock:
-		return "have root start it: systemctl restart cortex-daemon"
+		return "systemctl restart cortex-daemon"
 	case socketPath():
-		return "start it: cortex daemon"
+		return "cortex daemon"
 	}
-	return "start it: cortex daemon --sock " + shellQuote(sock)
+	return "cortex daemon --sock " + shellQuote(sock)
 }
 
 // write sends the request. The descriptors go with its first bytes.

@@ -67,10 +67,7 @@ Examples:
 		},
 	}
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
-		if sock == "" {
-			sock = socketPath()
-		}
-		s, err := readStatus(ctx, sock)
+		s, err := readStatus(ctx, daemonSock(cmd, sock))
 		if err != nil {
 			return err
 		}
