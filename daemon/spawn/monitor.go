@@ -125,7 +125,9 @@ func (w *watch) loop(signals <-chan os.Signal, commands <-chan syscall.Signal, c
 	for {
 		select {
 		case s := <-signals:
-			w.ending = w.ending || s != unix.SIGCHLD
+			if s != unix.SIGCHLD {
+				w.ending, w.abandoned = true, true
+			}
 		case s, ok := <-commands:
 			if !ok {
 				commands = nil

@@ -52,6 +52,9 @@ type ward struct {
 func (w *ward) wake() { w.cmd.Process.Signal(unix.SIGCONT) }
 func (w *ward) kill() { w.cmd.Process.Kill() }
 
+// end has the monitor kill what it watches over, and report that.
+func (w *ward) end() { w.cmd.Process.Signal(unix.SIGTERM) }
+
 func (w *ward) sweep() {
 	// Its id is its session's as long as nobody has collected it.
 	killSession(w.cmd.Process.Pid)

@@ -128,6 +128,7 @@ func (p *pumps) finish(commands <-chan syscall.Signal, abandoned bool) syscall.E
 	var late <-chan time.Time
 	if abandoned {
 		late = time.After(patience)
+		unix.Shutdown(outputFD, unix.SHUT_RD) // a monitor without a program waits for no more
 	}
 	for {
 		select {

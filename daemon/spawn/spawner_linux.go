@@ -104,7 +104,7 @@ func (s *spawner) serve(ctx context.Context, l *net.UnixListener) error {
 			defer func() { <-places }()
 			defer conn.Close()
 			defer context.AfterFunc(ctx, func() { conn.CloseRead() })()
-			if err := s.attend(conn); err != nil {
+			if err := s.attend(ctx, conn); err != nil {
 				s.log.Warn("started no monitor", "err", err)
 			}
 		})
@@ -113,7 +113,7 @@ func (s *spawner) serve(ctx context.Context, l *net.UnixListener) error {
 
 // attend starts a monitor, and returns when nothing is left of what it watched
 // over.
-func (s *spawner) attend(conn *net.UnixConn) error {
+func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	if err := s.serves(conn); err != nil {
 		return err
 	}
@@ -132,7 +132,10 @@ func (s *spawner) attend(conn *net.UnixConn) error {
 	}
 	conn.Write([]byte{0}) // a daemon that has gone is noticed at once
 	obey(conn, w)
-	w.wake() // to notice the same
+	if ctx.Err() != nil { // the daemon is there still, and its monitor would go on
+		w.end()
+	}
+	w.wake() // to notice either
 	late := time.AfterFunc(killTimeout, w.kill)
 	defer late.Stop()
 	if killed(w.cmd.Process.Pid) {

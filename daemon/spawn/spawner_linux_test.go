@@ -137,6 +137,11 @@ func TestSpawnerEnds(t *testing.T) {
 	run, out := s.start(s.spec("sleep", "1000"))
 	cmd.Process.Signal(unix.SIGTERM)
 	<-run.Done()
+	// The monitor was told to end it, and not killed when it had not done so for
+	// long.
+	if exit, err := run.Exit(); exit.Signal != unix.SIGKILL || err != nil {
+		t.Errorf("%+v, %v", exit, err)
+	}
 	io.ReadAll(out)
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
