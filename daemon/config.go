@@ -20,9 +20,9 @@ type Config struct {
 	Sock string
 	// Group may use the socket, too: a name. If empty, it is for our own user alone.
 	Group string
-	// Spawner is the socket of the [spawn.Spawner] whose user's programs are. If empty,
-	// they are ours.
-	Spawner string
+	// Spawners are the sockets of the [spawn.Spawner]s whose users programs are, one at
+	// a time each. If there is none, programs are of our own user.
+	Spawners []string
 	// MaxConnections is the most requests that are carried out at a time. If 0, 64.
 	// With a Group, half of them may be one user's.
 	MaxConnections int

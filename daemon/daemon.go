@@ -128,8 +128,8 @@ func (d *Daemon) Run(outer context.Context) error {
 }
 
 func (d *Daemon) newStarter() *spawn.Starter {
-	if d.cfg.Spawner != "" {
-		return spawn.NewRemoteStarter(d.cfg.Spawner)
+	if len(d.cfg.Spawners) > 0 {
+		return spawn.NewRemoteStarter(d.cfg.Spawners...)
 	}
 	return spawn.NewStarter(d.cfg.Adopt)
 }

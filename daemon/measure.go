@@ -55,7 +55,7 @@ func (d *Daemon) measure(spec spawn.Spec, r rights) (measurement, error) {
 
 // rightsOf returns what the client, and the programs that run for it, could change.
 func (d *Daemon) rightsOf(p *peer.Peer) rights {
-	r := rights{uids: []int{p.UID}, strangers: d.cfg.Spawner != ""}
+	r := rights{uids: []int{p.UID}, strangers: len(d.cfg.Spawners) > 0}
 	var all bool
 	if r.gids, all = groupsOf(p); !all {
 		r.strangers = true
@@ -127,7 +127,7 @@ func (m *measurer) named() string {
 // programs read what they are to do.
 func (m *measurer) home() bool {
 	path, _ := spawn.Lookup(m.spec.Env, "HOME")
-	if m.cfg.Spawner != "" || !filepath.IsAbs(path) {
+	if len(m.cfg.Spawners) > 0 || !filepath.IsAbs(path) {
 		return true // it is another's, who runs it; or is to be guessed
 	}
 	_, open, _ := m.rights.follow(path)

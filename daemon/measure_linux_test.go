@@ -274,7 +274,7 @@ func TestRightsOf(t *testing.T) {
 			t.Errorf("%v lack %d", r.gids, gid)
 		}
 	}
-	d.cfg.Spawner = "/run/cortex-spawner.sock"
+	d.cfg.Spawners = []string{"/run/cortex-spawner/1.sock"}
 	if !d.rightsOf(p).strangers {
 		t.Error("nobody else has rights where commands are another user")
 	}

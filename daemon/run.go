@@ -157,11 +157,9 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 		return nil, err
 	}
 	if len(req.SSH) > 0 {
-		path, err := d.startAgent(ctx, c, req, got, wish{names: names}, by)
-		if err != nil {
+		if err := d.startAgent(ctx, c, &spec, req, got, wish{names: names}, by); err != nil {
 			return nil, err
 		}
-		spec.Env = withAgent(spec.Env, path)
 	}
 	if len(got.missing) > 0 {
 		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
@@ -194,7 +192,11 @@ func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, sig
 			return nil, err
 		}
 	}
-	return d.starter.Start(ctx, spec)
+	r, err := d.starter.Start(ctx, spec)
+	if errors.Is(err, spawn.ErrBusy) {
+		err = client.WithHint(err, "wait for one to end, or have root make more users: sudo cortex install daemon --isolated --run-users N")
+	}
+	return r, err
 }
 
 // taken waits for the client to take its terminal, or to leave it to others: it
@@ -269,8 +271,6 @@ func (d *enrolment) admit(req ipc.Request) error {
 	case req.Names == nil && d.cfg.Group != "":
 		// It would be with our rights, which are not the client's.
 		return client.WithHint(errors.New("this daemon is another user's, and reads no files of yours"), "use cortex run, which sends the names")
-	case len(req.SSH) > 0 && d.cfg.Spawner != "":
-		return errors.New("there is no SSH agent where programs are another user than the daemon: it answers to that one alone")
 	case req.URL != nil && !client.SameServer(*req.URL, d.client.URL()):
 		return d.wrongServer(*req.URL)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/daemon/sshagent"
 	"github.com/cortex-auth/cortex/server/api"
 )
@@ -29,22 +30,24 @@ type sshAgent struct {
 // a daemon that was killed: nobody listens to it.
 func (c Config) agentsDir() string { return c.sock() + ".ssh" }
 
-// startAgent starts the SSH agent of a program, with the keys it asks for, and returns
-// the path of its socket. It ends with ctx, and is gone when [connection.endAgent]
+// startAgent starts the SSH agent of a program, with the keys it asks for, and has
+// the program find it. It ends with ctx, and is gone when [connection.endAgent]
 // returns.
-func (d *enrolment) startAgent(ctx context.Context, c *connection, req ipc.Request, got gift, w wish, by client.CallerContext) (string, error) {
+func (d *enrolment) startAgent(ctx context.Context, c *connection, spec *spawn.Spec, req ipc.Request, got gift, w wish, by client.CallerContext) error {
 	keys, err := agentKeys(req, got)
 	if err != nil {
-		return "", err
+		return err
 	}
-	dir, l, err := listenAgent(d.cfg.agentsDir())
+	dir, l, err := listenAgent(d.cfg.agentsDir(), len(d.cfg.Spawners) > 0)
 	if err != nil {
-		return "", fmt.Errorf("making a socket for the SSH agent: %w", err)
+		return fmt.Errorf("making a socket for the SSH agent: %w", err)
 	}
+	whose := &whose{path: l.Addr().String()}
 	tell := &refusals{connection: c, project: req.Project, log: d.log, note: d.failures.add}
 	agent := &sshagent.Agent{
 		Keys:    keys,
 		Refused: tell.tell,
+		Admit:   whose.admit,
 		Sign: func(ctx context.Context, l sshagent.Login) ([]byte, error) {
 			return d.signSSH(ctx, req.Project, w, l, by)
 		},
@@ -52,7 +55,8 @@ func (d *enrolment) startAgent(ctx context.Context, c *connection, req ipc.Reque
 	ctx, stop := context.WithCancel(ctx)
 	c.agent = &sshAgent{dir: dir, stop: stop}
 	c.agent.ended.Go(func() { agent.Serve(ctx, l) })
-	return l.Addr().String(), nil
+	spec.Env, spec.Owned = withAgent(spec.Env, whose.path), whose.become
+	return nil
 }
 
 // endAgent ends the agent of the connection's program, if it has one.
@@ -119,10 +123,16 @@ func withAgent(env []string, path string) []string {
 	return append(others, "SSH_AUTH_SOCK="+path)
 }
 
-// listenAgent makes a socket in a directory that only we can enter.
-func listenAgent(parent string) (dir string, l *net.UnixListener, err error) {
+// listenAgent makes a socket in a directory that only we can enter. With others, its
+// parent can be passed through, to a directory that somebody is let into.
+func listenAgent(parent string, others bool) (dir string, l *net.UnixListener, err error) {
 	if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", nil, err
+	}
+	if others {
+		if err := os.Chmod(parent, 0o711); err != nil {
+			return "", nil, err
+		}
 	}
 	if dir, err = os.MkdirTemp(parent, ""); err != nil { // 0700
 		return "", nil, err

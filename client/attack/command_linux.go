@@ -14,7 +14,7 @@ func commandUsesDaemon(ctx context.Context, t *target) (finding, error) {
 }
 
 // spawnerSock is where the isolated install has it.
-const spawnerSock = "/run/cortex-spawner.sock"
+const spawnerSock = "/run/cortex-spawner/1.sock"
 
 func (t *target) connecting(ctx context.Context, sock, who string) (finding, error) {
 	o, err := t.inRun(ctx, "connect", sock)

@@ -42,7 +42,6 @@ func acts() map[string]act {
 			err := os.WriteFile(args[0], []byte(os.Getenv(ipc.CanaryName)), 0o644)
 			return errors.Join(err, os.Chmod(args[0], 0o644))
 		},
-		"remove":   func(args []string, _ io.Reader, _, _ io.Writer) error { return os.Remove(args[0]) },
 		"orphan":   leaveOrphan,
 		"linger":   linger,
 		"look":     lookInside,

@@ -3,9 +3,11 @@ package attack
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -30,8 +32,8 @@ func (t *target) agents() []string {
 // onAgent tries something on an SSH agent that is a running command's.
 func onAgent(try func(sock string) (finding, error)) func(context.Context, *target) (finding, error) {
 	return func(_ context.Context, t *target) (finding, error) {
-		if t.Isolated {
-			return stopped("there is no SSH agent where commands are another user than the daemon")
+		if _, err := os.ReadDir(t.Sock + ".ssh"); t.Isolated && errors.Is(err, os.ErrPermission) {
+			return stopped("the kernel: the sockets of agents are in directories that are closed to others than their command")
 		}
 		socks := t.agents()
 		if len(socks) == 0 {
@@ -44,20 +46,17 @@ func onAgent(try func(sock string) (finding, error)) func(context.Context, *targ
 // useAgent lists the keys of an agent.
 func useAgent(sock string) (finding, error) {
 	kind, _, err := agentCall(sock, agentList, nil)
-	switch {
-	case err != nil:
-		return stopped("the agent did not answer (%v)", unwrapped(err))
-	case kind == agentKeys:
+	if err == nil && kind == agentKeys {
 		return open("a running command's agent listed its keys; log-ins to listed hosts could be signed")
 	}
-	return stopped("the agent refused")
+	return limited("the agent does not answer to a process outside of the command; one that debugs the command could have it ask")
 }
 
 // signOther asks an agent to sign what is no log-in.
 func signOther(sock string) (finding, error) {
 	_, keys, err := agentCall(sock, agentList, nil)
 	if err != nil || len(keys) < 8 {
-		return untried("the agent lists no key")
+		return untried("the agent lists no key: it answers to its command alone")
 	}
 	blob := keys[4:]
 	size := binary.BigEndian.Uint32(blob)
@@ -75,7 +74,7 @@ func signOther(sock string) (finding, error) {
 // changeAgent asks an agent for another key in it, or for none.
 func changeAgent(sock string) (finding, error) {
 	if kind, _, err := agentCall(sock, agentList, nil); err != nil || kind != agentKeys {
-		return untried("the agent lists no key")
+		return untried("the agent lists no key: it answers to its command alone")
 	}
 	for _, m := range []struct {
 		what string

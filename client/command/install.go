@@ -47,10 +47,11 @@ func installDaemon() *cli.Command {
 		Description: `With --personal the daemon is a service of yours: of your systemd on Linux, of
 launchd on macOS. CORTEX_HOME and CORTEX_DAEMON_SOCK stay what they are now.
 
-With --isolated, for root on Linux, it is a user of its own, and programs are
-another one: neither the daemon's keys nor what programs know is open to those
-who may use it, the members of a group. Programs find the caller's directory, and
-may there what that other user may.
+With --isolated, for root on Linux, it is a user of its own, and each program that
+runs is another one: neither the daemon's keys nor what programs know is open to
+those who may use it, the members of a group, nor to other programs. Programs find
+the caller's directory, and may there what those users may, who are in a group of
+their own. As many programs run at a time as there are users for them.
 
 The service starts this very program, which must be in a place where nobody else
 can write. Typed again it changes nothing; after an update of the program at
@@ -66,7 +67,8 @@ Examples:
 			&cli.BoolFlag{Name: "personal", Usage: "as a service of yours", Destination: &f.personal},
 			&cli.BoolFlag{Name: "isolated", Usage: "as a service of the system, with users of its own", Destination: &f.isolated},
 			&cli.StringFlag{Name: "user", Usage: "with --isolated: the daemon is `USER`", Value: "cortex-daemon", Destination: &f.users.Daemon},
-			&cli.StringFlag{Name: "run-user", Usage: "with --isolated: programs are `USER`", Value: "cortex-run", Destination: &f.users.Run},
+			&cli.StringFlag{Name: "run-user", Usage: "with --isolated: programs are `USER`-1, USER-2 and so on, in the group USER", Value: "cortex-run", Destination: &f.users.Run},
+			&cli.IntFlag{Name: "run-users", Usage: "with --isolated: `N` users for programs, so many run at a time", Value: 8, Destination: &f.users.Runs},
 			&cli.StringFlag{Name: "group", Usage: "with --isolated: members of `GROUP` may use it", Value: "cortex", Destination: &f.users.Group},
 			&cli.BoolFlag{Name: "print", Usage: "show the files, and do nothing", Destination: &f.print},
 			&cli.BoolFlag{Name: "uninstall", Usage: "stop the service and remove its files", Destination: &f.uninstall},

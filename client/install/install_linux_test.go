@@ -162,12 +162,12 @@ func TestWithoutManager(t *testing.T) {
 }
 
 func TestIsolatedUnits(t *testing.T) {
-	users := Users{Daemon: "cortex-daemon", Run: "cortex-run", Group: "cortex"}
+	users := Users{Daemon: "cortex-daemon", Run: "cortex-run", Group: "cortex", Runs: 8}
 	i, err := Isolated("/usr/local/bin/cortex", users)
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"sysusers.d/cortex.conf", "systemd/system/cortex-spawner.socket", "systemd/system/cortex-spawner.service", "systemd/system/cortex-daemon.service"}
+	paths := []string{"sysusers.d/cortex.conf", "systemd/system/cortex-spawner@.socket", "systemd/system/cortex-spawner@.service", "systemd/system/cortex-daemon.service"}
 	for n, f := range i.Files {
 		if f.Path != "/etc/"+paths[n] {
 			t.Error(f.Path)
@@ -176,7 +176,7 @@ func TestIsolatedUnits(t *testing.T) {
 		golden(t, f)
 	}
 	// systemd asks for users that are there, and has root.
-	if i, err = Isolated(executable(t), Users{Daemon: "bin", Run: "daemon", Group: "games"}); err != nil {
+	if i, err = Isolated(executable(t), Users{Daemon: "bin", Run: "daemon", Group: "games", Runs: 2}); err != nil {
 		t.Fatal(err)
 	}
 	verify(t, "--system", i.Files[1:])
@@ -196,13 +196,17 @@ func exposure(t *testing.T, f File, threshold int) {
 
 func TestUsers(t *testing.T) {
 	for _, u := range []Users{
-		{"cortex", "cortex", "agents"},
-		{"root", "cortex-run", "agents"},
-		{"cortex", "root", "agents"},
-		{"cortex", "cortex-run", "cortex-run"},
-		{"cortex", "cortex-run", ""},
-		{"cortex", "a\nExecStart=/bin/sh", "agents"},
-		{"-x", "cortex-run", "agents"},
+		{"cortex", "cortex", "agents", 1},
+		{"root", "cortex-run", "agents", 1},
+		{"cortex", "root", "agents", 1},
+		{"cortex", "cortex-run", "cortex-run", 1},
+		{"cortex", "cortex-run", "", 1},
+		{"cortex", "a\nExecStart=/bin/sh", "agents", 1},
+		{"-x", "cortex-run", "agents", 1},
+		{"cortex-run-1", "cortex-run", "agents", 1},
+		{"cortex", "cortex-run", "cortex-run-2", 1},
+		{"cortex", "cortex-run", "agents", 0},
+		{"cortex", "cortex-run", "agents", MaxRuns + 1},
 	} {
 		if _, err := Isolated("/usr/local/bin/cortex", u); err == nil {
 			t.Errorf("took %+v", u)

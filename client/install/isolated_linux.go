@@ -11,20 +11,27 @@ import (
 //go:embed isolated.service
 var isolatedService string
 
-//go:embed spawner.service
+//go:embed spawner@.service
 var spawnerService string
 
-//go:embed spawner.socket
+//go:embed spawner@.socket
 var spawnerSocket string
 
 //go:embed sysusers.conf
 var sysusers string
 
 // Users are those of an isolated install: whose the daemon and the programs are,
-// and the group that may use the daemon.
-type Users struct{ Daemon, Run, Group string }
+// and the group that may use the daemon. Programs are of Runs users, Run-1 and so
+// on, each one program's at a time, who are in the group Run.
+type Users struct {
+	Daemon, Run, Group string
+	Runs               int
+}
 
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
+// MaxRuns is the most users there are for programs: more than a daemon has clients.
+const MaxRuns = 64
+
+var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,27}$`) // and a number behind it
 
 func (u Users) validate() error {
 	for _, name := range []string{u.Daemon, u.Run, u.Group} {
@@ -34,6 +41,12 @@ func (u Users) validate() error {
 	}
 	if u.Daemon == u.Run || u.Daemon == "root" || u.Run == "root" {
 		return fmt.Errorf("daemon and programs need users of their own, and neither can be root")
+	}
+	if u.Runs < 1 || u.Runs > MaxRuns {
+		return fmt.Errorf("there can be 1 to %d users for programs", MaxRuns)
+	}
+	if strings.HasPrefix(u.Daemon, u.Run+"-") || strings.HasPrefix(u.Group, u.Run+"-") {
+		return fmt.Errorf("names that begin with %s- are for programs", u.Run)
 	}
 	// Whoever is in the group may use the daemon.
 	if u.Run == u.Group {
@@ -48,22 +61,28 @@ func Isolated(program string, u Users) (*Install, error) {
 	if err := u.validate(); err != nil {
 		return nil, err
 	}
-	fill := strings.NewReplacer("PROGRAM", quoted("@"+program), "DAEMON", u.Daemon, "RUNNER", u.Run, "GROUP", u.Group)
+	var sockets, spawners, people []string
+	for n := range u.Runs {
+		name := fmt.Sprint(u.Run, "-", n+1)
+		sockets = append(sockets, fmt.Sprintf("cortex-spawner@%d.socket", n+1))
+		spawners = append(spawners, fmt.Sprintf("--spawner /run/cortex-spawner/%d.sock", n+1))
+		people = append(people, fmt.Sprintf("u %s - \"a program that cortex starts\" /var/lib/%s\nm %s %s\n", name, name, name, u.Run))
+	}
+	fill := strings.NewReplacer("PROGRAM", quoted("@"+program), "DAEMON", u.Daemon, "RUNNER", u.Run, "GROUP", u.Group,
+		"SOCKETS", strings.Join(sockets, " "), "SPAWNERS", strings.Join(spawners, " "))
 	file := func(path, text string) File { return File{path, seal(fill.Replace(text), "# ", "")} }
-	users := file("/etc/sysusers.d/cortex.conf", sysusers)
+	users := file("/etc/sysusers.d/cortex.conf", sysusers+strings.Join(people, ""))
 	i := &Install{
 		Files:  []File{users},
 		Login:  fmt.Sprintf("sudo -u %s env CORTEX_HOME=/var/lib/cortex-daemon %s daemon login --agent-id ID --url URL", u.Daemon, program),
 		Advice: []string{"sudo usermod --append --groups " + u.Group + " USER    # for each who may use it"},
 	}
-	var units []string
 	for _, unit := range []struct{ name, text string }{
-		{"cortex-spawner.socket", spawnerSocket}, {"cortex-spawner.service", spawnerService}, {Service, isolatedService},
+		{"cortex-spawner@.socket", spawnerSocket}, {"cortex-spawner@.service", spawnerService}, {Service, isolatedService},
 	} {
 		i.Files = append(i.Files, file(filepath.Join("/etc/systemd/system", unit.name), unit.text))
-		units = append(units, unit.name)
 	}
-	m := systemd{users: users.Path, units: units}
+	m := systemd{users: users.Path, units: []string{Service}, others: []string{"cortex-spawner@*.socket", "cortex-spawner@*.service"}}
 	i.manager, i.Logs = m, m.logs()
 	return i, nil
 }

@@ -15,9 +15,10 @@ import (
 
 // systemd is the system's service manager, or a user's.
 type systemd struct {
-	flags []string
-	users string   // a file for systemd-sysusers, or none
-	units []string // in the order in which they are started
+	flags  []string
+	users  string   // a file for systemd-sysusers, or none
+	units  []string // are started and enabled
+	others []string // come with them, and do not go with them: patterns
 }
 
 func (s systemd) check(ctx context.Context) error {
@@ -49,7 +50,11 @@ func (s systemd) start(ctx context.Context, changed bool) error {
 	}
 	for _, step := range steps {
 		args := []string{step}
-		if step != "daemon-reload" {
+		switch step {
+		case "daemon-reload":
+		case "stop":
+			args = slices.Concat(args, s.units, s.others)
+		default:
 			args = append(args, s.units...)
 		}
 		if err := do(s.command(ctx, args...)); err != nil {
@@ -65,7 +70,10 @@ func (s systemd) logs() string {
 }
 
 func (s systemd) stop(ctx context.Context) error {
-	return do(s.command(ctx, append([]string{"disable", "--now"}, s.units...)...))
+	if err := do(s.command(ctx, append([]string{"disable", "--now"}, s.units...)...)); err != nil || len(s.others) == 0 {
+		return err
+	}
+	return do(s.command(ctx, append([]string{"stop"}, s.others...)...))
 }
 
 func (s systemd) forget(ctx context.Context) error { return do(s.command(ctx, "daemon-reload")) }

@@ -33,5 +33,9 @@ func (h handle) Check() error {
 	return nil
 }
 
+// Below reports true: macOS hands orphans to its first process, so that nobody can
+// tell any more below whom they were.
+func (p *Peer) Below(int) bool { return true }
+
 // Close forgets the process.
 func (p *Peer) Close() {}

@@ -76,6 +76,37 @@ func (p *Peer) Dir() (*os.File, error) {
 	return dir, nil
 }
 
+// Below reports whether the process descends from another one, as long as both
+// live. What is orphaned meanwhile goes to an ancestor, and is found there.
+func (p *Peer) Below(ancestor int) bool {
+	for range 100 { // a process on the way that ends is no reason to give up
+		switch pid, ok := climb(p.PID, ancestor); {
+		case ok && pid == ancestor:
+			return p.Check() == nil // else another process has its id
+		case ok:
+			return false
+		case p.Check() != nil:
+			return false
+		}
+	}
+	return false
+}
+
+// climb goes from a process to its parents until it comes to an ancestor, or to the
+// first of all. It is not ok when one of them has ended.
+func climb(pid, ancestor int) (at int, ok bool) {
+	for pid > 1 {
+		fields, err := stat(pid)
+		if err != nil {
+			return pid, false
+		}
+		if pid, err = strconv.Atoi(string(fields[1])); err != nil || pid == ancestor {
+			return pid, err == nil
+		}
+	}
+	return pid, true
+}
+
 // Close forgets the process.
 func (p *Peer) Close() {
 	if p.pidfd >= 0 {
@@ -85,15 +116,25 @@ func (p *Peer) Close() {
 }
 
 // started returns a process's start time in ticks since boot: field 22 of
-// proc_pid_stat(5). The second field may hold blanks and parentheses.
+// proc_pid_stat(5).
 func started(pid int) (string, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields, err := stat(pid)
 	if err != nil {
 		return "", err
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
-		return "", errors.New("a process without a start time")
-	}
 	return string(fields[19]), nil
+}
+
+// stat returns the fields of proc_pid_stat(5) from the third on. The second may hold
+// blanks and parentheses.
+func stat(pid int) ([][]byte, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil, err
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return nil, errors.New("a process without a start time")
+	}
+	return fields, nil
 }

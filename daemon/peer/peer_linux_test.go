@@ -152,6 +152,32 @@ func TestForeign(t *testing.T) {
 	p.Close()
 }
 
+func TestBelow(t *testing.T) {
+	l := listen(t)
+	cmd, conn, in := connect(t, l, nil)
+	p, err := Own(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for ancestor, want := range map[int]bool{os.Getpid(): true, os.Getppid(): true, cmd.Process.Pid: false, 1 << 30: false} {
+		if p.Below(ancestor) != want {
+			t.Errorf("below %d: %v", ancestor, !want)
+		}
+	}
+	sibling, siblings, _ := connect(t, l, nil)
+	if p.Below(sibling.Process.Pid) {
+		t.Error("below a process beside it")
+	}
+	siblings.Close()
+	conn.Close()
+	in.Close()
+	cmd.Wait()
+	if p.Below(os.Getpid()) {
+		t.Error("one that has ended is below somebody")
+	}
+}
+
 // A process may call itself what it likes.
 func TestStarted(t *testing.T) {
 	if _, err := started(os.Getpid()); err != nil {

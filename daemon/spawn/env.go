@@ -29,7 +29,7 @@ func environment(env []string, secrets []Secret) []string {
 // identityNames are the variables that say who somebody is, and where what is his
 // lies.
 var identityNames = []string{
-	"HOME", "USER", "LOGNAME", "SHELL",
+	"HOME", "USER", "LOGNAME", "SHELL", "TMPDIR",
 	"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
 }
 

@@ -157,7 +157,7 @@ func TestExactChanged(t *testing.T) {
 
 // A file that nobody may read can be executed, where it may be.
 func TestExactUnreadable(t *testing.T) {
-	s, _ := newRemoteStage(t)
+	s, _ := newRemoteStage(t, 1)
 	sleep, err := exec.LookPath("true")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 // A process is a monitor's: one that this process has started, or had a
 // [Spawner] start.
 type process interface {
+	// owner says whose its program will be.
+	owner() Owner
 	// wake lets it go on that its program has stopped.
 	wake()
 	kill()
@@ -20,6 +22,10 @@ type process interface {
 	sweep()
 	wait()
 }
+
+// An Owner is who a program and all that it starts will be: a user, and a process
+// below which they all are, as long as that lives.
+type Owner struct{ UID, PID int }
 
 // A launcher starts a monitor whose descriptors, from [controlFD] on, are files.
 type launcher func(files []*os.File) (process, error)
@@ -48,6 +54,8 @@ type ward struct {
 	cmd    *exec.Cmd
 	strays *strays
 }
+
+func (w *ward) owner() Owner { return Owner{os.Getuid(), w.cmd.Process.Pid} }
 
 func (w *ward) wake() { w.cmd.Process.Signal(unix.SIGCONT) }
 func (w *ward) kill() { w.cmd.Process.Kill() }

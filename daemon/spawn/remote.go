@@ -15,7 +15,8 @@ import (
 //
 //	daemon   1 byte, the version, with the monitor's three sockets, and its
 //	         terminal if there is one
-//	spawner  1 byte, 0 or the errno why there is no monitor
+//	spawner  1 byte, 0 or the errno why there is no monitor; the system says with
+//	         it who has sent it
 //	daemon   1 byte for each order: wake, or kill
 //	daemon   hangs up its half: nothing may be left
 //	spawner  hangs up when nothing is left
@@ -29,22 +30,24 @@ const (
 	orderKill      = 'K'
 )
 
-// remote starts monitors by the spawner at a socket.
+// remote starts a monitor by the spawner at a socket.
 type remote struct{ sock string }
 
-func (s remote) launch(files []*os.File) (process, error) {
+func (s remote) launch(files []*os.File) (*foster, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.sock, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("reaching the spawner: %w", err)
 	}
-	if err := order(conn, files); err != nil {
+	spawner, err := order(conn, files)
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("having a monitor started: %w", err)
 	}
-	return &foster{conn}, nil
+	return &foster{conn: conn, spawner: spawner}, nil
 }
 
-func order(conn *net.UnixConn, files []*os.File) error {
+// order has a monitor started, and returns who has done so.
+func order(conn *net.UnixConn, files []*os.File) (Owner, error) {
 	var fds []int
 	for _, f := range files {
 		if f != nil {
@@ -53,21 +56,35 @@ func order(conn *net.UnixConn, files []*os.File) error {
 	}
 	conn.SetDeadline(time.Now().Add(startTimeout))
 	defer conn.SetDeadline(time.Time{})
-	if _, _, err := conn.WriteMsgUnix([]byte{spawnerVersion}, unix.UnixRights(fds...), nil); err != nil {
-		return err
+	if err := askWho(conn); err != nil {
+		return Owner{}, err
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return err
+	if _, _, err := conn.WriteMsgUnix([]byte{spawnerVersion}, unix.UnixRights(fds...), nil); err != nil {
+		return Owner{}, err
+	}
+	answer, oob := make([]byte, 1), make([]byte, 256)
+	n, oobn, _, _, err := conn.ReadMsgUnix(answer, oob)
+	if err == nil && n == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return Owner{}, err
 	}
 	if answer[0] != 0 {
-		return syscall.Errno(answer[0])
+		return Owner{}, syscall.Errno(answer[0])
 	}
-	return nil
+	return who(oob[:oobn])
 }
 
 // A foster is a monitor that is a child of the spawner.
-type foster struct{ conn *net.UnixConn }
+type foster struct {
+	conn    *net.UnixConn
+	spawner Owner
+	gone    func() // is called when nothing is left; nil for nobody
+}
+
+// owner returns the spawner: all that is below it is of this run.
+func (f *foster) owner() Owner { return f.spawner }
 
 // What cannot be sent is for a spawner that has ended, and its children with it.
 func (f *foster) wake() { f.conn.Write([]byte{orderWake}) }
@@ -81,4 +98,7 @@ func (f *foster) sweep() {
 func (f *foster) wait() {
 	f.sweep()
 	f.conn.Close()
+	if f.gone != nil {
+		f.gone()
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/user"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,26 +20,40 @@ import (
 	"github.com/cortex-auth/cortex/vault/harden"
 )
 
-// Spawner is the main function of a process called [SpawnerName], which starts
-// monitors for the daemon of another user, so that programs are neither that
-// user's nor the caller's. It is what it starts, and has no privilege: no bug in it
-// can make a program anybody else.
+// Spawner is the main function of a process called [SpawnerName], which starts the
+// monitor of one run for the daemon of another user, so that programs are neither
+// that user's nor the caller's. It is what it starts, and has no privilege: no bug
+// in it can make a program anybody else.
 //
-// Its argument is the daemon's user, from whom alone it takes orders, at a socket
-// that systemd has made. It returns the exit status.
+// Its first argument is the daemon's user, from whom alone it takes an order, at a
+// socket that systemd has made. A second one is its own home directory: that, and
+// the processes that it has, is then for this run alone, and what is left of
+// another one goes before. With [clearUp] as the first that is all it does. It
+// returns the exit status.
 func Spawner() int {
 	harden.Process(harden.Options{})
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	ctx, stop := harden.UntilSignal(context.Background())
 	defer stop()
-	l, uid, err := commission(os.Args[1:])
+	args := os.Args[1:]
+	if len(args) == 2 && args[0] == clearUp {
+		if err := clearHome(args[1]); err != nil {
+			log.Error("clearing up", "err", err)
+			return 1
+		}
+		return 0
+	}
+	l, uid, err := commission(args)
 	if err != nil {
 		log.Error("cannot serve a daemon", "err", err)
 		return 1
 	}
-	s := spawner{uid, log, parent{newStrays(), identity()}}
+	s := spawner{uid: uid, parent: parent{newStrays(), identity()}}
+	if len(args) == 2 {
+		s.unclear = clearHome(args[1])
+	}
 	if err := s.serve(ctx, l); err != nil {
-		log.Error("accepting a connection", "err", err)
+		log.Error("started no monitor", "err", err)
 		return 1
 	}
 	return 0
@@ -48,7 +61,7 @@ func Spawner() int {
 
 // commission returns the socket, and the user id of whom to serve.
 func commission(args []string) (*net.UnixListener, int, error) {
-	if len(args) != 1 {
+	if len(args) < 1 || len(args) > 2 {
 		return nil, 0, errors.New("name the daemon's user")
 	}
 	u, err := user.Lookup(args[0])
@@ -71,44 +84,31 @@ func commission(args []string) (*net.UnixListener, int, error) {
 	return nil, 0, errors.New("systemd has to hand over one Unix socket")
 }
 
-// A spawner starts monitors for the processes of a user.
+// A spawner starts a monitor for a process of a user.
 type spawner struct {
-	uid    int
-	log    *slog.Logger
-	parent parent
+	uid     int
+	parent  parent
+	unclear error // why something of another run may be left
 }
 
-// maxMonitors is how many there may be: more than a daemon has clients.
-const maxMonitors = 1024
-
-// serve returns when ctx has ended and no monitor is left.
+// serve takes one order, and returns when nothing of it is left, or when ctx ends
+// before there was one.
 func (s *spawner) serve(ctx context.Context, l *net.UnixListener) error {
 	defer l.Close()
 	defer context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	places := make(chan struct{}, maxMonitors)
-	for {
-		conn, err := l.AcceptUnix()
-		if ctx.Err() != nil {
-			if err == nil {
-				conn.Close()
-			}
-			return nil
+	conn, err := l.AcceptUnix()
+	if ctx.Err() != nil {
+		if err == nil {
+			conn.Close()
 		}
-		if err != nil {
-			return err // and systemd starts another one
-		}
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			defer conn.Close()
-			defer context.AfterFunc(ctx, func() { conn.CloseRead() })()
-			if err := s.attend(ctx, conn); err != nil {
-				s.log.Warn("started no monitor", "err", err)
-			}
-		})
+		return nil
 	}
+	if err != nil {
+		return err // and systemd starts another one
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.CloseRead() })()
+	return s.attend(ctx, conn)
 }
 
 // attend starts a monitor, and returns when nothing is left of what it watched
@@ -121,7 +121,7 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	w, err := s.parent.start(files)
+	w, err := s.start(files)
 	for _, f := range files {
 		f.Close()
 	}
@@ -143,6 +143,13 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	}
 	w.wait()
 	return nil
+}
+
+func (s *spawner) start(files []*os.File) (*ward, error) {
+	if s.unclear != nil {
+		return nil, s.unclear
+	}
+	return s.parent.start(files)
 }
 
 // killed waits for the end of a child, without collecting it, and reports whether

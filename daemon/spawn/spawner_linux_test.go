@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -17,43 +19,92 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// other is who programs are in these tests.
-const other = 65534
+// others are who programs are in these tests.
+var others = []int{65534, 65533}
 
-// newSpawner starts a spawner as another user, which takes orders from this one,
-// and returns its socket.
-func newSpawner(t *testing.T, args ...string) (sock string, cmd *exec.Cmd) {
+// A socket starts a spawner as another user for each connection, as systemd does.
+type socket struct {
+	path string
+	log  io.Writer
+
+	mu  sync.Mutex // guards cmd
+	cmd *exec.Cmd  // the latest
+}
+
+// newSpawner returns a socket whose spawners take orders from a user, the first of
+// args.
+func newSpawner(t *testing.T, uid int, args ...string) *socket {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else as well")
 	}
-	sock = filepath.Join(t.TempDir(), "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: sock, Net: "unix"})
+	s := &socket{path: filepath.Join(t.TempDir(), "s"), log: t.Output()}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
 	l.SetUnlinkOnClose(false)
 	f, err := l.File()
+	l.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	// The socket is for the process with that id, as systemd has it.
-	cmd = &exec.Cmd{
-		Path: "/bin/bash", Args: append([]string{"bash", "-c", `LISTEN_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
-		Env:    []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody", "EXE=" + executableCopy(t)},
-		Stderr: t.Output(), ExtraFiles: []*os.File{f}, Dir: "/",
-		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: other, Gid: other}},
-	}
-	if err := cmd.Start(); err != nil {
+	exe := executableCopy(t)
+	r, w, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(unix.SIGTERM)
-		cmd.Wait()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for asked(f, r) {
+			s.activate(f, exe, uid, args)
+		}
 	})
-	return sock, cmd
+	t.Cleanup(func() {
+		w.Close()
+		s.end()
+		wg.Wait()
+		r.Close()
+		f.Close()
+	})
+	return s
+}
+
+// asked waits until somebody connects, or until stop is closed.
+func asked(l, stop *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(l.Fd()), Events: unix.POLLIN}, {Fd: int32(stop.Fd())}}
+	for {
+		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
+			return fds[1].Revents == 0
+		}
+	}
+}
+
+// activate starts a spawner and waits for its end.
+func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
+	// The socket is for the process with that id, as systemd has it.
+	cmd := &exec.Cmd{
+		Path: "/bin/bash", Args: append([]string{"bash", "-c", `LISTEN_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
+		Env:    []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody", "EXE=" + exe},
+		Stderr: s.log, ExtraFiles: []*os.File{l}, Dir: "/",
+		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
+	}
+	s.mu.Lock()
+	err := cmd.Start()
+	s.cmd = cmd
+	s.mu.Unlock()
+	if err == nil {
+		cmd.Wait()
+	}
+}
+
+// end tells the latest spawner to end.
+func (s *socket) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd != nil && s.cmd.Process != nil {
+		s.cmd.Process.Signal(unix.SIGTERM)
+	}
 }
 
 // executableCopy returns this program where another user may execute it.
@@ -75,19 +126,25 @@ func executableCopy(t *testing.T) string {
 	return path
 }
 
-func newRemoteStage(t *testing.T) (*stage, *exec.Cmd) {
+// newRemoteStage returns a stage whose programs are of so many other users.
+func newRemoteStage(t *testing.T, users int) (*stage, []*socket) {
 	t.Helper()
-	sock, cmd := newSpawner(t, "root")
-	s := &stage{NewRemoteStarter(sock), t, t.TempDir()}
+	var all []*socket
+	var paths []string
+	for _, uid := range others[:users] {
+		s := newSpawner(t, uid, "root")
+		all, paths = append(all, s), append(paths, s.path)
+	}
+	s := &stage{NewRemoteStarter(paths...), t, t.TempDir()}
 	for dir := s.dir; dir != os.TempDir(); dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755)
 	}
 	t.Cleanup(s.Close)
-	return s, cmd
+	return s, all
 }
 
 func TestAnotherUser(t *testing.T) {
-	s, _ := newRemoteStage(t)
+	s, _ := newRemoteStage(t, 1)
 	s.write("names", "A=\n", 0o644)
 	spec := s.spec("sh", "-c", `id -u; id -g; id -G; cat names; echo "$HOME $USER $SECRET" > /dev/stdout; grep -c "^CapEff:[[:space:]]*0*$" /proc/self/status; exit 3`)
 	spec.Env = append(spec.Env, "HOME=/root", "USER=root", "XDG_RUNTIME_DIR=/run/user/0")
@@ -106,7 +163,7 @@ func TestAnotherUser(t *testing.T) {
 
 // A program that kills its monitor, which is of its own user, has won nothing.
 func TestAnotherUserIsSwept(t *testing.T) {
-	s, _ := newRemoteStage(t)
+	s, _ := newRemoteStage(t, 1)
 	run, out := s.start(s.spec("sh", "-c", "setsid sleep 1000 & kill -9 $PPID; sleep 1000"))
 	<-run.Done()
 	if _, err := run.Exit(); !errors.Is(err, ErrLost) {
@@ -125,7 +182,7 @@ func TestAnotherUserIsSwept(t *testing.T) {
 
 // When the daemon goes away, so does all that it has started.
 func TestSpawnerWithoutDaemon(t *testing.T) {
-	s, _ := newRemoteStage(t)
+	s, _ := newRemoteStage(t, 1)
 	run, out := s.start(s.spec("sh", "-c", "setsid sleep 1000 & exec sleep 1000"))
 	run.control.Close()
 	run.monitor.(*foster).conn.Close()
@@ -133,9 +190,9 @@ func TestSpawnerWithoutDaemon(t *testing.T) {
 }
 
 func TestSpawnerEnds(t *testing.T) {
-	s, cmd := newRemoteStage(t)
+	s, sockets := newRemoteStage(t, 1)
 	run, out := s.start(s.spec("sleep", "1000"))
-	cmd.Process.Signal(unix.SIGTERM)
+	sockets[0].end()
 	<-run.Done()
 	// The monitor was told to end it, and not killed when it had not done so for
 	// long.
@@ -143,28 +200,107 @@ func TestSpawnerEnds(t *testing.T) {
 		t.Errorf("%+v, %v", exit, err)
 	}
 	io.ReadAll(out)
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.Start(t.Context(), s.spec("true")); err == nil || !strings.Contains(err.Error(), "reaching the spawner") {
-		t.Error(err)
+	if got, status := s.output(s.spec("echo", "another one")); got != "another one\n" || status != 0 {
+		t.Errorf("%q, %d", got, status)
 	}
 }
 
 func TestSpawnerServesOne(t *testing.T) {
-	sock, _ := newSpawner(t, "daemon") // who we are not
-	if _, err := newMonitor(remote{sock}.launch); err == nil {
+	s := newSpawner(t, others[0], "daemon") // who we are not
+	launch := newPool([]string{s.path}, func() {}).launch
+	if _, err := newMonitor(launch); err == nil {
 		t.Error("took an order from root")
 	}
-	for _, args := range [][]string{{}, {"no-such-user"}, {"nobody"}, {"root", "root"}} {
-		if _, cmd := newSpawner(t, args...); cmd.Wait() == nil {
-			t.Errorf("%q: serves", args)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	exe := executableCopy(t)
+	for _, args := range [][]string{{}, {"no-such-user"}, {"nobody"}, {"root", "/nonexistent", "root"}, {clearUp, "/nonexistent"}, {clearUp, "/"}} {
+		s := &socket{log: t.Output()}
+		s.activate(null, exe, others[0], args) // ends at once
+		if s.cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("%q: %v", args, s.cmd.ProcessState)
+		}
+	}
+	if _, err := newMonitor(newPool([]string{filepath.Join(t.TempDir(), "none")}, func() {}).launch); err == nil || !strings.Contains(err.Error(), "reaching the spawner") {
+		t.Error(err)
+	}
+}
+
+// Each program is a user that no other one is, and one that finds none free waits.
+func TestUsersAreForOne(t *testing.T) {
+	s, _ := newRemoteStage(t, 2)
+	os.Chmod(s.dir, 0o777)
+	wait, release := pipe(t)
+	var ids []string
+	var runs []*Run
+	for range others {
+		spec := s.spec("sh", "-c", "id -u; read -r line")
+		spec.Streams[0] = wait
+		run, out := s.start(spec)
+		id := make([]byte, 6)
+		if _, err := io.ReadFull(out, id); err != nil {
+			t.Fatal(err)
+		}
+		ids, runs = append(ids, string(id)), append(runs, run)
+	}
+	if ids[0] == ids[1] {
+		t.Fatalf("both are %q", ids[0])
+	}
+	if _, _, err := s.tryTake(); !errors.Is(err, ErrBusy) {
+		t.Errorf("a third one: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if _, err := s.Start(ctx, s.spec("true")); err == nil || err.Error() != "enough" {
+		t.Error(err)
+	}
+	third := make(chan string)
+	go func() {
+		got, _ := s.output(s.spec("id", "-u"))
+		third <- got
+	}()
+	runs[1].Kill()
+	if got := <-third; got != ids[1] {
+		t.Errorf("%q, not %q", got, ids[1])
+	}
+	release.Close()
+	<-runs[0].Done()
+
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for range 10 {
+				if got, status := s.output(s.spec("sh", "-c", `mkdir "taken-$(id -u)" && rmdir "taken-$(id -u)"`)); got != "" || status != 0 {
+					t.Errorf("%q, %d", got, status)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Another spawner does what one cannot.
+func TestBrokenSpawner(t *testing.T) {
+	s := newSpawner(t, others[0], "root")
+	broken := newSpawner(t, others[1], "root", "/nonexistent-and-not-to-be-emptied")
+	r := NewRemoteStarter(broken.path, s.path)
+	t.Cleanup(r.Close)
+	stage := &stage{r, t, t.TempDir()}
+	for dir := stage.dir; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	for range 3 {
+		if got, _ := stage.output(stage.spec("id", "-u")); got != "65534\n" {
+			t.Errorf("%q", got)
 		}
 	}
 }
 
 func TestSpawnerOrders(t *testing.T) {
-	sock, _ := newSpawner(t, "root")
+	s := newSpawner(t, others[0], "root")
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +310,7 @@ func TestSpawnerOrders(t *testing.T) {
 		text  string
 		files int // sockets, if positive
 	}{{"", 0}, {"\x01", 0}, {"\x01", 2}, {"\x01", 4}, {"\x00", 3}, {"\x02", 3}, {"\x01", -3}} {
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.path, Net: "unix"})
 		if err != nil {
 			t.Fatal(err)
 		}

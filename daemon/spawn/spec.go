@@ -40,6 +40,9 @@ type Spec struct {
 	Streams [3]*os.File
 	// Terminal is for a caller that has one; prepared.
 	Terminal *Terminal
+	// Owned, if it is not nil, hears who the program will be, before it is there. Without
+	// its consent there will be none.
+	Owned func(Owner) error
 }
 
 // A Secret is one variable.

@@ -24,6 +24,7 @@ type Starter struct {
 	spare   *Run       // nil while there is none
 	coming  bool       // a spare is being made
 	closed  bool
+	changed chan struct{} // closed when there may be a monitor to have
 }
 
 // ErrClosed is returned by a Starter that was closed.
@@ -42,14 +43,31 @@ func NewStarter(adopt bool) *Starter {
 	return newStarter(p.launch)
 }
 
-// NewRemoteStarter returns a Starter whose programs are of the user of the
-// [Spawner] at a socket.
-func NewRemoteStarter(sock string) *Starter { return newStarter(remote{sock}.launch) }
-
-func newStarter(launch launcher) *Starter {
-	s := &Starter{launch: launch}
+// NewRemoteStarter returns a Starter whose programs are of the users of the
+// [Spawner]s at some sockets: each user has one program at a time. One that finds
+// none free waits a while, and then there is [ErrBusy].
+func NewRemoteStarter(socks ...string) *Starter {
+	s := &Starter{changed: make(chan struct{})}
+	s.launch = newPool(socks, func() {
+		s.tell()
+		s.warm()
+	}).launch
 	s.warm()
 	return s
+}
+
+func newStarter(launch launcher) *Starter {
+	s := &Starter{launch: launch, changed: make(chan struct{})}
+	s.warm()
+	return s
+}
+
+// tell wakes those who wait for a monitor.
+func (s *Starter) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // Close ends the spare monitor. Programs that run are not touched.
@@ -79,6 +97,7 @@ func (s *Starter) warm() {
 	s.coming = true
 	s.warming.Go(func() {
 		r, err := newMonitor(s.launch)
+		defer s.tell()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.coming = false
@@ -88,24 +107,50 @@ func (s *Starter) warm() {
 	})
 }
 
+// freeTimeout is how long a program waits for a user that it can be.
+const freeTimeout = 5 * time.Second
+
 // take returns the spare monitor if it is alive, else a new one.
-func (s *Starter) take() (*Run, error) {
+func (s *Starter) take(ctx context.Context) (*Run, error) {
+	var late <-chan time.Time
+	for {
+		r, changed, err := s.tryTake()
+		if !errors.Is(err, ErrBusy) {
+			return r, err
+		}
+		if late == nil {
+			late = time.After(freeTimeout)
+		}
+		select {
+		case <-changed:
+		case <-late:
+			return nil, err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// tryTake is take that does not wait. When it may be worth another try, changed is
+// closed.
+func (s *Starter) tryTake() (r *Run, changed <-chan struct{}, err error) {
 	s.mu.Lock()
-	r, closed := s.spare, s.closed
+	r, closed, changed := s.spare, s.closed, s.changed
 	s.spare = nil
 	s.mu.Unlock()
 	if closed {
-		return nil, ErrClosed
+		return nil, changed, ErrClosed
 	}
 	if r != nil {
 		select {
 		case <-r.done:
 			r.unused()
 		default:
-			return r, nil
+			return r, changed, nil
 		}
 	}
-	return newMonitor(s.launch)
+	r, err = newMonitor(s.launch)
+	return r, changed, err
 }
 
 // Start starts a program. The files of spec may be closed and its secrets
@@ -119,7 +164,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 	}
 	defer clear(form)
 	defer s.warm()
-	r, err := s.take()
+	r, err := s.take(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +172,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 	if errors.Is(err, errLost) && ctx.Err() == nil {
 		// Somebody killed the spare one.
 		r.Kill()
-		if r, err = newMonitor(s.launch); err == nil {
+		if r, err = s.take(ctx); err == nil {
 			err = r.start(ctx, form, spec)
 		}
 	}
@@ -236,6 +281,11 @@ const startTimeout = 30 * time.Second
 // start hands the child its spec and waits until it has become the program.
 func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 	defer r.unused()
+	if spec.Owned != nil {
+		if err := spec.Owned(r.monitor.owner()); err != nil {
+			return err
+		}
+	}
 	d, err := divert(spec, r.tty)
 	if err != nil {
 		return err

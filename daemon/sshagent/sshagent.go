@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -79,6 +80,9 @@ type Agent struct {
 	Sign func(context.Context, Login) (signature []byte, err error)
 	// Refused hears why something was not done. It may be called concurrently.
 	Refused func(error)
+	// Admit returns an error for a process that is not to be served. If nil, those of
+	// this user are.
+	Admit func(*peer.Peer) error
 
 	mu     sync.Mutex  // guards what follows
 	signed []time.Time // signatures that were asked for lately
@@ -96,7 +100,7 @@ const (
 // ErrTooMany is in the chain of the error about signatures that come too fast.
 var ErrTooMany = errors.New("too many log-ins at once")
 
-// Serve accepts connections of this user until ctx ends, and waits for all of them.
+// Serve accepts connections until ctx ends, and waits for all of them.
 func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var wg sync.WaitGroup
@@ -132,12 +136,10 @@ func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	p, err := peer.Own(conn)
-	if err != nil {
+	if err := a.admit(conn); err != nil {
 		a.Refused(err)
 		return
 	}
-	p.Close()
 	c := connection{agent: a}
 	for {
 		kind, body, err := readFrame(conn)
@@ -159,6 +161,21 @@ func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
 			return
 		}
 	}
+}
+
+func (a *Agent) admit(conn *net.UnixConn) error {
+	p, err := peer.Of(conn)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if a.Admit != nil {
+		return a.Admit(p)
+	}
+	if p.UID != os.Geteuid() {
+		return fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+	}
+	return nil
 }
 
 // keysFor returns the keys that are for a host.

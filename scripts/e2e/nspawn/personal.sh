@@ -24,6 +24,7 @@ run() { as cortex run --project app -- "$@"; }
 run sh -c 'cat /proc/self/cgroup' | grep cortex-daemon.service
 
 # Whatever compiles as it runs has to run under the unit.
+run /usr/bin/python3 -c 1
 run /usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ|mmap.PROT_WRITE|4)'
 run cortex --version
 run perl -e 1

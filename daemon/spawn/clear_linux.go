@@ -1,0 +1,66 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// clearUp is the argument of a [Spawner] that only clears up.
+const clearUp = "--clear"
+
+// clearHome ends every other process of this user, and empties its home directory,
+// in which there is then a directory for temporary files.
+func clearHome(home string) error {
+	if err := ours(home); err != nil {
+		return fmt.Errorf("%s: %w", home, err)
+	}
+	// At once, so that nothing that is about to fork is overlooked.
+	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("ending what else runs as uid %d: %w", os.Getuid(), err)
+	}
+	if err := empty(home); err != nil {
+		return fmt.Errorf("emptying %s: %w", home, err)
+	}
+	return os.Mkdir(filepath.Join(home, "tmp"), 0o700)
+}
+
+// errNotOurs is the error about a directory that is somebody else's, or none.
+var errNotOurs = errors.New("it is no directory of this user's")
+
+func ours(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() {
+		return errNotOurs
+	}
+	return nil
+}
+
+// empty removes all that is in a directory, also what its owner made so that it
+// could not be removed. Links are not followed.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		filepath.WalkDir(path, func(at string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				os.Chmod(at, 0o700) // before it is read
+			}
+			return nil // what could not be read cannot be removed either
+		})
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
