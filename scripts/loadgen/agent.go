@@ -84,7 +84,7 @@ func (a *agent) stock() error {
 		var made struct {
 			ID string `json:"id"`
 		}
-		in := object{"key_path": fmt.Sprintf("secret_%d", i), "secret_type": "KEY_VALUE", "value": strings.Repeat("v", 64)}
+		in := object{"key_path": fmt.Sprintf("secret_%d", i), "secret_type": "KEY_VALUE", "value": (rand.Text() + rand.Text() + rand.Text())[:64]}
 		if err := admin(a.addr, "POST", "/admin/secrets", in, &made); err != nil {
 			return err
 		}
@@ -101,16 +101,8 @@ func (a *agent) discover() error {
 	if err := a.ask(nil); err == nil {
 		return errors.New("nobody had to approve")
 	}
-	var pending []struct {
-		ID string `json:"id"`
-	}
-	if err := admin(a.addr, "GET", "/admin/pending-grants", nil, &pending); err != nil {
+	if err := approvePending(a.addr); err != nil {
 		return err
-	}
-	for _, p := range pending {
-		if err := admin(a.addr, "POST", "/admin/pending-grants/"+p.ID+"/approve", object{}, nil); err != nil {
-			return err
-		}
 	}
 	var got struct {
 		Token string `json:"project_token"`
@@ -118,6 +110,22 @@ func (a *agent) discover() error {
 	err := a.ask(&got)
 	a.token, a.authorised = got.Token, proof.AuthTokenID(got.Token)
 	return err
+}
+
+// approvePending approves, as the administrator, whatever waits for that.
+func approvePending(addr string) error {
+	var pending []struct {
+		ID string `json:"id"`
+	}
+	if err := admin(addr, "GET", "/admin/pending-grants", nil, &pending); err != nil {
+		return err
+	}
+	for _, p := range pending {
+		if err := admin(addr, "POST", "/admin/pending-grants/"+p.ID+"/approve", object{}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ask sends a discovery of the ten names.

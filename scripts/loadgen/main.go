@@ -22,6 +22,7 @@ import (
 type bench struct {
 	cortex string        // the product
 	floor  string        // directory of the bare programs; empty: there are none
+	hello  string        // a program that prints a line
 	dir    string        // for everything that is written
 	pairs  int           // how often each figure is taken
 	length time.Duration // of each load
@@ -41,10 +42,11 @@ var targets = map[string]func(*bench) error{
 	"rotate":  (*bench).rotate,
 	"hostile": (*bench).hostile,
 	"dev":     (*bench).dev,
+	"run":     (*bench).runs,
 }
 
 // usual are those that run where none is named.
-var usual = []string{"fetch", "write", "start", "dev", "list", "unlock", "rotate"}
+var usual = []string{"fetch", "write", "start", "dev", "run", "list", "unlock", "rotate"}
 
 func main() {
 	if err := run(); err != nil {
@@ -56,7 +58,8 @@ func main() {
 func run() error {
 	b := bench{table: &table{w: os.Stdout}}
 	flag.StringVar(&b.cortex, "cortex", "", "the program `FILE`")
-	flag.StringVar(&b.floor, "floor", "", "`DIRECTORY` of the bare programs (floorserve, hello, limits)")
+	flag.StringVar(&b.floor, "floor", "", "`DIRECTORY` of the bare programs (floorserve, floorrun, hello, limits)")
+	flag.StringVar(&b.hello, "hello", "", "`FILE` of a program that prints a line")
 	flag.StringVar(&b.dir, "dir", os.TempDir(), "`DIRECTORY` to write to, on the disk that is to be measured")
 	flag.IntVar(&b.pairs, "pairs", 5, "how often to take each figure")
 	flag.DurationVar(&b.length, "length", 1500*time.Millisecond, "of each load")

@@ -28,7 +28,7 @@ const (
 type process struct {
 	cmd   *exec.Cmd
 	began time.Time
-	addr  string        // host and port
+	addr  string        // host and port, or a path
 	log   string        // file
 	ready time.Duration // from its start until it said that it was ready
 }
@@ -52,7 +52,7 @@ func (b *bench) serve(dir string, env ...string) (*process, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	return p, p.await(notify)
+	return p, p.await(notify, "X_CORTEX_URL=http://")
 }
 
 func vaultFile(dir string) string { return filepath.Join(dir, "vault.db") }
@@ -69,8 +69,8 @@ func (p *process) start() error {
 }
 
 // await reads the messages that a service manager would, until one has the
-// address.
-func (p *process) await(notify *net.UnixConn) error {
+// address behind a prefix.
+func (p *process) await(notify *net.UnixConn, prefix string) error {
 	if err := notify.SetReadDeadline(p.began.Add(patience)); err != nil {
 		return err
 	}
@@ -78,12 +78,12 @@ func (p *process) await(notify *net.UnixConn) error {
 	for {
 		n, err := notify.Read(buf)
 		if err != nil {
-			return errors.Join(fmt.Errorf("the server is not ready: %w", err), p.kill(), p.complaint())
+			return errors.Join(fmt.Errorf("it is not ready: %w", err), p.kill(), p.complaint())
 		}
 		p.ready = time.Since(p.began)
 		for line := range strings.Lines(string(buf[:n])) {
-			if url, ok := strings.CutPrefix(strings.TrimSpace(line), "X_CORTEX_URL=http://"); ok {
-				p.addr = url
+			if addr, ok := strings.CutPrefix(strings.TrimSpace(line), prefix); ok {
+				p.addr = addr
 				return nil
 			}
 		}
@@ -101,14 +101,19 @@ func (b *bench) bare(name, dir string, args ...string) (*process, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(b.floor, name), append([]string{"-addr", addr, "-for", "30m"}, args...)...)
+	return b.bareAt(name, dir, "tcp", addr, append([]string{"-addr", addr}, args...)...)
+}
+
+// bareAt is bare for an address of any kind, which the arguments say.
+func (b *bench) bareAt(name, dir, network, addr string, args ...string) (*process, error) {
+	cmd := exec.Command(filepath.Join(b.floor, name), append([]string{"-for", "30m"}, args...)...)
 	cmd.Dir = dir
 	p := &process{cmd: cmd, addr: addr, log: filepath.Join(dir, name+".log")}
 	if err := p.start(); err != nil {
 		return nil, err
 	}
 	for time.Since(p.began) < patience {
-		conn, err := net.Dial("tcp", addr)
+		conn, err := net.Dial(network, addr)
 		if err == nil {
 			p.ready = time.Since(p.began)
 			return p, conn.Close()
@@ -147,7 +152,10 @@ func (p *process) complaint() error {
 
 // anonymous returns the anonymous memory of the process, in bytes: not the
 // mapped database, which is the kernel's to give and to take.
-func (p *process) anonymous() (int64, error) {
+func (p *process) anonymous() (int64, error) { return p.status("RssAnon:") }
+
+// status returns a size that the system states of the process, in bytes.
+func (p *process) status(name string) (int64, error) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -155,12 +163,12 @@ func (p *process) anonymous() (int64, error) {
 	defer f.Close()
 	s := bufio.NewScanner(f)
 	for s.Scan() {
-		if text, ok := strings.CutPrefix(s.Text(), "RssAnon:"); ok {
+		if text, ok := strings.CutPrefix(s.Text(), name); ok {
 			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
 			return n << 10, err
 		}
 	}
-	return 0, errors.Join(errors.New("no RssAnon"), s.Err())
+	return 0, errors.Join(errors.New("no "+name), s.Err())
 }
 
 // busy returns the processor time that the process has used.
@@ -185,21 +193,37 @@ func (p *process) busy() (time.Duration, error) {
 
 // took returns how long something took, by the last line of the log that has the
 // message.
-func (p *process) took(message string) (d time.Duration, err error) {
-	text, err := os.ReadFile(p.log)
+func (p *process) took(message string) (time.Duration, error) {
+	all, err := p.allTook(message)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("the log says nothing of %q", message)
+	}
 	if err != nil {
 		return 0, err
 	}
-	err = fmt.Errorf("the log says nothing of %q", message)
+	return all[len(all)-1], nil
+}
+
+// allTook returns how long something took each time, by the lines of the log that
+// have the message.
+func (p *process) allTook(message string) (all []time.Duration, err error) {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return nil, err
+	}
 	for line := range strings.Lines(string(text)) {
 		if !strings.Contains(line, " msg="+message+" ") && !strings.Contains(line, fmt.Sprintf(" msg=%q ", message)) {
 			continue
 		}
 		for field := range strings.FieldsSeq(line) {
 			if value, ok := strings.CutPrefix(field, "took="); ok {
-				d, err = time.ParseDuration(value)
+				d, err := time.ParseDuration(value)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, d)
 			}
 		}
 	}
-	return d, err
+	return all, nil
 }
