@@ -207,6 +207,9 @@ func TestUsers(t *testing.T) {
 		{"cortex", "cortex-run", "cortex-run-2", 1},
 		{"cortex", "cortex-run", "agents", 0},
 		{"cortex", "cortex-run", "agents", MaxRuns + 1},
+		{"cortex", "cortex-run", "0day", 1},
+		{"cortex", "Cortex", "agents", 1},
+		{"cortex", "cortex-run", strings.Repeat("a", 32), 1},
 	} {
 		if _, err := Isolated("/usr/local/bin/cortex", u); err == nil {
 			t.Errorf("took %+v", u)

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -31,11 +30,20 @@ type Users struct {
 // MaxRuns is the most users there are for programs: more than a daemon has clients.
 const MaxRuns = 64
 
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,27}$`) // and a number behind it
+// maxUserName is how long the name of a user may be, as useradd(8) has it, with a
+// number behind it.
+const maxUserName = 28
+
+// isUserName reports whether a name can be a user's, without any character that
+// would mean something in the files that it is put into.
+func isUserName(name string) bool {
+	const first = "abcdefghijklmnopqrstuvwxyz_"
+	return name != "" && len(name) <= maxUserName && strings.Contains(first, name[:1]) && strings.Trim(name, first+"0123456789-") == ""
+}
 
 func (u Users) validate() error {
 	for _, name := range []string{u.Daemon, u.Run, u.Group} {
-		if !userName.MatchString(name) {
+		if !isUserName(name) {
 			return fmt.Errorf("%q cannot name a user: use a-z 0-9 _ and -", name)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"net/mail"
-	"regexp"
 	"strings"
 	"time"
 
@@ -42,7 +41,21 @@ const (
 	himalayaFrom = "cortex-auth"
 )
 
-var account = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,64}$`)
+// isAccount reports whether a name can be an account's, and no flag.
+func isAccount(name string) bool {
+	return madeOf([]byte(name), 64, digits+letters+"_.@-") && name[0] != '-'
+}
+
+// The characters that names and tokens are made of.
+const (
+	digits  = "0123456789"
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// madeOf reports whether a text is of 1 to most of some ASCII characters.
+func madeOf(text []byte, most int, of string) bool {
+	return len(text) > 0 && len(text) <= most && len(bytes.Trim(text, of)) == 0
+}
 
 func (e email) check() error {
 	to, err := mail.ParseAddressList(e.To)
@@ -58,7 +71,7 @@ func (e email) check() error {
 		return e.SMTP.check(e.From)
 	}
 	// It must not look like a flag.
-	if e.Account != "" && (!account.MatchString(e.Account) || e.Account[0] == '-') {
+	if e.Account != "" && !isAccount(e.Account) {
 		return bad("account", "must be the name of an account of himalaya")
 	}
 	return nil

@@ -1,10 +1,10 @@
 package notify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"regexp"
 
 	"github.com/cortex-auth/cortex/server/api"
 )
@@ -31,18 +31,27 @@ func (c *chatID) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-var (
-	botToken = regexp.MustCompile(`^[0-9]{1,20}:[A-Za-z0-9_-]{1,128}$`)
-	chat     = regexp.MustCompile(`^(-?[0-9]{1,20}|@[A-Za-z0-9_]{1,64})$`)
-)
+// isBotToken reports whether a token looks like a bot's.
+func isBotToken(token []byte) bool {
+	bot, secret, ok := bytes.Cut(token, []byte{':'})
+	return ok && madeOf(bot, 20, digits) && madeOf(secret, 128, digits+letters+"_-")
+}
+
+// isChat reports whether an id is a chat's, or a public name.
+func isChat(id []byte) bool {
+	if name, ok := bytes.CutPrefix(id, []byte{'@'}); ok {
+		return madeOf(name, 64, digits+letters+"_")
+	}
+	return madeOf(bytes.TrimPrefix(id, []byte{'-'}), 20, digits)
+}
 
 const telegramAPI = "https://api.telegram.org"
 
 func (t telegram) check() error {
-	if !botToken.Match(t.BotToken.Reveal()) {
+	if !isBotToken(t.BotToken.Reveal()) {
 		return bad("bot_token", "must be a bot's token, as in 123456:ABC")
 	}
-	if !chat.MatchString(t.ChatID.id) {
+	if !isChat([]byte(t.ChatID.id)) {
 		return bad("chat_id", "must be a number or @name")
 	}
 	if t.APIURL.IsZero() {
