@@ -45,22 +45,37 @@ func root(args []string) *cli.Command {
 	case "cortex-server":
 		cmd = server.Command()
 	case "cortex-daemon":
-		cmd = daemon.Command()
-		cmd.Commands = command.DaemonCommands()
+		cmd = daemonRole()
 	case "cortex-cli":
-		cmd = &cli.Command{Usage: "use a cortex server and its daemon", Commands: append(command.All(args), command.Daemon())}
+		verbs := append(command.Verbs(args), command.Verb{Name: "daemon", Make: command.Daemon})
+		cmd = &cli.Command{Usage: "use a cortex server and its daemon", Commands: command.Needed(args, verbs...)}
 	default:
 		name = "cortex"
-		role := daemon.Command()
-		role.Commands = command.DaemonCommands()
-		cmd = &cli.Command{
-			Usage:    "a secrets vault for agents",
-			Commands: append(command.All(args), command.Dev(), server.Command(), role, server.VerifyAuditCommand(command.VerifyAudit()), server.RestoreCommand(), command.Backup()),
-		}
+		cmd = &cli.Command{Usage: "a secrets vault for agents", Commands: command.Needed(args, append(command.Verbs(args), roles()...)...)}
 	}
 	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true
 	cmd.ConfigureShellCompletionCommand = command.Completion(name)
 	return command.Strict(cmd)
+}
+
+// roles returns the verbs that only the one name for all of them has.
+func roles() []command.Verb {
+	verifyAudit := func() *cli.Command { return server.VerifyAuditCommand(command.VerifyAudit()) }
+	return []command.Verb{
+		{Name: "dev", Make: command.Dev},
+		{Name: "serve", Make: server.Command},
+		{Name: "daemon", Make: daemonRole},
+		{Name: "verify-audit", Make: verifyAudit},
+		{Name: "restore", Make: server.RestoreCommand},
+		{Name: "backup", Make: command.Backup},
+	}
+}
+
+// daemonRole returns the daemon, with its own verbs.
+func daemonRole() *cli.Command {
+	cmd := daemon.Command()
+	cmd.Commands = command.DaemonCommands()
+	return cmd
 }
 
 // version returns the module's version, or the commit it was built from.

@@ -212,6 +212,23 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+// A command line that names a verb makes that one alone, under each name of the
+// program, and the usual help has all of them.
+func TestVerbs(t *testing.T) {
+	for name, least := range map[string]int{"cortex": 30, "cortex-cli": 25} {
+		all := root([]string{name}).Commands
+		if len(all) < least {
+			t.Errorf("%s: %d verbs", name, len(all))
+		}
+		for _, verb := range all {
+			alone := root([]string{name, verb.Name, "--help"}).Commands
+			if len(alone) != 1 || alone[0].Name != verb.Name {
+				t.Errorf("%s %s makes %d commands", name, verb.Name, len(alone))
+			}
+		}
+	}
+}
+
 // The messages that the operations guide explains are those that are logged.
 func TestLogMessages(t *testing.T) {
 	_, logs, _ := strings.Cut(read(t, "docs/operations.md"), "\n## Logs\n")

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
 	case "cortex-cli":
-		syscall.Exit(play(&cli.Command{Name: "cortex-cli", Commands: command.All(os.Args)}))
+		syscall.Exit(play(&cli.Command{Name: "cortex-cli", Commands: command.Needed(os.Args, command.Verbs(os.Args)...)}))
 	case "cortex-daemon":
 		root := daemon.Command()
 		root.Name = "cortex-daemon"

@@ -11,9 +11,6 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// Account returns the verbs of people who have an account at a server.
-func Account() []*cli.Command { return []*cli.Command{accountLogin(), accountLogout(), whoAmI()} }
-
 func accountLogin() *cli.Command {
 	var f adminFlags
 	var passwordFile string

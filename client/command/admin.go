@@ -26,15 +26,20 @@ type verbs []func() *cli.Command
 // admin returns the groups of an administrator's verbs. The verbs themselves are
 // there for a noun that stands among args, the command line: to make all of them
 // takes longer than all else a short command does before it starts.
-func admin(args []string) (groups []*cli.Command) {
+func admin(args []string) (groups []Verb) {
 	for _, n := range nouns() {
-		group := &cli.Command{Name: n.name, Usage: n.usage, Description: "Example:\n   " + n.example}
-		if slices.Contains(args, n.name) {
-			for _, verb := range n.verbs {
-				group.Commands = append(group.Commands, verb())
-			}
-		}
-		groups = append(groups, group)
+		groups = append(groups, Verb{n.name, func() *cli.Command { return n.group(slices.Contains(args, n.name)) }})
 	}
 	return groups
+}
+
+// group makes the group of a noun, and its verbs if they are wanted.
+func (n noun) group(whole bool) *cli.Command {
+	group := &cli.Command{Name: n.name, Usage: n.usage, Description: "Example:\n   " + n.example}
+	if whole {
+		for _, verb := range n.verbs {
+			group.Commands = append(group.Commands, verb())
+		}
+	}
+	return group
 }

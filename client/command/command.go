@@ -12,18 +12,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client/identity"
 )
-
-// All returns the verbs that cortex-cli and cortex share, besides the daemon's,
-// for a command line. Those of nouns that are not on it are left out.
-func All(args []string) []*cli.Command {
-	return slices.Concat([]*cli.Command{runCommand(), allow(), redact(), installGroup(), doctor(), genKey(), signProof(), discover()}, admin(args), Account(), Keys())
-}
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.
 func DaemonCommands() []*cli.Command {

@@ -53,8 +53,10 @@ func (h host) run(args ...string) result { return h.runContext(h.t.Context(), ar
 
 func (h host) runContext(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	root := Strict(&cli.Command{Name: "cortex", Writer: &stdout, ErrWriter: &stderr, Commands: append(All(args), Daemon())})
-	err := root.Run(ctx, append([]string{"cortex"}, args...))
+	args = append([]string{"cortex"}, args...)
+	verbs := append(Verbs(args), Verb{"daemon", Daemon})
+	root := Strict(&cli.Command{Name: "cortex", Writer: &stdout, ErrWriter: &stderr, Commands: Needed(args, verbs...)})
+	err := root.Run(ctx, args)
 	Report(&stderr, err)
 	return result{stdout.String(), stderr.String(), Status(err), err}
 }
@@ -155,7 +157,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%v: stdout %q, stderr %q", args, r.stdout, r.stderr)
 		}
 	}
-	for _, cmd := range append(All(nil), DaemonCommands()...) {
+	for _, cmd := range append(Needed(nil, Verbs(nil)...), DaemonCommands()...) {
 		if !strings.Contains(cmd.Description, "Example") || cmd.Usage == "" {
 			t.Errorf("%s has no example", cmd.Name)
 		}

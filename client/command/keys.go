@@ -12,11 +12,6 @@ import (
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// Keys returns the verbs about the vault's own keys.
-func Keys() []*cli.Command {
-	return []*cli.Command{changePassword(), rotateKey(), rotateSigningKey(), shamir(), sealCommand(), unsealCommand(), sealStatus()}
-}
-
 // keyFlags are what the verbs about keys have in common.
 type keyFlags struct {
 	adminFlags
