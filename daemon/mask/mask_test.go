@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -237,6 +238,26 @@ func TestShort(t *testing.T) {
 		}
 		if got := through(t, s, "("+value+")"); (got == "("+value+")") != short {
 			t.Errorf("%q: %s", value, got)
+		}
+	}
+}
+
+// Every word of the list is left alone, in any case and also with the characters
+// outside of ASCII that fold to its own.
+func TestCommonWords(t *testing.T) {
+	list, err := os.ReadFile("words.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.NewReplacer("k", "\u212a", "s", "\u017f")
+	for word := range strings.FieldsSeq(string(list)) {
+		for _, value := range []string{word, strings.ToUpper(word), other.Replace(word), word + "\n"} {
+			if !mask.Short(opaque.New([]byte(value))) {
+				t.Errorf("%q would be masked", value)
+			}
+		}
+		if mask.Short(opaque.New([]byte(word + "-7"))) {
+			t.Errorf("%s-7 would not", word)
 		}
 	}
 }

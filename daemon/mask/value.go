@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -16,7 +17,8 @@ const (
 	shortestMade = 6 // of those that look as if a machine had made them
 )
 
-const longestWord = 64
+// longestWord is how many characters a word of the list has at most.
+const longestWord = 21
 
 //go:embed words.txt
 var wordList string
@@ -51,11 +53,13 @@ func common(p []byte) bool {
 	if bytes.HasPrefix(p, []byte("-----")) && !bytes.Contains(p, []byte("\n")) || bytes.Count(p, p[:1]) == len(p) {
 		return true
 	}
-	if len(p) > longestWord {
+	n := utf8.RuneCount(p)
+	if n > longestWord {
 		return false
 	}
 	for word := range strings.Lines(wordList) {
-		if strings.EqualFold(strings.TrimSpace(word), string(p)) {
+		// A character is equal to one other at most, whatever its length in bytes.
+		if word = strings.TrimSpace(word); len(word) == n && strings.EqualFold(word, string(p)) {
 			return true
 		}
 	}
