@@ -23,9 +23,10 @@ func child() int {
 	protectChild()
 	// What the daemon's parents ignored is not the program's: a signal with a
 	// handler gets its default action when a program is executed, also one that
-	// was ignored before, and of the handlers nothing remains. It takes long,
-	// so it is done while nobody waits.
-	signal.Notify(make(chan os.Signal, 1))
+	// was ignored before, and of the handlers nothing remains. The runtime has one for
+	// each, but for those that it leaves ignored, and those that it leaves to the
+	// system; to ask for all of them again takes a third of a millisecond.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	sock := os.NewFile(childFD, "spec")
 	spec, err := receive()
 	if err != nil {
