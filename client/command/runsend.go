@@ -55,6 +55,7 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	}()
 	r.request.Acks = true
 	sendErr := r.write(conn)
+	catch(signals, realTime()...)
 	var end os.Signal // forwarded, and nothing heard since
 	var deaf <-chan time.Time
 	for {
@@ -100,15 +101,28 @@ func unheard(s syscall.Signal) error {
 }
 
 // forwardable delivers the signals that are the command's and not this process's,
-// but for those that whoever started this process had it ignore, as nohup does. It
-// is for the rest of the process, which has nothing to do but to end with the
+// but for those that whoever started this process had it ignore, as nohup does, and
+// those of [realTime]. It is for the rest of the process, which has nothing to do but to end with the
 // command.
 func forwardable() chan os.Signal {
 	ch := make(chan os.Signal, 64)
-	for s := syscall.Signal(1); s <= ipc.MaxSignal; s++ {
+	for s := syscall.Signal(1); s < firstRealTime; s++ {
 		catch(ch, s)
 	}
 	return ch
+}
+
+// firstRealTime is the first signal that means what programs want it to mean.
+const firstRealTime = 32
+
+// realTime returns those signals. To ask for each takes its time, so it is done
+// while the daemon gets the command ready, which nobody can have anything to tell
+// before.
+func realTime() (signals []syscall.Signal) {
+	for s := syscall.Signal(firstRealTime); s <= ipc.MaxSignal; s++ {
+		signals = append(signals, s)
+	}
+	return signals
 }
 
 // catch delivers those of the signals that are forwardable.
