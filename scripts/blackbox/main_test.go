@@ -71,7 +71,7 @@ func prepare(dir string) error {
 func kill() {
 	for _, m := range modes {
 		if m.program != nil {
-			m.kill()
+			m.Kill()
 		}
 	}
 }

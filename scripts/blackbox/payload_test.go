@@ -57,7 +57,7 @@ func TestPayloadsAreInert(t *testing.T) {
 			}
 		}
 		s.now.stop(s.t)
-		for line := range strings.Lines(s.now.log.String()) {
+		for line := range strings.Lines(s.now.Log()) {
 			if !strings.HasPrefix(line, "time=") || tricky(line) {
 				s.t.Errorf("logged %q", line)
 			}

@@ -1,16 +1,13 @@
 package blackbox
 
 import (
-	"bytes"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cortex-auth/cortex/scripts/e2e"
 )
 
 const (
@@ -21,10 +18,8 @@ const (
 
 // A program is a part of the system that runs as a process of its own.
 type program struct {
-	url   string // what it announced
-	cmd   *exec.Cmd
-	log   bytes.Buffer
-	ended chan struct{} // closed at its end; then log is whole
+	*e2e.Program
+	url string // what it announced
 }
 
 // environment returns what a server of this mode is started with. The tests
@@ -44,64 +39,20 @@ func (m *mode) environment(dir string) []string {
 // launch starts the program of a name in dir and waits until it says that it is
 // ready, and announces something under key.
 func launch(dir, name, key string, env []string) (*program, error) {
-	addr := &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"}
-	notify, err := net.ListenUnixgram("unixgram", addr)
-	if err != nil {
+	cmd := exec.Command(filepath.Join(bin, name))
+	cmd.Dir, cmd.Env = dir, env
+	p, err := e2e.Launch((*exec.Cmd).Start, cmd, key)
+	if p == nil {
 		return nil, err
 	}
-	defer os.Remove(addr.Name)
-	p := &program{cmd: exec.Command(filepath.Join(bin, name)), ended: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env = dir, append(env, "NOTIFY_SOCKET="+addr.Name)
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		p.cmd.Wait()
-		notify.Close()
-		close(p.ended)
-	}()
-	if p.url, err = announced(notify, key); err != nil {
-		p.kill()
-		return p, fmt.Errorf("%s is not ready: %w\n%s", name, err, &p.log)
-	}
-	return p, nil
-}
-
-// announced reads messages until one has key.
-func announced(notify *net.UnixConn, key string) (string, error) {
-	notify.SetReadDeadline(time.Now().Add(patience))
-	buf := make([]byte, 4096)
-	for {
-		n, err := notify.Read(buf)
-		if err != nil {
-			return "", err
-		}
-		for line := range strings.Lines(string(buf[:n])) {
-			if value, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
-				return value, nil
-			}
-		}
-	}
-}
-
-// kill ends the program at once.
-func (p *program) kill() {
-	p.cmd.Process.Kill()
-	<-p.ended
+	return &program{p, p.Announced}, err
 }
 
 // stop ends the program as a service manager does.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		t.Fatal("the program does not end")
-	}
-	if status := p.cmd.ProcessState.ExitCode(); status != 0 {
-		t.Fatalf("exit status %d\n%s", status, &p.log)
+	if err := p.Stop(); err != nil {
+		t.Fatal(err)
 	}
 }
 

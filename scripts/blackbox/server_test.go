@@ -34,7 +34,7 @@ func (s *server) start(env ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(p.kill)
+	s.t.Cleanup(p.Kill)
 	s.now, s.url = p, p.url
 }
 
@@ -43,10 +43,10 @@ func (s *server) refuses(text string, env ...string) {
 	s.t.Helper()
 	p, err := launch(s.dir, "cortex-server", "X_CORTEX_URL", append(s.env, env...))
 	if err == nil {
-		p.kill()
+		p.Kill()
 		s.t.Fatal("the server started")
 	}
-	if p == nil || p.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(p.log.String(), text) {
+	if p == nil || p.Cmd.ProcessState.ExitCode() != 1 || !strings.Contains(p.Log(), text) {
 		s.t.Errorf("%v, want exit status 1 and %q", err, text)
 	}
 }

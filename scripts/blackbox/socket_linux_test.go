@@ -36,7 +36,7 @@ func (l *life) upgrade() string {
 	if err != nil {
 		l.v.t.Fatal(err)
 	}
-	l.v.t.Cleanup(d.kill)
+	l.v.t.Cleanup(d.Kill)
 	if sock := l.file("agent.sock"); d.url != sock {
 		l.v.t.Fatalf("it listens at %s, not at %s", d.url, sock)
 	}

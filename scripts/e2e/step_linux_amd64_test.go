@@ -21,10 +21,16 @@ import (
 // is tested in package vault.
 func TestClockSteps(t *testing.T) {
 	s := newStage(t)
-	var c clock
-	s.launch = c.start
+	var c e2e.Clock
+	s.launch = c.Start
 	server := s.serve("CORTEX_RATE_LIMITS=authorize=9/1m,failures=20/1m", "CORTEX_TRUSTED_PROXIES=127.0.0.1")
-	defer c.mem.Close()
+	defer c.Close()
+	set := func(off time.Duration) {
+		t.Helper()
+		if err := c.Set(off); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w := newWatcher(s)
 	used := w.fetch(0)
 	w.want("in time", used.send(), http.StatusOK, "")
@@ -35,25 +41,25 @@ func TestClockSteps(t *testing.T) {
 	}
 
 	for _, off := range []time.Duration{5 * time.Hour, -5 * time.Hour} {
-		c.set(t, off)
+		set(off)
 		w.want("an agent with another clock", w.fetch(0).send(), http.StatusUnauthorized, api.Unauthorized)
 		w.want("an agent with the same clock", w.fetch(off).send(), http.StatusOK, "")
 		w.want("one guess more", w.guess(), http.StatusTooManyRequests, api.RateLimited)
 		w.Admin(t, "GET", "/admin/secrets/"+w.secret, nil, nil) // for the trail
 	}
 	for _, off := range []time.Duration{2 * time.Minute, -2 * time.Minute, 0} {
-		c.set(t, off)
+		set(off)
 		w.want("in time, nearly", w.fetch(0).send(), http.StatusOK, "")
 		if a := used.send(); a.Status != http.StatusUnauthorized || !strings.Contains(string(a.Body), "replay") {
 			t.Errorf("a message that was used: %d %s", a.Status, a.Body)
 		}
 	}
-	c.set(t, 11*time.Minute)
+	set(11 * time.Minute)
 	w.want("a log-in that is over", w.poll(login), http.StatusUnauthorized, api.Unauthorized)
-	c.set(t, 15*24*time.Hour)
+	set(15 * 24 * time.Hour)
 	w.want("a token that is over", w.fetch(15*24*time.Hour).send(), http.StatusUnauthorized, api.TokenExpired)
 
-	c.set(t, 0)
+	set(0)
 	w.want("in time again", w.fetch(0).send(), http.StatusOK, "")
 	w.want("a log-in that is not over", w.poll(login), http.StatusUnauthorized, api.AuthorizationPending)
 	w.trail(-5*time.Hour, 5*time.Hour)

@@ -1,4 +1,4 @@
-package e2e_test
+package e2e
 
 import (
 	"bytes"
@@ -12,15 +12,14 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
-// A clock is what a process takes for the time of day. The program is linked
+// A Clock is what a process takes for the time of day. The program is linked
 // statically and asks the kernel's code in its own memory (the vDSO), so that is
 // where the clock is put, before the program runs. Its monotonic clock stays as
 // it is, as it does when somebody sets the machine's.
-type clock struct {
+type Clock struct {
 	mem *os.File // of the process
 	at  int64    // where the seconds are that it is off by
 }
@@ -38,8 +37,8 @@ var clockCode = []byte{
 	0x90, 0x90, // to a multiple of eight
 }
 
-// start starts a program that has this clock.
-func (c *clock) start(cmd *exec.Cmd) error {
+// Start starts a program that has this clock.
+func (c *Clock) Start(cmd *exec.Cmd) error {
 	runtime.LockOSThread() // only the thread that starts a process traces it
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
@@ -61,7 +60,7 @@ func (c *clock) start(cmd *exec.Cmd) error {
 }
 
 // put puts the clock into a process that stands still.
-func (c *clock) put(pid int) (err error) {
+func (c *Clock) put(pid int) (err error) {
 	if c.mem, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0); err != nil {
 		return err
 	}
@@ -104,11 +103,12 @@ func vdso(pid int) (from, to int64, err error) {
 	return 0, 0, fmt.Errorf("no vDSO")
 }
 
-// set has the clock be off by so much from now on.
-func (c *clock) set(t *testing.T, off time.Duration) {
-	t.Helper()
+// Set has the clock be off by so much from now on.
+func (c *Clock) Set(off time.Duration) error {
 	seconds := binary.LittleEndian.AppendUint64(nil, uint64(off/time.Second))
-	if _, err := c.mem.WriteAt(seconds, c.at); err != nil {
-		t.Fatal(err)
-	}
+	_, err := c.mem.WriteAt(seconds, c.at)
+	return err
 }
+
+// Close lets go of the process, which keeps the clock as it is.
+func (c *Clock) Close() error { return c.mem.Close() }
