@@ -107,7 +107,8 @@ func TestArrows(t *testing.T) {
 			if path == "unsafe" && from != "vault/locked" {
 				t.Errorf("%s imports %s", pkg, path)
 			}
-			if path == "go.etcd.io/bbolt" && !strings.HasPrefix(from, "store") {
+			// A thief of the file has no other way to read it.
+			if path == "go.etcd.io/bbolt" && !strings.HasPrefix(from, "store") && from != "scripts/redteam" {
 				t.Errorf("%s imports %s: nothing above the store knows its engine", pkg, path)
 			}
 		}

@@ -43,6 +43,7 @@ var made = map[install][]moves{
 // Every move of the threat model has the outcome that stands there.
 func TestMoves(t *testing.T) {
 	e2e.Look(t, "../..")
+	stage = t
 	if os.Getuid() != 0 {
 		t.Skip("only root can be all the users that make the moves")
 	}
