@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,7 +42,7 @@ func Launch(start func(*exec.Cmd) error, cmd *exec.Cmd, key string) (*Program, e
 		return nil, err
 	}
 	p := &Program{Cmd: cmd, Ended: make(chan struct{})}
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+addr.Name)
+	cmd.Env = append(slices.Clip(cmd.Env), "NOTIFY_SOCKET="+addr.Name)
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	if err := start(cmd); err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cortex-auth/cortex/server/servertest"
@@ -87,7 +86,7 @@ func adminGivesAway(t *testing.T) outcome {
 
 // twoPersons is a site that takes two persons, with one super account whose holder
 // chose the password.
-var twoPersons = sync.OnceValue(func() (out struct {
+var twoPersons = once(func() (out struct {
 	*site
 	bob *person
 },

@@ -4,14 +4,11 @@ package redteam
 var later = map[install][]string{vaultSide: laterVault, personal: laterPersonal, isolated: laterIsolated}
 
 var laterVault = []string{
-	"listen", "old-tls", "plain-http", "own-certificate", "signed-certificate", "first-certificate",
-	"first-signed-certificate", "old-key", "old-key-unmet", "unpinned", "unpinned-untrusted", "no-proofs",
-	"no-proofs-first", "relayed-login", "repeated-login", "redirect", "replay", "splice", "changed-description",
 	"enumerate", "guess-admin-token", "guess-token", "guess-user-code", "many-logins", "blocked-logins",
 	"many-failures", "held-connections", "bad-bodies", "cross-origin", "sealed", "unseal-guesses",
 	"unseal-guesses-many", "login-guesses", "login-guesses-many", "turns-on-host", "unfinished-shares", "chat-markup",
-	"chat-words", "buried-alarm", "inner-services", "metrics", "server-values", "server-other-names", "server-key",
-	"server-huge", "server-escapes", "stale-request", "clock-prunes", "clock-set", "kek-memory", "password-environ",
-	"values-memory", "crash", "full-disk", "full-reserve", "endless-fetches", "unsigned-requests",
-	"unsigned-requests-far", "no-limits", "no-limits-far", "plain-server", "dev-arguments", "saved-token",
+	"chat-words", "buried-alarm", "inner-services", "metrics", "stale-request", "clock-prunes", "clock-set",
+	"kek-memory", "password-environ", "values-memory", "crash", "full-disk", "full-reserve", "endless-fetches",
+	"unsigned-requests", "unsigned-requests-far", "no-limits", "no-limits-far", "plain-server", "dev-arguments",
+	"saved-token",
 }

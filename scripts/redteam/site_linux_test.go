@@ -192,8 +192,28 @@ func shortDir(t *testing.T) string {
 // stage is the test of which all moves are parts: what they share ends with it.
 var stage *testing.T
 
+// once has what moves share made by the first that needs it, on the stage.
+func once[V any](make func() V) func() V {
+	var mu sync.Mutex
+	var begun, made bool
+	var v V
+	return func() V {
+		mu.Lock()
+		defer mu.Unlock()
+		if !begun {
+			begun = true
+			v = make()
+			made = true
+		}
+		if !made {
+			stage.Fatal("it could not be made, as another move says")
+		}
+		return v
+	}
+}
+
 // shared is a site that many moves use, and none of them disturbs.
-var shared = sync.OnceValue(func() *site { return newSite(stage) })
+var shared = once(func() *site { return newSite(stage) })
 
 // ok ends the test unless an answer is 2xx.
 func ok(t *testing.T, a servertest.Answer) servertest.Answer {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -143,7 +142,7 @@ func cutTrail(t *testing.T) outcome {
 
 // rolledBack puts back what was there before somebody was caught, and says what
 // came of it: with the trail alone, and with the whole file.
-var rolledBack = sync.OnceValue(func() (out struct{ trail, trailHead, file, fileHead outcome }) {
+var rolledBack = once(func() (out struct{ trail, trailHead, file, fileHead outcome }) {
 	t := stage
 	s := newSite(t)
 	s.secret(t)
