@@ -185,3 +185,11 @@ func stolenBackup(t *testing.T) outcome {
 	}
 	return stopped
 }
+
+// write writes a file that nobody else may read.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -164,9 +164,9 @@ func (s *site) certify(t *testing.T, c tls.Certificate) {
 }
 
 // secureSite returns a site that shows a certificate.
-func secureSite(t *testing.T, c tls.Certificate) *site {
+func secureSite(t *testing.T, c tls.Certificate, env ...string) *site {
 	t.Helper()
-	s := prepare(t)
+	s := prepare(t, env...)
 	s.certify(t, c)
 	s.env = append(s.env, "INSECURE_HTTP=", "CORTEX_LISTEN=127.0.0.1", "TLS_CERT_FILE="+filepath.Join(s.dir, "cert.pem"), "TLS_KEY_FILE="+filepath.Join(s.dir, "key.pem"))
 	s.serve(t)

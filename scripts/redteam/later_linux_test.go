@@ -4,9 +4,7 @@ package redteam
 var later = map[install][]string{vaultSide: laterVault, personal: laterPersonal, isolated: laterIsolated}
 
 var laterVault = []string{
-	"sealed", "unseal-guesses", "unseal-guesses-many", "login-guesses", "login-guesses-many", "turns-on-host",
-	"unfinished-shares", "chat-markup", "chat-words", "buried-alarm", "inner-services", "stale-request", "clock-prunes",
-	"clock-set", "kek-memory", "password-environ", "values-memory", "crash", "full-disk", "full-reserve",
-	"endless-fetches", "unsigned-requests", "unsigned-requests-far", "no-limits", "no-limits-far", "plain-server",
-	"dev-arguments", "saved-token",
+	"stale-request", "clock-prunes", "clock-set", "kek-memory", "password-environ", "values-memory", "crash",
+	"full-disk", "full-reserve", "endless-fetches", "unsigned-requests", "unsigned-requests-far", "no-limits",
+	"no-limits-far", "plain-server", "dev-arguments", "saved-token",
 }
