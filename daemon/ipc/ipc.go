@@ -77,9 +77,9 @@ type Request struct {
 	Cmd string `json:"cmd"`
 
 	// Program and Args are what to run; Args does not repeat the program.
-	Program Text   `json:"program,omitempty"`
-	Args    []Text `json:"args,omitempty"`
-	Project string `json:"project,omitempty"`
+	Program Text     `json:"program,omitempty"`
+	Args    TextList `json:"args,omitempty"`
+	Project string   `json:"project,omitempty"`
 	// URL is the server the client means; nil for whichever the daemon knows.
 	URL *string `json:"url,omitempty"`
 	// EnvFile is where the names come from, where Names is nil.
@@ -118,7 +118,7 @@ type Request struct {
 	// vault has none either, the client wants to hear of it.
 	Needed []string `json:"needed,omitempty"`
 	// Env is the program's environment, NAME=VALUE each, without secrets.
-	Env []Text `json:"env,omitempty"`
+	Env TextList `json:"env,omitempty"`
 	// Umask is the program's file mode creation mask; nil for the daemon's.
 	Umask *int `json:"umask,omitempty"`
 	// NoMask asks for the program's output as it is. It is nil for a client that

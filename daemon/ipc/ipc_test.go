@@ -51,6 +51,19 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// A list is written as its texts are one by one.
+func TestTextList(t *testing.T) {
+	for _, list := range [][]Text{
+		{}, {""}, {"a", "<b> & \u2028", "\"\\\n\x00"}, {"\xff", "a"}, {"a", "\xed\xa0\x80"}, {`{"base64":"eA=="}`}, {"\U0001f600"},
+	} {
+		want, errWant := json.Marshal(list)
+		got, err := json.Marshal(TextList(list))
+		if err != nil || errWant != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: %s, want %s (%v, %v)", list, got, want, err, errWant)
+		}
+	}
+}
+
 // manyMembers returns n members that nobody knows.
 func manyMembers(n int) string {
 	list := make([]string, n)

@@ -44,6 +44,20 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// A TextList is written as its texts are, and all at once: that is most of what
+// there is to write, and one by one takes several times as long.
+type TextList []Text
+
+// MarshalJSON never fails.
+func (l TextList) MarshalJSON() ([]byte, error) {
+	for _, t := range l {
+		if !utf8.ValidString(string(t)) {
+			return json.Marshal([]Text(l))
+		}
+	}
+	return json.Marshal(Strings(l))
+}
+
 // Strings returns texts as strings.
 func Strings(texts []Text) []string {
 	out := make([]string, len(texts))
