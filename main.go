@@ -53,8 +53,10 @@ func root(args []string) *cli.Command {
 		name = "cortex"
 		cmd = &cli.Command{Usage: "a secrets vault for agents", Commands: command.Needed(args, append(command.Verbs(args), roles()...)...)}
 	}
-	cmd.Name, cmd.Version, cmd.EnableShellCompletion = name, version(), true
-	cmd.ConfigureShellCompletionCommand = command.Completion(name)
+	cmd.Name, cmd.Version = name, version()
+	if command.MayComplete(args, cmd) {
+		cmd.EnableShellCompletion, cmd.ConfigureShellCompletionCommand = true, command.Completion(name)
+	}
 	return command.Strict(cmd)
 }
 

@@ -230,6 +230,28 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
+// Completion is for the shell that asks, and for whoever has not said a verb yet.
+func TestCompletionWhereItMayBe(t *testing.T) {
+	for _, row := range []struct {
+		line string
+		want bool
+	}{
+		{"cortex", true},
+		{"cortex completion bash", true},
+		{"cortex --help", true},
+		{"cortex nonsense", true},
+		{"cortex-server", true},
+		{"cortex run --generate-shell-completion", true},
+		{"cortex run -- true", false},
+		{"cortex-cli run --help", false},
+	} {
+		cmd := root(strings.Fields(row.line))
+		if cmd.EnableShellCompletion != row.want || (cmd.ConfigureShellCompletionCommand != nil) != row.want {
+			t.Errorf("%s: %t", row.line, cmd.EnableShellCompletion)
+		}
+	}
+}
+
 // The messages that the operations guide explains are those that are logged.
 func TestLogMessages(t *testing.T) {
 	_, logs, _ := strings.Cut(read(t, "docs/operations.md"), "\n## Logs\n")

@@ -31,6 +31,13 @@ const completionHelp = `Prints the shell's completion script. To have it in ever
    zsh:   echo 'source <(NAME completion zsh)' >> ~/.zshrc
    fish:  NAME completion fish > ~/.config/fish/completions/NAME.fish`
 
+// MayComplete reports whether a command line may be about completion, as what a
+// shell asks is, and whatever does not name a verb of root: see [Needed]. Where it
+// is not, the verb for that would be made for nothing.
+func MayComplete(args []string, root *cli.Command) bool {
+	return len(root.Commands) != 1 || args[len(args)-1] == "--generate-shell-completion"
+}
+
 // Completion sets up the verb that prints completion scripts. It is for
 // [cli.Command.ConfigureShellCompletionCommand] of the root called name.
 func Completion(name string) func(*cli.Command) {
