@@ -83,6 +83,7 @@ func (w *Writer) Release() error {
 // a terminal, the second would find nothing else.
 func (w *Writer) show(p []byte) {
 	if w.shown.idle() && w.parse.idle() && !hides(p) {
+		w.shown.last = none // it is behind what that has masked
 		w.put(p)
 		return
 	}

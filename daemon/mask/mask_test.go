@@ -178,6 +178,15 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
+// Each place of a value has its name, whatever came between them and when.
+func TestNamesAgain(t *testing.T) {
+	s := newSet(t, "abcdefghij")
+	const value, name = "abcde\x1b[1mfghij", "‹cortex:A›\x1b[1m"
+	if got := through(t, s, value, "|", value, " abcdefghij ", value); got != name+"|"+name+" ‹cortex:A› "+name {
+		t.Errorf("%q", got)
+	}
+}
+
 // What could begin a value waits until it cannot, and nothing else does.
 func TestHolds(t *testing.T) {
 	s := newSet(t, "abcdefghij")
