@@ -43,6 +43,41 @@ func randomValues(n, shortest int) (values []string) {
 	return values
 }
 
+// exact returns values of n bytes that look as if a machine had made them.
+func exact(count, n int) (values []string) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for range count {
+		b := []byte("aZ9")
+		for len(b) < n {
+			b = append(b, letters[r.IntN(62)])
+		}
+		r.Shuffle(n, func(i, j int) { b[i], b[j] = b[j], b[i] })
+		values = append(values, string(b))
+	}
+	return values
+}
+
+// beginnings returns text that is made of values without their last byte.
+func beginnings(values []string) []byte {
+	r := rand.New(rand.NewPCG(9, 9))
+	var b bytes.Buffer
+	for b.Len() < 16<<20 {
+		v := values[r.IntN(len(values))]
+		b.WriteString(v[:len(v)-1])
+	}
+	return b.Bytes()
+}
+
+// interruptedText returns the beginning of a text with a sequence behind each byte.
+func interruptedText(text []byte) []byte {
+	var b bytes.Buffer
+	for _, c := range text[:2<<20] {
+		b.WriteByte(c)
+		b.WriteString("\x1b[1m")
+	}
+	return b.Bytes()
+}
+
 func BenchmarkWrite(b *testing.B) {
 	long := randomValues(20, 16)
 	random := make([]byte, 16<<20)
@@ -57,8 +92,13 @@ func BenchmarkWrite(b *testing.B) {
 		{"20 values of 16 bytes", long, text},
 		{"colours", long, buildLog(long, "\x1b[32m%s\x1b[0m ")},
 		{"20 values of 8 bytes", randomValues(20, 8), text},
+		{"20 values of exactly 8 bytes", exact(20, 8), text},
+		{"20 values of 6 bytes, made", exact(20, 6), text},
 		{"200 values", randomValues(200, 16), text},
 		{"random bytes", long, random},
+		{"beginnings of values", long, beginnings(long)},
+		{"beginnings of values of 8 bytes", exact(20, 8), beginnings(exact(20, 8))},
+		{"a sequence behind each byte", long, interruptedText(text)},
 		{"worst case", []string{"aaaaaaaab", "baaaaaaaa"}, bytes.Repeat([]byte("a"), 16<<20)},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
@@ -102,18 +142,30 @@ func BenchmarkNewSet(b *testing.B) {
 	}
 }
 
-// Once it has its buffers, a Writer needs no more memory.
+// Once it has its buffers, a Writer needs no more memory, whatever the text is.
 func TestNoAllocations(t *testing.T) {
-	values := randomValues(20, 16)
-	w := newSet(t, values...).Writer(io.Discard)
-	for _, format := range []string{"%s ", "\x1b[32m%s\x1b[0m "} {
-		text := buildLog(values, format)[:1<<20]
+	long, short := randomValues(20, 16), exact(20, 6)
+	log := buildLog(long, "%s ")
+	for _, row := range []struct {
+		name   string
+		values []string
+		text   []byte
+	}{
+		{"build log", long, log},
+		{"colours", long, buildLog(long, "\x1b[32m%s\x1b[0m ")},
+		{"short values", short, buildLog(short, "%s ")},
+		{"beginnings", long, beginnings(long)},
+		{"beginnings of short values", short, beginnings(short)},
+		{"a sequence behind each byte", long, interruptedText(log)},
+		{"worst case", []string{"aaaaaaaab", "baaaaaaaa"}, bytes.Repeat([]byte("a"), 1<<20)},
+	} {
+		w := newSet(t, row.values...).Writer(io.Discard)
 		if n := testing.AllocsPerRun(10, func() {
-			for at := 0; at < len(text); at += chunk {
-				w.Write(text[at : at+chunk])
+			for at := 0; at < 1<<20; at += chunk {
+				w.Write(row.text[at : at+chunk])
 			}
 		}); n > 0 {
-			t.Errorf("%q: %v allocations", format, n)
+			t.Errorf("%s: %v allocations", row.name, n)
 		}
 	}
 }
