@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"vault/vaulttest": {"vault", "store"},
 	"vault/opaque":    {},
 	"vault/locked":    {},
-	"vault/harden":    {},
+	"vault/harden":    {"vault/locked"},
 	"vault/access":    {"vault/audit"},
 	"vault/audit":     {},
 	"vault/backup":    {},

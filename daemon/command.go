@@ -37,7 +37,7 @@ Examples:
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			cfg.Hardening = harden.Process(harden.Options{})
 			cfg.Log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil))
-			cfg.Log.Info("hardened the process", "measures", cfg.Hardening)
+			cfg.Hardening.Log(cfg.Log)
 			cfg.Version = cmd.Root().Version
 			cfg.Adopt = true
 			return run(ctx, cfg)

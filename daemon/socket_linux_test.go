@@ -263,7 +263,7 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !s.OK || s.AgentID != "bot" || s.ServerURL != h.vault.server.URL || h.vault.sessions[s.AttestSessionID] == nil || s.Session == nil ||
-		s.Session.AgentID != "bot" || s.PID != os.Getpid() || s.Version != "test" || len(s.Hardening) != 1 || s.Hardening[0].Name != "swap" {
+		s.Session.AgentID != "bot" || s.PID != os.Getpid() || s.Version != "test" || len(s.Hardening) != 2 || s.Hardening[0].Name != "swap" || s.Hardening[1].Name != "monitors" {
 		t.Error(answer)
 	}
 	if strings.Contains(answer, accessToken) || strings.Contains(strings.ToLower(answer), "token") {

@@ -14,7 +14,7 @@ import (
 // status answers a status request. There is no token in it.
 func (d *Daemon) status() ipc.Status {
 	s := ipc.Status{OK: true, PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{}, Projects: []ipc.Project{}, Failures: d.failures.latest()}
-	for _, m := range d.cfg.Hardening.Measures {
+	for _, m := range append(d.cfg.Hardening.Now().Measures, d.starter.Protection()) {
 		s.Hardening = append(s.Hardening, ipc.Measure(m))
 	}
 	e, release, err := d.enrolled()

@@ -41,7 +41,7 @@ type program struct {
 
 // run serves until ctx ends. Nothing listens before the vault is unsealed.
 func (p program) run(ctx context.Context, s settings) error {
-	p.hardened(harden.Process(harden.Options{}))
+	harden.Process(harden.Options{}).Log(p.log)
 	slack := make([]byte, heapSlack)
 	defer runtime.KeepAlive(slack)
 	plan, err := s.plan(ctx)
@@ -78,14 +78,6 @@ func (p program) prepare(ctx context.Context, v *vault.Vault, plan plan, g *give
 	}
 	defer g.forgetAdmin() // a vault that is sealed and opened again has one
 	return p.settle(ctx, v, plan, g)
-}
-
-// hardened says what protects the process, and what could not be had.
-func (p program) hardened(report harden.Report) {
-	p.log.Info("hardened the process", "measures", report)
-	for _, m := range report.Missing() {
-		p.log.Warn("a protection is missing", "measure", m.Name, "detail", m.Detail)
-	}
 }
 
 // announce says what a careful operator should know before anything happens.

@@ -47,10 +47,10 @@ password. The operator password is needed then as well.`,
 			&cli.BoolFlag{Name: "two-person", Usage: "insist on a second person (CORTEX_TWO_PERSON=1)", Destination: &r.twoPerson},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			harden.Process(harden.Options{})
 			r.twoPerson = r.twoPerson || switchedOn("CORTEX_TWO_PERSON")
 			r.out, r.stdin = cmd.Root().Writer, os.Stdin
 			r.log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			harden.Process(harden.Options{}).Log(r.log)
 			return r.run(ctx)
 		},
 	}

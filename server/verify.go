@@ -100,7 +100,7 @@ type audition struct {
 }
 
 func (a audition) run(ctx context.Context) error {
-	harden.Process(harden.Options{})
+	harden.Process(harden.Options{}).Log(a.log)
 	since, err := a.since(ctx)
 	if err != nil {
 		return &exitError{exitCannotLook, err}

@@ -14,13 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// childBare begins what a child writes that lacks something, which follows. What
+// else it writes, a [StartError], begins with a status.
+const childBare = 0
+
 // child waits for a spec and becomes the program. It returns if it cannot.
 func child() int {
 	// Signal masks and the like belong to a thread; the one that executes the
 	// program keeps its own.
 	runtime.LockOSThread()
 	syscall.CloseOnExec(childFD)
-	protectChild()
+	lacking := protectChild()
 	// What the daemon's parents ignored is not the program's: a signal with a
 	// handler gets its default action when a program is executed, also one that
 	// was ignored before, and of the handlers nothing remains. The runtime has one for
@@ -28,6 +32,9 @@ func child() int {
 	// system; to ask for all of them again takes a third of a millisecond.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	sock := os.NewFile(childFD, "spec")
+	if lacking != 0 {
+		sock.Write([]byte{childBare, byte(lacking)})
+	}
 	spec, err := receive()
 	if err != nil {
 		return 1 // the daemon went away, or does not need a program any more

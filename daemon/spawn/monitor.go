@@ -19,6 +19,7 @@ const (
 	reportStopped = 'S' // the signal that stopped the program
 	reportFailed  = 'F' // the errno why there is no child; the last report
 	reportLost    = 'L' // the errno why some of the output is lost; before the last
+	reportBare    = 'B' // what it lacks; the first report
 )
 
 // again is how often the killing is repeated while nothing is heard of those
@@ -34,13 +35,16 @@ func monitor() int {
 	syscall.CloseOnExec(specFD)
 	syscall.CloseOnExec(outputFD)
 	syscall.CloseOnExec(ttyFD)
-	protectMonitor()
+	lacking := protectMonitor()
 
 	// Caught and not ignored: ignoring would be inherited.
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT)
 
 	w := &watch{control: os.NewFile(controlFD, "control"), noTerminal: lead()}
+	if lacking != 0 {
+		w.report(reportBare, byte(lacking))
+	}
 	if err := w.start(); err != nil {
 		return w.fail(err)
 	}

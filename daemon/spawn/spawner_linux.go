@@ -31,8 +31,8 @@ import (
 // another one goes before. With [clearUp] as the first that is all it does. It
 // returns the exit status.
 func Spawner() int {
-	harden.Process(harden.Options{})
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	harden.Process(harden.Options{}).Warn(log) // and no more: there is one for each program
 	ctx, stop := harden.UntilSignal(context.Background())
 	defer stop()
 	args := os.Args[1:]

@@ -208,7 +208,7 @@ func TestSpawnerEnds(t *testing.T) {
 func TestSpawnerServesOne(t *testing.T) {
 	s := newSpawner(t, others[0], "daemon") // who we are not
 	launch := newPool([]string{s.path}, func() {}).launch
-	if _, err := newMonitor(launch); err == nil {
+	if _, err := newMonitor(launch, func(bare) {}); err == nil {
 		t.Error("took an order from root")
 	}
 	null, err := os.Open(os.DevNull)
@@ -224,7 +224,7 @@ func TestSpawnerServesOne(t *testing.T) {
 			t.Errorf("%q: %v", args, s.cmd.ProcessState)
 		}
 	}
-	if _, err := newMonitor(newPool([]string{filepath.Join(t.TempDir(), "none")}, func() {}).launch); err == nil || !strings.Contains(err.Error(), "reaching the spawner") {
+	if _, err := newMonitor(newPool([]string{filepath.Join(t.TempDir(), "none")}, func() {}).launch, func(bare) {}); err == nil || !strings.Contains(err.Error(), "reaching the spawner") {
 		t.Error(err)
 	}
 }

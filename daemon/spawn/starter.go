@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 // A Starter starts programs. Make it with [NewStarter].
 type Starter struct {
 	launch  launcher
+	lacking atomic.Uint32 // a bare
 	warming sync.WaitGroup
 	mu      sync.Mutex // guards what follows
 	spare   *Run       // nil while there is none
@@ -96,7 +98,7 @@ func (s *Starter) warm() {
 	}
 	s.coming = true
 	s.warming.Go(func() {
-		r, err := newMonitor(s.launch)
+		r, err := newMonitor(s.launch, s.note)
 		defer s.tell()
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -149,7 +151,7 @@ func (s *Starter) tryTake() (r *Run, changed <-chan struct{}, err error) {
 			return r, changed, nil
 		}
 	}
-	r, err = newMonitor(s.launch)
+	r, err = newMonitor(s.launch, s.note)
 	return r, changed, err
 }
 
@@ -192,6 +194,7 @@ type Run struct {
 	spec    *net.UnixConn // until the program is started, and whoever starts it closes it
 	output  *net.UnixConn // so, too
 	tty     tty           // so, too
+	note    func(bare)    // hears what monitor and child lack
 	stopped chan syscall.Signal
 	done    chan struct{}
 	killing sync.Once
@@ -209,8 +212,8 @@ var ErrLost = errors.New("the program's monitor was killed")
 // errLost means that the monitor went away before it had a program.
 var errLost = errors.New("the monitor has ended")
 
-// newMonitor starts a monitor, which starts its child.
-func newMonitor(launch launcher) (*Run, error) {
+// newMonitor starts a monitor, which starts its child; note hears what they lack.
+func newMonitor(launch launcher, note func(bare)) (*Run, error) {
 	control, controlEnd, err := pair()
 	if err != nil {
 		return nil, err
@@ -239,7 +242,7 @@ func newMonitor(launch launcher) (*Run, error) {
 		return nil, err
 	}
 	r := &Run{
-		monitor: monitor, control: control, spec: spec, output: output, tty: t,
+		monitor: monitor, control: control, spec: spec, output: output, tty: t, note: note,
 		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}),
 	}
 	go r.follow()
@@ -317,6 +320,10 @@ func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 	if err != nil {
 		return r.notStarted(ctx, fmt.Errorf("waiting for the program to start: %w", err))
 	}
+	if len(answer) > 1 && answer[0] == childBare {
+		r.note(bare(answer[1]))
+		answer = answer[2:]
+	}
 	if len(answer) > 0 {
 		return &StartError{Status: int(answer[0]), Text: string(answer[1:])}
 	}
@@ -361,6 +368,8 @@ func (r *Run) ended() (Exit, error) {
 			return Exit{Code: int(n)}, lost
 		case reportKilled:
 			return Exit{Signal: syscall.Signal(n)}, lost
+		case reportBare:
+			r.note(bare(n))
 		case reportLost:
 			lost = fmt.Errorf("passing on what the program printed: %w", syscall.Errno(n))
 		case reportFailed:

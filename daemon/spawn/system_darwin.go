@@ -25,11 +25,11 @@ func monitorAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tr
 // childAttr gives the program a process group.
 func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// protectMonitor closes the monitor to debuggers.
-func protectMonitor() { unix.PtraceDenyAttach() }
+// protectMonitor closes the monitor to debuggers. It returns what could not be had.
+func protectMonitor() bare { return lacks(hidden, unix.PtraceDenyAttach()) }
 
 // protectChild does nothing: the program would inherit it.
-func protectChild() {}
+func protectChild() bare { return 0 }
 
 // killGroup ends what a program that has ended left in its group. Orphans do
 // not come to the monitor on macOS: one that left the group is out of reach.

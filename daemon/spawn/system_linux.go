@@ -34,16 +34,16 @@ func childAttr() *syscall.SysProcAttr {
 // protectMonitor hides the monitor's memory from others of its user, and makes
 // it the parent of all orphans below it. Programs gain no privileges: what
 // they could gain could not be killed. The thread that forks has that setting,
-// and it is inherited.
-func protectMonitor() {
-	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	protectChild()
+// and it is inherited. It returns what could not be had.
+func protectMonitor() bare {
+	return lacks(adopting, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) | protectChild()
 }
 
-// protectChild hides the child's memory while it holds the secrets.
-func protectChild() {
-	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+// protectChild hides the child's memory while it holds the secrets. It returns what
+// could not be had.
+func protectChild() bare {
+	return lacks(hidden, unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)) |
+		lacks(unprivileged, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 }
 
 // killGroup has nothing to do: what is left comes to the monitor.

@@ -19,11 +19,20 @@ import (
 	"github.com/cortex-auth/cortex/scripts/e2e"
 )
 
+// stripped names the variable by which this program strips itself of what its value
+// lists, and goes on as another one.
+const stripped = "CORTEX_E2E_STRIPPED"
+
 // bin holds the program as it is shipped, under its four names.
 var bin string
 
-// TestMain is the program of a holder where it is told to be.
+// TestMain is the program of a holder where it is told to be, and of what is to
+// have less than others.
 func TestMain(m *testing.M) {
+	if os.Getenv(stripped) != "" {
+		fmt.Fprintln(os.Stderr, strip())
+		os.Exit(1)
+	}
 	if os.Getenv(holdAddr) != "" {
 		if err := hold(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -3,7 +3,7 @@
 // [Process] is called once, first thing in main, by every program that holds
 // secrets. It takes what measures the system offers and reports each of them,
 // because none is worth refusing to start over, and every missing one is worth
-// knowing. It also reports two conditions that it cannot change: swap space
+// knowing. It tries what the memory for keys gets, and reports two conditions that it cannot change: swap space
 // that is not encrypted, and variables by which the environment could have
 // loaded foreign code.
 //
@@ -14,7 +14,10 @@ package harden
 import (
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/cortex-auth/cortex/vault/locked"
 )
 
 // Options are the exceptions from hardening. The zero value makes none.
@@ -42,7 +45,33 @@ type Measure struct {
 // Process hardens the calling process, for good and for its children: they
 // inherit the core dump limit, the umask and the renunciation of privileges.
 func Process(opts Options) Report {
-	return Report{Measures: append(measures(opts), environment(os.Environ()))}
+	return Report{Measures: append(measures(opts), memory(), environment(os.Environ()))}
+}
+
+// Now returns r with what has become known since of the memory for keys: later ones
+// may have found none left that can be locked.
+func (r Report) Now() Report {
+	now := slices.Clone(r.Measures)
+	for i, m := range now {
+		if m.Name == keyMemory {
+			now[i] = memoryOf(locked.Status())
+		}
+	}
+	return Report{now}
+}
+
+// Log tells operators what protects the process, and of each measure that is
+// missing.
+func (r Report) Log(log *slog.Logger) {
+	log.Info("hardened the process", "measures", r)
+	r.Warn(log)
+}
+
+// Warn tells operators of each measure that is missing.
+func (r Report) Warn(log *slog.Logger) {
+	for _, m := range r.Missing() {
+		log.Warn("a protection is missing", "measure", m.Name, "detail", m.Detail)
+	}
 }
 
 // Missing returns the measures that are not OK.

@@ -2,10 +2,13 @@ package harden
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cortex-auth/cortex/vault/locked"
 )
 
 func TestReport(t *testing.T) {
@@ -40,6 +43,38 @@ func TestEnvironment(t *testing.T) {
 	} {
 		if got := environment(test.environ); got != test.want {
 			t.Errorf("%q: %+v", test.environ, got)
+		}
+	}
+}
+
+// What is logged at the start and what a status says of it later are not the same: the
+// memory that can be locked may be used up meanwhile.
+func TestLater(t *testing.T) {
+	r := Report{Measures: []Measure{{Name: "a"}, {Name: keyMemory, OK: true, Detail: "as it was"}}}
+	now := r.Now()
+	if now.Measures[0] != r.Measures[0] || now.Measures[1].Detail == "as it was" || r.Measures[1].Detail != "as it was" {
+		t.Errorf("%+v, %+v", now, r)
+	}
+	var out bytes.Buffer
+	r.Log(slog.New(slog.NewTextHandler(&out, nil)))
+	if got := out.String(); !strings.Contains(got, "level=WARN") || strings.Count(got, "a protection is missing") != 1 {
+		t.Errorf("logged as %s", got)
+	}
+}
+
+func TestMemoryOf(t *testing.T) {
+	gone := errors.New("locking: no more")
+	for _, row := range []struct {
+		report locked.Report
+		ok     bool
+		text   string
+	}{
+		{locked.Report{Buffers: 2, Secret: 2, Locked: 2, DontDump: 2, NotForked: 2}, true, "not even root"},
+		{locked.Report{Buffers: 2, Secret: 1, Locked: 2, DontDump: 2, NotForked: 2}, true, "swap or core dumps"},
+		{locked.Report{Buffers: 3, Locked: 1, DontDump: 3, NotForked: 3, Errors: []error{gone}}, false, "of 3 pages for keys 2 lack some of it: locking: no more"},
+	} {
+		if m := memoryOf(row.report); m.OK != row.ok || !strings.Contains(m.Detail, row.text) {
+			t.Errorf("%+v: %+v", row.report, m)
 		}
 	}
 }

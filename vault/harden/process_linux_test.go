@@ -78,7 +78,7 @@ func TestProcess(t *testing.T) {
 
 	t.Run("all", func(t *testing.T) {
 		p, file := probe(t, exe, nil)
-		for _, name := range []string{"not dumpable", "core dumps", "umask", "no new privileges", "environment"} {
+		for _, name := range []string{"not dumpable", "core dumps", "umask", "no new privileges", "locked memory", "environment"} {
 			if m := p.measure(t, name); !m.OK || m.Detail == "" {
 				t.Errorf("%+v", m)
 			}
@@ -109,6 +109,16 @@ func TestProcess(t *testing.T) {
 	t.Run("preload", func(t *testing.T) {
 		p, _ := probe(t, exe, []string{"LD_PRELOAD=/nonexistent/hook.so"})
 		if m := p.measure(t, "environment"); m.OK || !strings.Contains(m.Detail, "LD_PRELOAD") || strings.Contains(m.Detail, "hook") {
+			t.Errorf("%+v", m)
+		}
+	})
+	t.Run("no memory can be locked", func(t *testing.T) {
+		words := []string{"no-lock"}
+		if os.Getuid() == 0 {
+			words = append(words, "nobody") // root may lock what it wants
+		}
+		p, _ := probe(t, exe, nil, words...)
+		if m := p.measure(t, "locked memory"); m.OK || !strings.Contains(m.Detail, "of 1 pages for keys 1 lack some of it") || !strings.Contains(m.Detail, "locking: ") {
 			t.Errorf("%+v", m)
 		}
 	})

@@ -31,6 +31,10 @@ func probe() error {
 			if err := nobody(); err != nil {
 				return err
 			}
+		case "no-lock":
+			if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {
+				return err
+			}
 		case "no-core":
 			if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 				return err

@@ -1,0 +1,127 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// strip becomes the program that os.Args names, without what it is to be stripped of:
+// "ptrace" and "lock", the capabilities to look into processes and to lock memory
+// beyond the limit, which is 0 then, and "prctl", which cannot set anything that
+// protects a process.
+func strip() error {
+	runtime.LockOSThread()
+	words := strings.Split(os.Getenv(stripped), ",")
+	os.Unsetenv(stripped)
+	if slices.Contains(words, "ptrace") {
+		for _, capability := range []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_PERFMON, unix.CAP_SYS_ADMIN} {
+			if err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0); err != nil {
+				return err
+			}
+		}
+	}
+	if slices.Contains(words, "lock") {
+		if err := errors.Join(unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_IPC_LOCK, 0, 0, 0), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{})); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(words, "prctl") {
+		if err := refusePrctl(unix.PR_SET_DUMPABLE, unix.PR_SET_NO_NEW_PRIVS, unix.PR_SET_CHILD_SUBREAPER); err != nil {
+			return err
+		}
+	}
+	return syscall.Exec(os.Args[0], os.Args, os.Environ())
+}
+
+// refusePrctl has these calls fail, from the next program on.
+func refusePrctl(options ...uint32) error {
+	const number, first = 0, 16 // in struct seccomp_data
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	// jump goes on with the next if the loaded is k, and skips so many if not.
+	jump := func(k uint32, skip int) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: uint8(skip)}
+	}
+	ret := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
+	const allow, fail = 0x7fff0000, 0x00050000
+	program := []unix.SockFilter{load(number), jump(unix.SYS_PRCTL, 1+2*len(options)), load(first)}
+	for _, o := range options {
+		program = append(program, jump(o, 1), ret(fail|uint32(unix.EPERM)))
+	}
+	program = append(program, ret(allow))
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&filter)), 0, 0)
+}
+
+// stripping has a stage's parts started without what is listed.
+func (s *stage) stripping(words string) {
+	s.launch = func(cmd *exec.Cmd) error {
+		cmd.Env = append(cmd.Env, stripped+"="+words)
+		cmd.Path = "/proc/self/exe"
+		return cmd.Start()
+	}
+}
+
+// What could not be had is said at the start, and counted by status and doctor.
+func TestBare(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can have less than others")
+	}
+	s := newStage(t)
+	s.serve()
+	s.enrol("bot")
+	s.stripping("lock,prctl")
+	daemon, _ := s.start("cortex-daemon", "X_CORTEX_SOCK")
+	if _, stderr, err := s.run("cortex-cli", "run", "--canary", "--", "true"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	out, _, err := s.run("cortex-cli", "daemon", "status", "--json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var status struct {
+		Hardening []struct {
+			Name, Detail string
+			OK           bool
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"not dumpable": "operation not permitted", "no new privileges": "operation not permitted", "locked memory": "locking: operation not permitted",
+		"monitors": "adopting orphans, not dumpable, no new privileges",
+	}
+	doctor, _, _ := s.run("cortex-cli", "doctor") // which fails for other reasons, if at all
+	for name, detail := range want {
+		found := false
+		for _, m := range status.Hardening {
+			found = found || m.Name == name && !m.OK && strings.Contains(m.Detail, detail)
+		}
+		if !found {
+			t.Errorf("status does not say that %q is missing:\n%s", name, out)
+		}
+		if !strings.Contains(doctor, fmt.Sprintf("the daemon lacks %q", name)) {
+			t.Errorf("doctor does not say that %q is missing:\n%s", name, doctor)
+		}
+	}
+	daemon.Process.Signal(syscall.SIGTERM)
+	daemon.wait(t)
+	for _, name := range []string{"not dumpable", "no new privileges", "locked memory"} {
+		if !strings.Contains(daemon.output.String(), fmt.Sprintf(`msg="a protection is missing" measure=%q`, name)) {
+			t.Errorf("the start does not say that %q is missing:\n%s", name, daemon.output)
+		}
+	}
+}
