@@ -52,6 +52,7 @@ type Client struct {
 	// bound.
 	patient *http.Client
 	admin   opaque.Bytes
+	contact contact
 
 	pin    atomic.Pointer[pin.Pin] // nil if nothing is known
 	moved  func(pin.Pin)

@@ -44,6 +44,7 @@ func (c *Client) Events(ctx context.Context, agentID string, by Attester) iter.S
 		lines.Buffer(nil, maxEvent)
 		for lines.Scan() {
 			silence.Reset(Silence)
+			c.contact.heard()
 			var e api.Event
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				yield(api.Event{}, fmt.Errorf("%w: %s", ErrAnswer, jsonProblem(err)))

@@ -77,10 +77,20 @@ func (c *Client) introduce(ctx context.Context, do func(*http.Request) (*http.Re
 	return said, shown, nil
 }
 
-// do sends a request. If the server shows another key than the known one, nothing
+// do sends a request, and notes that something came. If the server shows another key than the known one, nothing
 // is sent but a question: does the known vault vouch for it? If so, the pin moves,
 // and the request is sent.
 func (c *Client) do(h *http.Client, req *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := c.exchange(h, req)
+	if err == nil {
+		c.contact.answered(began, resp)
+	}
+	return resp, err
+}
+
+// exchange sends a request, and again to a server whose key has moved.
+func (c *Client) exchange(h *http.Client, req *http.Request) (*http.Response, error) {
 	resp, err := h.Do(req)
 	changed, ok := errors.AsType[*pin.ChangedError](err)
 	if !ok {

@@ -105,7 +105,7 @@ func explainAttest(err error, login identity.Session, hash string) error {
 	}
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return refuse(login.LoginCommand(), "the server does not accept this host's login: %w", err)
+		return refuse(afterAdministrator(login), "the server does not accept this host's login, or not now: %w", err)
 	case errors.Is(err, api.BinaryNotAllowed), errors.Is(err, api.BinaryDisabled):
 		return refuse("an administrator must allow this program, SHA-256 "+hash, "the server does not accept this daemon: %w", err)
 	case e.Status == http.StatusForbidden, e.Status == http.StatusBadRequest:
@@ -114,10 +114,19 @@ func explainAttest(err error, login identity.Session, hash string) error {
 	return fmt.Errorf("opening a session with %s: %w", login.ServerURL, err)
 }
 
-// explainAccess says why the server gave no access token, and what to do.
+// explainAccess says why the server gave no access token, and what to do. It does
+// not say whether the agent is frozen: whoever has stolen the key would know that
+// it was noticed.
 func explainAccess(err error, login identity.Session) error {
 	if e, ok := errors.AsType[*api.Error](err); ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized) {
-		return refuse("check this host's clock, or log in again: "+login.LoginCommand(), "the server does not accept this host's login: %w", err)
+		return refuse(afterAdministrator(login), "the server does not accept this host's login, or not now: %w", err)
 	}
 	return fmt.Errorf("opening a session with %s: %w", login.ServerURL, err)
+}
+
+// afterAdministrator says what to do where an administrator may have cut the agent
+// off, which a new login would not change.
+func afterAdministrator(login identity.Session) string {
+	return fmt.Sprintf("ask an administrator whether agent %s is frozen or was removed (cortex freeze list), see whether this host's clock is right (cortex doctor), and only then log in again: %s",
+		login.AgentID, login.LoginCommand())
 }

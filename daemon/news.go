@@ -76,7 +76,10 @@ func (d *enrolment) act(e api.Event) {
 		d.frozen(e)
 	case api.EventRevoke:
 		d.projects.each(e.ProjectName, (*project).forget)
-	case api.EventUnfreeze, api.EventGrantDecided, api.EventSecretChanged:
+	case api.EventGrantDecided:
+		d.projects.each(e.ProjectName, func(p *project) { p.settle(e.GrantID) })
+		d.projects.each(e.ProjectName, (*project).askAgain)
+	case api.EventUnfreeze, api.EventSecretChanged:
 		d.projects.each(e.ProjectName, (*project).askAgain)
 	case api.EventOpen, api.EventResync:
 		d.projects.each("", (*project).askAgain)
@@ -141,7 +144,7 @@ func (ps *projects) each(name string, do func(*project)) {
 }
 
 // forget drops the token, whatever it is.
-func (p *project) forget() { p.put(nil) }
+func (p *project) forget() { p.drop(p.get()) }
 
 // askAgain has the server asked about names without a secret at the next run.
 func (p *project) askAgain() {

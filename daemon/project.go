@@ -78,7 +78,9 @@ type project struct {
 	mu      sync.Mutex // guards what follows
 	token   *token     // nil without
 	pending error      // what waited for approval last; nil without
+	decided string     // the request that was decided last
 	ends    bool       // its programs, when they are cut off
+	cut     bool       // it has lost its token, to the server
 	changed bool       // something at the server, since the token
 
 	told     map[string]bool // the variables that it was said of that they are not masked
@@ -96,7 +98,21 @@ func (p *project) get() *token {
 func (p *project) put(t *token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.token, p.changed = t, false
+	p.token, p.changed, p.cut = t, false, false
+}
+
+// wasCut reports whether the project had a token that the server does not accept any more.
+func (p *project) wasCut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cut
+}
+
+// settle notes that a request was decided, or forgotten, at the server.
+func (p *project) settle(grantID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending, p.decided = nil, grantID
 }
 
 // recall returns err, or what the server said before if it is now asked too
@@ -122,7 +138,7 @@ func (p *project) drop(t *token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.token == t {
-		p.token = nil
+		p.token, p.cut = nil, t != nil
 	}
 }
 
@@ -131,7 +147,7 @@ func (p *project) restore(t *token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.token == nil {
-		p.token = t
+		p.token, p.cut = t, false
 	}
 }
 

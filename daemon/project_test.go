@@ -75,3 +75,49 @@ func TestProjectsInVainAreForgotten(t *testing.T) {
 		t.Errorf("%d are remembered", n)
 	}
 }
+
+// What was decided does not wait any more, also before somebody runs the project again.
+func TestDecidedIsNotPending(t *testing.T) {
+	var e enrolment
+	p, err := e.projects.of("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := func(id string) error {
+		return &api.Error{Code: api.PendingApproval, Details: &api.PendingDetails{GrantID: id}}
+	}
+	if p.recall(waits("g-1")); p.describe().GrantID != "g-1" {
+		t.Error(p.describe())
+	}
+	e.act(api.Event{Event: api.EventGrantDecided, ProjectName: "app", GrantID: "g-1"})
+	if got := p.describe().GrantID; got != "" {
+		t.Errorf("%q is told to wait", got)
+	}
+	p.put(&token{waiting: "g-1"})
+	if got := p.describe().GrantID; got != "" {
+		t.Errorf("%q is told to wait, by a token", got)
+	}
+	if p.recall(waits("g-2")); p.describe().GrantID != "g-2" {
+		t.Error(p.describe())
+	}
+}
+
+// A project whose token is gone because the server took it was run all the same.
+func TestCutIsNotNew(t *testing.T) {
+	var p project
+	for _, lose := range []func(){p.forget, func() { p.drop(p.get()) }} {
+		p.put(&token{})
+		if p.wasCut() {
+			t.Error("cut off with a token")
+		}
+		if lose(); !p.wasCut() {
+			t.Error("not cut off without the token it had")
+		}
+	}
+	if p = (project{}); p.wasCut() {
+		t.Error("a new one is cut off")
+	}
+	if p.forget(); p.wasCut() {
+		t.Error("one that never had a token is cut off")
+	}
+}

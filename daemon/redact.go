@@ -66,7 +66,11 @@ func (d *enrolment) redacts(name string) ([]string, error) {
 	}
 	t := p.get()
 	if t == nil {
-		return nil, client.WithHint(fmt.Errorf("project %s has not been run since the daemon was started", name), "cortex run --project "+name+" -- true")
+		why := "has not been run since the daemon was started"
+		if p.wasCut() {
+			why = "was revoked or frozen since it was last run"
+		}
+		return nil, client.WithHint(fmt.Errorf("project %s %s", name, why), "cortex run --project "+name+" -- true")
 	}
 	return t.names, p.mayRedact(time.Now())
 }

@@ -43,7 +43,8 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	r, err := start(ctx, c, req, signals)
 	if err != nil {
 		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
-		if _, ended := errors.AsType[harden.Ended](err); !ended && ctx.Err() == nil {
+		// What waits for approval is told with the projects, as long as it does.
+		if _, ended := errors.AsType[harden.Ended](err); !ended && ctx.Err() == nil && waitsFor(err) == nil {
 			d.failures.add(err)
 		}
 		return d.refused(err)

@@ -138,12 +138,25 @@ func inSession[T any](ctx context.Context, s *sessions, ask func(client.Attester
 		return answer, err
 	}
 	if answer, err = ask(s.attester(now)); !unauthorized(err) {
+		if err == nil {
+			s.accepted(now)
+		}
 		return answer, err
 	}
 	if now, err = s.replace(ctx, now); err != nil {
 		return answer, err
 	}
 	return ask(s.attester(now))
+}
+
+// accepted notes that the server takes a session: what it had against another one
+// in its place is over.
+func (s *sessions) accepted(now session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now.id == now.id {
+		s.problem = nil
+	}
 }
 
 // may returns why the server may not be asked now, if so. A refusal is repeated

@@ -293,6 +293,15 @@ func TestRefusalIsRepeated(t *testing.T) {
 		if !strings.Contains(said.Problem, "does not accept this host's login") {
 			t.Errorf("problem %q", said.Problem)
 		}
+		// It was a mistake: the session that there is was never anything but good.
+		if _, err := inSession(t.Context(), s, func(client.Attester) (bool, error) { return true, nil }); err != nil {
+			t.Error(err)
+		}
+		said = ipc.Status{}
+		(&enrolment{client: s.client, sessions: s}).describe(&said)
+		if said.Problem != "" || said.Hint != "" {
+			t.Errorf("problem %q, hint %q of old", said.Problem, said.Hint)
+		}
 	})
 }
 

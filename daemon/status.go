@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
@@ -19,7 +20,7 @@ func (d *Daemon) status() ipc.Status {
 	}
 	e, release, err := d.enrolled()
 	if err != nil {
-		s.Problem = err.Error()
+		s.Problem, s.Hint = err.Error(), client.Hint(err)
 		return s
 	}
 	defer release()
@@ -39,9 +40,25 @@ func (d *enrolment) describe(s *ipc.Status) {
 		s.AttestSessionID, s.ExpiresAt = now.id, now.expires.UTC().Format(time.RFC3339)
 	}
 	if _, refused := errors.AsType[refusal](problem); problem != nil && (refused || !now.live()) {
-		s.Problem = problem.Error()
+		s.Problem, s.Hint = problem.Error(), client.Hint(problem)
 	}
-	s.Projects = d.projects.describe()
+	s.Projects, s.Server = d.projects.describe(), d.contact()
+}
+
+// contact returns what is known of the server.
+func (d *enrolment) contact() *ipc.Server {
+	out := &ipc.Server{}
+	if p := d.client.Pin(); p != nil {
+		out.Key = p.Key.String()
+	}
+	c := d.client.Contact()
+	if !c.At.IsZero() {
+		out.Heard = c.At.UTC().Format(time.RFC3339)
+	}
+	if c.Clock {
+		out.ClockOff = new(int64(c.Off / time.Second))
+	}
+	return out
 }
 
 // describe returns the projects that have a token or wait for one, by name.
@@ -66,6 +83,9 @@ func (p *project) describe() ipc.Project {
 	}
 	if e := waitsFor(p.pending); e != nil {
 		out.GrantID = e.Details.GrantID
+	}
+	if out.GrantID == p.decided {
+		out.GrantID = ""
 	}
 	return out
 }

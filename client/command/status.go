@@ -40,7 +40,9 @@ type status struct {
 	// What follows is of a daemon that runs and says so: older ones do not.
 
 	SessionExpiresAt string        `json:"session_expires_at,omitempty"`
-	Problem          string        `json:"problem,omitempty"` // why there is no session
+	Problem          string        `json:"problem,omitempty"` // why there is no session, or no other one
+	Hint             string        `json:"hint,omitempty"`    // what to do about it
+	Server           *ipc.Server   `json:"server,omitempty"`
 	PID              int           `json:"pid,omitempty"`
 	Version          string        `json:"version,omitempty"`
 	Runs             *int          `json:"runs,omitempty"` // programs running now
@@ -99,6 +101,7 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 	case err == nil && a.OK:
 		s.Running, s.AttestSessionID = true, a.AttestSessionID
 		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
+		s.Hint, s.Server = a.Hint, a.Server
 		s.Runs, s.Projects, s.Failures, s.Hardening = a.Runs, a.Projects, a.Failures, a.Hardening
 		if a.AgentID != "" && (a.ServerURL != s.ServerURL || a.AgentID != s.AgentID) {
 			s.ServerURL, s.AgentID, s.Proved, s.ExpiresAt = a.ServerURL, a.AgentID, false, nil
@@ -115,6 +118,9 @@ func (s status) print(w io.Writer) error {
 	line("login", s.login())
 	if s.Problem != "" {
 		line("problem", printable(s.Problem))
+	}
+	if s.Hint != "" {
+		line("hint", printable(s.Hint))
 	}
 	if s.Runs != nil {
 		line("programs", fmt.Sprintf("%d running", *s.Runs))
@@ -226,6 +232,7 @@ type daemonAnswer struct {
 	Hardening       []ipc.Measure `json:"hardening"`
 	Error           string        `json:"error"`
 	Hint            string        `json:"hint"`
+	Server          *ipc.Server   `json:"server"`
 	ErrorCode       string        `json:"error_code"`
 }
 

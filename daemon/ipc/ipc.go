@@ -213,8 +213,12 @@ type Status struct {
 	// Problem is why there is no session, or why the server refuses another one
 	// in its place, one line for people.
 	Problem string `json:"problem,omitempty"`
-	PID     int    `json:"pid"`
-	Version string `json:"version"`
+	// Hint is what to do about it, where that is known.
+	Hint string `json:"hint,omitempty"`
+	// Server is what the daemon knows of the server; nil without a login.
+	Server  *Server `json:"server,omitempty"`
+	PID     int     `json:"pid"`
+	Version string  `json:"version"`
 	// Runs is the number of programs running now.
 	Runs int `json:"runs"`
 	// Projects are those that were asked for since the login was taken up, and
@@ -224,6 +228,18 @@ type Status struct {
 	Failures []Failure `json:"failures"`
 	// Hardening is what the daemon's process is protected by.
 	Hardening []Measure `json:"hardening"`
+}
+
+// A Server is what a daemon knows of its server.
+type Server struct {
+	// Key is the fingerprint of the key that it is known by; "" where that is its
+	// certificate.
+	Key string `json:"key,omitempty"`
+	// Heard is when something last came from it, in RFC 3339; "" for never.
+	Heard string `json:"heard,omitempty"`
+	// ClockOff is by how many seconds its clock was ahead of this host's then, at
+	// least; nil where it did not say.
+	ClockOff *int64 `json:"clock_off,omitempty"`
 }
 
 // A Login is what `daemon login` left behind.
