@@ -21,8 +21,8 @@ func doctor() *cli.Command {
 		Name:      "doctor",
 		Usage:     "look for what is wrong with this host's set-up, and say what to do",
 		ArgsUsage: "[--attack [-- COMMAND [ARGS...]]]",
-		Description: `Looks at the login and its files, the daemon and what it could not have, the server, its
-clock and its key, what this system lets programs do to each other, and what lies open in
+		Description: `Looks at the login and its files, the daemon, its service and what it could not have, the
+server, its clock and its key, what this system lets programs do to each other, and what lies open in
 this directory and environment. It changes nothing, needs no administrator, and shows no
 value. The exit status is 1 if something does not work or is open to others; what could
 be better is a warning.
@@ -120,9 +120,16 @@ func checkUp(ctx context.Context, sock string) *checkup {
 	if sock != systemSock { // whose login is not this user's to see
 		login = c.login()
 	}
-	c.daemon(ctx, sock, login)
+	a := c.daemon(ctx, sock, login)
+	c.hardening(a.Hardening)
+	if !a.OK && sock != systemSock {
+		c.memory()
+	}
+	c.unit(ctx, sock == systemSock)
 	if login != nil {
 		c.server(ctx, login.ServerURL)
+	} else {
+		c.heard(a)
 	}
 	c.host()
 	c.directory(ctx)

@@ -11,7 +11,7 @@ func (c *checkup) host() {
 	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
 	switch text := strings.TrimSpace(string(scope)); {
 	case err != nil:
-		c.warn("ptrace", "use a kernel with Yama", "programs of a user can debug each other, commands with secrets too: this kernel has no Yama")
+		c.warn("ptrace", "have root install the daemon with users of its own, which needs no Yama: cortex install daemon --isolated; or boot a kernel with CONFIG_SECURITY_YAMA", "programs of a user can debug each other, commands with secrets too: this kernel has no Yama")
 	case text == "0":
 		c.warn("ptrace", fix, "programs of a user can debug each other, commands with secrets too")
 	default:

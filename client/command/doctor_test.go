@@ -1,8 +1,13 @@
 package command
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
 // The server's clock is known to a second, and some time passes on the way.
@@ -23,13 +28,58 @@ func TestClock(t *testing.T) {
 		"a server of other days": {time.Unix(1, 0), isBad},
 	} {
 		var c checkup
-		c.clock(row.there, before, after)
+		c.clock(client.ClockOff(row.there, before, after))
 		if len(c.findings) != 1 || c.findings[0].State != row.want {
 			t.Errorf("%s: %+v", name, c.findings)
 		}
 	}
+}
+
+// Whatever is found, there is something to do about it, also where no daemon or server
+// says what.
+func TestEveryFindingHasAFix(t *testing.T) {
 	var c checkup
-	if c.clock(time.Time{}, before, after); len(c.findings) != 0 {
-		t.Errorf("a server that does not say: %+v", c.findings)
+	c.closed("files", filepath.Join(t.TempDir(), "gone"))
+	for _, m := range []string{"not dumpable", "core dumps", "umask", "no new privileges", "swap", "locked memory", "environment", "monitors", "not traceable", "one of tomorrow"} {
+		c.hardening([]ipc.Measure{{Name: m, Detail: "why"}})
+	}
+	off := int64(1000)
+	for _, a := range []daemonAnswer{
+		{OK: true, PID: 1},
+		{OK: true, AttestSessionID: "s", Problem: "refused"},
+		{OK: true, AttestSessionID: "s", AgentID: "other"},
+		{OK: true, ServerURL: "https://v.example", Server: &ipc.Server{}},
+		{OK: true, ServerURL: "https://v.example", Server: &ipc.Server{Heard: "2026-01-01T00:00:00Z", ClockOff: &off}},
+	} {
+		c.session(a, systemSock, &identity.Session{AgentID: "bot"})
+		c.heard(a)
+	}
+	c.server(t.Context(), "http://192.0.2.1")
+	c.server(t.Context(), "https://127.0.0.1:1")
+	for _, f := range c.findings {
+		if f.State == isFine || f.Fix == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(c.findings) < 20 {
+		t.Errorf("%d findings: %+v", len(c.findings), c.findings)
+	}
+}
+
+// In the isolated install the daemon says what it knows of the server: nobody who calls
+// doctor has the login to ask by.
+func TestHeard(t *testing.T) {
+	off := int64(-400)
+	var c checkup
+	c.heard(daemonAnswer{OK: true, ServerURL: "https://v.example", Server: &ipc.Server{Key: "SHA256:abc", Heard: time.Now().UTC().Format(time.RFC3339), ClockOff: &off}})
+	want := map[string]string{"server": isFine, "pin": isFine, "clock": isBad}
+	for _, f := range c.findings {
+		if want[f.Check] != f.State {
+			t.Errorf("%+v", f)
+		}
+		delete(want, f.Check)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing of %v", want)
 	}
 }

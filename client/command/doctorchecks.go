@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/client/install"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -50,7 +53,7 @@ func (c *checkup) closed(check, dir string) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		c.fail(check, "", "%v", err)
+		c.fail(check, "see whether it is there and yours: ls -ld "+shellQuote(dir), "%v", err)
 	case info.Mode().Perm()&0o077 != 0:
 		c.fail(check, "chmod 700 "+shellQuote(dir), "others may enter %s: its mode is %#o", dir, info.Mode().Perm())
 	default:
@@ -58,35 +61,45 @@ func (c *checkup) closed(check, dir string) {
 	}
 }
 
-// daemon asks the daemon how it is.
-func (c *checkup) daemon(ctx context.Context, sock string, login *identity.Session) {
+// daemon asks the daemon how it is, and returns its answer, one without OK if there
+// is none.
+func (c *checkup) daemon(ctx context.Context, sock string, login *identity.Session) daemonAnswer {
 	a, err := askDaemon(ctx, sock, ipc.CmdStatus, askTimeout)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail("daemon", startHint(sock), "no daemon: there is no %s", sock)
-		return
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.fail("daemon", "stop it and "+startHint(sock), "the daemon (pid %d) does not answer", a.PID)
-		return
+	case errors.Is(err, fs.ErrPermission):
+		c.fail("daemon", "have root add you to its group, and log in again: usermod --append --groups cortex USER", "this user may not ask the daemon at %s", sock)
 	case err != nil:
 		c.fail("daemon", startHint(sock), "no daemon answers at %s: %v", sock, err)
-		return
 	case !a.OK:
-		c.warn("daemon", "", "the daemon (pid %d) says: %s", a.PID, a.Error)
-		return
+		c.warn("daemon", cmp.Or(a.Hint, "try again when some of what it does has ended"), "the daemon (pid %d) says: %s", a.PID, a.Error)
+	}
+	if err != nil || !a.OK {
+		return daemonAnswer{}
 	}
 	if sock != systemSock { // whose directory is open, and whose mode is what keeps others out
 		c.closed("socket", filepath.Dir(sock))
 	}
+	c.session(a, sock, login)
+	return a
+}
+
+// session tells how the daemon stands with the server.
+func (c *checkup) session(a daemonAnswer, sock string, login *identity.Session) {
+	fix := cmp.Or(a.Hint, "see what the daemon says: its log, and cortex daemon status")
 	switch {
 	case a.AttestSessionID == "":
-		c.fail("daemon", "", "the daemon (pid %d) has no session with the server: %s", a.PID, a.Problem)
+		c.fail("daemon", fix, "the daemon (pid %d) has no session with the server: %s", a.PID, cmp.Or(a.Problem, "it has just been started"))
+	case a.Problem != "":
+		c.fail("daemon", fix, "the daemon (pid %d) is in session until %s, and gets no other one: %s", a.PID, a.ExpiresAt, a.Problem)
 	case login != nil && (login.AgentID != a.AgentID || !client.SameServer(login.ServerURL, a.ServerURL)):
-		c.fail("daemon", "restart the daemon", "the daemon (pid %d) is agent %s at %s still", a.PID, a.AgentID, a.ServerURL)
+		c.fail("daemon", "stop it and "+startHint(sock), "the daemon (pid %d) is agent %s at %s still", a.PID, a.AgentID, a.ServerURL)
 	default:
 		c.fine("daemon", "pid %d, version %s, in session until %s", a.PID, a.Version, a.ExpiresAt)
 	}
-	c.hardening(a.Hardening)
 }
 
 // hardening tells of the protections that the daemon could not have.
@@ -95,7 +108,7 @@ func (c *checkup) hardening(measures []ipc.Measure) {
 	for _, m := range measures {
 		if !m.OK {
 			missing++
-			c.warn("hardening", hardeningFixes[m.Name], "the daemon lacks %q: %s", m.Name, m.Detail)
+			c.warn("hardening", cmp.Or(hardeningFixes[m.Name], "see what the daemon says: its log, and cortex daemon status"), "the daemon lacks %q: %s", m.Name, m.Detail)
 		}
 	}
 	if missing == 0 && len(measures) > 0 {
@@ -103,12 +116,47 @@ func (c *checkup) hardening(measures []ipc.Measure) {
 	}
 }
 
+// memory looks at what a daemon that is started here would get, where there is none.
+func (c *checkup) memory() {
+	if m := harden.Memory(); m.OK {
+		c.fine("memory", "what is started here can lock memory for keys")
+	} else {
+		c.warn("memory", hardeningFixes[m.Name], "what is started here cannot lock memory for keys: %s", m.Detail)
+	}
+}
+
+// filtered is what to do about a system call that is refused.
+const filtered = "let the daemon use prctl: take away the seccomp filter or the container's profile that forbids it, and restart it"
+
 // hardeningFixes say what to do about a measure that is missing.
 var hardeningFixes = map[string]string{
 	"swap":              "encrypt it, or switch it off (swapoff -a), or run the daemon with MemorySwapMax=0",
 	"core dumps":        "take away what limits the daemon (ulimit -c), and restart it",
 	"environment":       "unset these variables where the daemon is started, and restart it",
-	"no new privileges": "use the released program: it is built without cgo",
+	"no new privileges": "use the released program, which is built without cgo; or " + filtered,
+	"not dumpable":      filtered,
+	"not traceable":     "start the daemon without a debugger, as launchd does",
+	"monitors":          filtered,
+	"umask":             "restart the daemon",
+	"locked memory":     "raise the limit where the daemon is started, and restart it: LimitMEMLOCK=1M in its unit, or ulimit -l 1024",
+}
+
+// unit looks at the service that keeps the daemon running.
+func (c *checkup) unit(ctx context.Context, isolated bool) {
+	defects, err := install.Inspect(ctx, isolated)
+	switch {
+	case errors.Is(err, install.ErrAbsent):
+		c.warn("unit", "cortex install daemon --personal", "the daemon is no service: nothing starts it again when it ends, or at the next login")
+	case errors.Is(err, install.ErrNoManager):
+		c.warn("unit", "have whatever supervises this host run: cortex daemon", "nothing starts the daemon again when it ends: %v", err)
+	case err != nil:
+		c.warn("unit", "ask the service manager yourself: systemctl --user status cortex-daemon", "%v", err)
+	case len(defects) == 0:
+		c.fine("unit", "%s keeps the daemon running", install.Service)
+	}
+	for _, d := range defects {
+		c.fail("unit", d.Fix, "%s", d.What)
+	}
 }
 
 // The clocks of this host and the server may differ by so much.
@@ -121,49 +169,70 @@ const (
 func (c *checkup) server(ctx context.Context, url string) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	const look = "check that the server runs, and its address: cortex daemon status"
 	s, err := connect(url, "", opaque.Bytes{})
 	if err != nil {
-		c.fail("server", client.Hint(err), "%v", err)
+		c.fail("server", cmp.Or(client.Hint(err), look), "%v", err)
 		return
 	}
 	before := time.Now()
 	h, clock, err := s.Health(ctx)
 	switch {
 	case err != nil:
-		c.fail("server", client.Hint(err), "%v", err)
+		c.fail("server", cmp.Or(client.Hint(err), look), "%v", err)
 		return
 	case h.Status != "ok":
 		c.fail("server", "its operator unseals it, or looks at its log", "%s says that it is %s", url, h.Status)
 	default:
 		c.fine("server", "%s is well", url)
 	}
-	c.known(s, url)
-	c.clock(clock, before, time.Now())
+	key := ""
+	if p := s.Pin(); p != nil {
+		key = p.Key.String()
+	}
+	c.known(key, url)
+	if !clock.IsZero() { // else a proxy between keeps it
+		c.clock(client.ClockOff(clock, before, time.Now()))
+	}
+}
+
+// silence is how long a server may say nothing to a daemon that listens to it.
+const silence = time.Minute
+
+// heard tells what the daemon knows of the server, for who has no login here to ask by.
+func (c *checkup) heard(a daemonAnswer) {
+	if a.Server == nil {
+		return // an older daemon, or one without a login
+	}
+	const look = "check that the server runs, and that this host reaches it"
+	at, err := time.Parse(time.RFC3339, a.Server.Heard)
+	switch ago := time.Since(at).Round(time.Second); {
+	case err != nil:
+		c.fail("server", look, "the daemon has heard nothing of %s", a.ServerURL)
+	case ago > silence:
+		c.warn("server", look, "the daemon has heard nothing of %s since %s", a.ServerURL, a.Server.Heard)
+	default:
+		c.fine("server", "the daemon heard %s %s ago", a.ServerURL, ago)
+	}
+	c.known(a.Server.Key, a.ServerURL)
+	if off := a.Server.ClockOff; off != nil {
+		c.clock(time.Duration(*off) * time.Second)
+	}
 }
 
 // known says by what the server is known.
-func (c *checkup) known(s *client.Client, url string) {
-	switch pin := s.Pin(); {
-	case pin != nil:
-		c.fine("pin", "the server has the key that is known: %s", pin.Key)
+func (c *checkup) known(key, url string) {
+	switch {
+	case key != "":
+		c.fine("pin", "the server has the key that is known: %s", key)
 	case strings.HasPrefix(url, "https:"):
-		c.warn("pin", "log in again, which keeps the server's key", "the server is known by nothing but its certificate")
+		c.warn("pin", "log in again, which keeps the server's key: "+identity.LoginCommand("", url), "the server is known by nothing but its certificate")
 	}
 }
 
-// clock compares the server's clock, in whole seconds, with this host's.
-func (c *checkup) clock(there, before, after time.Time) {
-	if there.IsZero() {
-		return // a proxy between keeps it
-	}
-	var off time.Duration
-	switch {
-	case there.Add(time.Second).Before(before):
-		off = before.Sub(there.Add(time.Second))
-	case there.After(after):
-		off = there.Sub(after)
-	}
-	off = off.Round(time.Second)
+// clock judges by how much the server's clock is ahead of this host's.
+func (c *checkup) clock(off time.Duration) {
+	off = off.Abs()
 	const fix = "set the clock: timedatectl set-ntp true"
 	switch {
 	case off >= skewFatal:
@@ -179,7 +248,7 @@ func (c *checkup) clock(there, before, after time.Time) {
 func (c *checkup) directory(ctx context.Context) {
 	entries, found, err := wantedNames(ctx, "")
 	if err != nil {
-		c.warn("names", client.Hint(err), "%v", err)
+		c.warn("names", cmp.Or(client.Hint(err), "write each line as NAME= or NAME=value"), "%v", err)
 		return
 	}
 	var open []string

@@ -113,7 +113,7 @@ func TestBare(t *testing.T) {
 		if !found {
 			t.Errorf("status does not say that %q is missing:\n%s", name, out)
 		}
-		if !strings.Contains(doctor, fmt.Sprintf("the daemon lacks %q", name)) {
+		if _, after, told := strings.Cut(doctor, fmt.Sprintf("the daemon lacks %q", name)); !told || !strings.HasPrefix(strings.TrimSpace(strings.SplitAfterN(after+"\n\n", "\n", 3)[1]), "→ ") {
 			t.Errorf("doctor does not say that %q is missing:\n%s", name, doctor)
 		}
 	}

@@ -45,7 +45,7 @@ type Measure struct {
 // Process hardens the calling process, for good and for its children: they
 // inherit the core dump limit, the umask and the renunciation of privileges.
 func Process(opts Options) Report {
-	return Report{Measures: append(measures(opts), memory(), environment(os.Environ()))}
+	return Report{Measures: append(measures(opts), Memory(), environment(os.Environ()))}
 }
 
 // Now returns r with what has become known since of the memory for keys: later ones
