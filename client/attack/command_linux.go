@@ -6,6 +6,8 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // commandUsesDaemon has a command of a run ask the daemon for something.
@@ -13,8 +15,14 @@ func commandUsesDaemon(ctx context.Context, t *target) (finding, error) {
 	return t.connecting(ctx, t.Sock, "the daemon")
 }
 
-// spawnerSock is where the isolated install has it.
-const spawnerSock = "/run/cortex-spawner/1.sock"
+// spawnerSocks are the sockets of spawners, where the isolated install has them.
+func spawnerSocks() (all []string) {
+	for _, pattern := range []string{"/run/cortex-spawner.sock", "/run/cortex-spawner/*.sock"} {
+		found, _ := filepath.Glob(pattern)
+		all = append(all, found...)
+	}
+	return all
+}
 
 func (t *target) connecting(ctx context.Context, sock, who string) (finding, error) {
 	o, err := t.inRun(ctx, "connect", sock)
@@ -32,12 +40,16 @@ func orders(ctx context.Context, t *target) (finding, error) {
 	if !t.Isolated {
 		return stopped("there is no spawner")
 	}
-	conn, err := net.Dial("unix", spawnerSock)
+	socks := spawnerSocks()
+	if len(socks) == 0 {
+		return untried("no spawner is where it should be")
+	}
+	conn, err := net.Dial("unix", socks[0])
 	if err == nil {
 		conn.Close()
 		return open("the spawner can be reached")
 	}
-	f, err := t.connecting(ctx, spawnerSock, "the spawner")
+	f, err := t.connecting(ctx, socks[0], "the spawner")
 	if f.outcome == Stopped {
 		f.evidence += ", for the caller as for a command"
 	}
@@ -58,6 +70,8 @@ func commandReadsKey(ctx context.Context, t *target) (finding, error) {
 	switch {
 	case err != nil:
 		return finding{}, err
+	case strings.Contains(string(o.stdout), unix.ENOENT.Error()):
+		return untried("there is no %s", path)
 	case strings.HasPrefix(string(o.stdout), "opened"):
 		return open("a command of a run opened %s", path)
 	}

@@ -175,6 +175,9 @@ func readInside(args []string, _ io.Reader, out, _ io.Writer) error {
 // connectInside asks the daemon how it is. It fails if it gets no answer.
 func connectInside(args []string, _ io.Reader, _, _ io.Writer) error {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: args[0], Net: "unix"})
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("there is no %s", args[0])
+	}
 	if err != nil {
 		return fmt.Errorf("the kernel refused the connection (%w)", unwrapped(err))
 	}
@@ -202,7 +205,7 @@ func listenInside(args []string, _ io.Reader, out, _ io.Writer) error {
 		return err
 	}
 	conn.SetDeadline(time.Now().Add(patience))
-	heard, _ := io.Copy(io.Discard, conn)
+	heard, _ := conn.Read(make([]byte, 4096))
 	_, err = fmt.Fprintf(out, "heard %d bytes\n", heard)
 	return err
 }
