@@ -285,3 +285,15 @@ func TestWriteError(t *testing.T) {
 type failing struct{ error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.error }
+
+// To find out whether a value is a word leaves no copy of it in memory for each word,
+// which nobody would wipe.
+func TestShortCopiesNothing(t *testing.T) {
+	value := opaque.New([]byte("a value that is longer than what fits on a stack, and no word"))
+	if n := testing.AllocsPerRun(10, func() { mask.Short(value) }); n > 10 {
+		t.Errorf("%v copies", n)
+	}
+	if !mask.Short(opaque.New([]byte("PassWord"))) {
+		t.Error("a word is none")
+	}
+}

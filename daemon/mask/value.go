@@ -58,8 +58,9 @@ func common(p []byte) bool {
 		return false
 	}
 	for word := range strings.Lines(wordList) {
-		// A character is equal to one other at most, whatever its length in bytes.
-		if word = strings.TrimSpace(word); len(word) == n && strings.EqualFold(word, string(p)) {
+		// A character is equal to one other at most, whatever its length in bytes. To turn
+		// the value into a string would leave a copy of it behind for each word.
+		if word = strings.TrimSpace(word); len(word) == n && bytes.EqualFold([]byte(word), p) {
 			return true
 		}
 	}
