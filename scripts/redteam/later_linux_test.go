@@ -1,7 +1,7 @@
 package redteam
 
 // later are the moves that are not made yet.
-var later = map[install][]string{vaultSide: laterVault, personal: laterPersonal, isolated: laterIsolated}
+var later = map[install][]string{vaultSide: laterVault}
 
 var laterVault = []string{
 	"stale-request", "clock-prunes", "clock-set", "kek-memory", "password-environ", "values-memory", "crash",

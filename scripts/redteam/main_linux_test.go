@@ -3,6 +3,7 @@ package redteam
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
@@ -12,7 +13,13 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == toolName {
+		os.Exit(toolMain(os.Args[1:]))
+	}
 	os.Exit(func() int {
+		if status, done := elsewhere(); done {
+			return status
+		}
 		dir, err := os.MkdirTemp("", "red-") // short, for the path of a socket
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -26,6 +33,10 @@ func TestMain(m *testing.M) {
 		}
 		bin = dir
 		if err := e2e.Build("../..", dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if err := installTool(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -47,17 +58,7 @@ func TestMoves(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be all the users that make the moves")
 	}
-	text, err := os.ReadFile("../../docs/threat-model.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := parse(string(text))
-	if err != nil {
-		t.Fatalf("docs/threat-model.md: %v", err)
-	}
-	if len(rows) < 40 {
-		t.Fatalf("docs/threat-model.md has %d moves only", len(rows))
-	}
+	rows := table(t)
 	for _, wrong := range compare(rows, made, later) {
 		t.Error(wrong)
 	}
@@ -76,4 +77,21 @@ func TestMoves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// table returns the rows of the threat model.
+func table(t *testing.T) []row {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := parse(string(text))
+	if err != nil {
+		t.Fatalf("docs/threat-model.md: %v", err)
+	}
+	if len(rows) < 40 {
+		t.Fatalf("docs/threat-model.md has %d moves only", len(rows))
+	}
+	return rows
 }

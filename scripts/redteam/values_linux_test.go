@@ -1,0 +1,303 @@
+package redteam
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What is tried to see values that a command gets.
+var valueMoves = map[string]hostMove{
+	"env-file":                envFile,
+	"approved-value":          approvedValue,
+	"printed-part":            printedPart,
+	"printed-halves-together": halvesTogether,
+	"redact-guesses":          redactGuesses,
+	"mask-loses-output":       lostOutput,
+	"handed-over-file":        handedOver,
+	"changed-file":            changedFile,
+}
+
+// The file of names that a run was made with, and all else in alice's home directory.
+func envFile(t *testing.T, h *host) outcome {
+	names := h.names(t, h.alice, h.variable)
+	if r := h.run(t, h.alice, h.project, h.variable, "true"); r.status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	search := func(value string) bool {
+		return finish(t, h.as(t.Context(), h.alice, "grep", "-rqs", value, h.home(h.alice), names)).status == 0
+	}
+	if !search(h.variable) {
+		t.Fatal("not even the name is found")
+	}
+	return unless(search(h.value), stopped)
+}
+
+func approvedValue(t *testing.T, h *host) outcome {
+	return unless(h.gets(t, h.alice, h.project, h.variable) == h.value, stopped)
+}
+
+func printedPart(t *testing.T, h *host) outcome {
+	r := h.run(t, h.alice, h.project, h.variable, "sh", "-c", `printf %.12s "$`+h.variable+`"`)
+	return unless(r.stdout == h.value[:12], stopped)
+}
+
+// Halves on standard output and standard error, which are one file.
+func halvesTogether(t *testing.T, h *host) outcome {
+	half := len(h.value) / 2
+	script := fmt.Sprintf(`v=$%s; printf %%.%ds "$v"; printf %%s "${v#%s}" >&2`, h.variable, half, strings.Repeat("?", half))
+	if r := h.run(t, h.alice, h.project, h.variable, "sh", "-c", script); r.stdout+r.stderr != h.value {
+		t.Fatalf("apart they are %q and %q", r.stdout, r.stderr)
+	}
+	cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", script)
+	var both bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &both, &both
+	if err := cmd.Run(); err != nil || both.Len() == 0 {
+		t.Fatalf("%v, %q", err, &both)
+	}
+	return unless(strings.Contains(both.String(), h.value), stopped)
+}
+
+// Thousands of guesses in one text, one of which is right.
+func redactGuesses(t *testing.T, h *host) outcome {
+	if r := h.run(t, h.alice, h.project, h.variable, "true"); r.status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	guesses := make([]string, 10_000)
+	for i := range guesses {
+		guesses[i] = canary()
+	}
+	at := 4711
+	guesses[at] = h.value
+	cmd := h.cortex(t, h.alice, "redact", "--project", h.project)
+	cmd.Stdin = strings.NewReader(strings.Join(guesses, "\n"))
+	r := finish(t, cmd)
+	lines := strings.Split(r.stdout, "\n")
+	if r.status != 0 || len(lines) != len(guesses) {
+		t.Logf("%d, %s", r.status, r.stderr)
+		return stopped
+	}
+	for i, line := range lines {
+		if (line != guesses[i]) != (i == at) {
+			t.Fatalf("the mask tells of %q, and not of the value alone", line)
+		}
+	}
+	return open
+}
+
+// What ends as the beginning of a value, and what nobody reads while the command is
+// killed.
+func lostOutput(t *testing.T, h *host) outcome {
+	script := `head -c 200000 /dev/zero | tr '\0' x; printf %.12s "$` + h.variable + `"`
+	if r := h.run(t, h.alice, h.project, h.variable, "sh", "-c", script); r.stdout != strings.Repeat("x", 200_000)+h.value[:12] {
+		t.Logf("%d bytes came", len(r.stdout))
+		return open
+	}
+	dir := open777(t)
+	cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", `
+		i=0; while printf %01000d 0; do i=$((i+1)); echo $i > "$1/next" && mv "$1/next" "$1/count"; done`, "sh", dir)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := settled(t, filepath.Join(dir, "count"))
+	cmd.Process.Signal(unix.SIGTERM)
+	cmd.Wait()
+	// Nobody reads before the last has let go of it.
+	for fds := []unix.PollFd{{Fd: int32(r.Fd())}}; fds[0].Revents&unix.POLLHUP == 0; {
+		if n, err := unix.Poll(fds, int(patience.Milliseconds())); n == 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			t.Fatalf("somebody keeps the output: %v", err)
+		}
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d bytes came", len(rest), written*1000)
+	if len(rest) < written*1000 {
+		return limited
+	}
+	return stopped
+}
+
+// settled returns the number in a file when it does not grow any more.
+func settled(t *testing.T, path string) int {
+	t.Helper()
+	last, same := 0, 0
+	for deadline := time.Now().Add(patience); same < 5; time.Sleep(50 * time.Millisecond) {
+		text, _ := os.ReadFile(path)
+		n := 0
+		fmt.Sscan(string(text), &n)
+		if same++; n == 0 || n != last {
+			last, same = n, 0
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not settle", path)
+		}
+	}
+	return last
+}
+
+// open777 returns a directory where everybody may write.
+func open777(t *testing.T) string {
+	t.Helper()
+	dir := shortDir(t)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A value in a file, another as standard input; then everything is killed.
+func handedOver(t *testing.T, h *host) outcome {
+	other, _, value := h.secret(t)
+	run := func(script string) *exec.Cmd {
+		cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", script)
+		cmd.Args = slices.Insert(cmd.Args, 2, "--file", h.variable+"=IN_FILE", "--stdin", other)
+		return cmd
+	}
+	if r := h.approved(t, func() *exec.Cmd { return run(`cat "$IN_FILE" - | tr a-zA-Z n-za-mN-ZA-M`) }); untold(r.stdout) != h.value+value {
+		t.Fatalf("%+v", r)
+	}
+	began := time.Now().Add(-time.Second)
+	cmd := run(`cat "$IN_FILE" - > /dev/null; echo up; exec sleep 1000`)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	h.killAll(t)
+	cmd.Wait()
+	control := filepath.Join(t.TempDir(), "control")
+	if err := os.WriteFile(control, []byte(value), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	left := changedFiles(began, h.value, value)
+	if !slices.Contains(left, control) {
+		t.Fatalf("what is written is not found: %q", left)
+	}
+	if len(left) > 1 {
+		t.Logf("found in %q", left)
+		return open
+	}
+	return stopped
+}
+
+// killAll kills the daemon and all that it has started, and starts another daemon.
+func (h *host) killAll(t *testing.T) {
+	t.Helper()
+	for _, pid := range processes() {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		uid := ownerOf(pid)
+		if uid == h.own.uid || uid >= runner1 && uid < runner1+len(h.spawners) {
+			t.Logf("killing %d %q", pid, bytes.ReplaceAll(name, []byte{0}, []byte(" ")))
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+	<-h.daemon.Ended
+	h.start(t)
+}
+
+// processes returns the ids of all.
+func processes() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		var pid int
+		if _, err := fmt.Sscan(e.Name(), &pid); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// ownerOf returns whose a process is, -1 if it is gone.
+func ownerOf(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "\nUid:")
+	uid := -1
+	fmt.Sscan(rest, &uid)
+	return uid
+}
+
+// changedFiles returns the files that have changed since, on all file systems, and
+// hold one of some texts.
+func changedFiles(since time.Time, texts ...string) (found []string) {
+	for _, root := range mounts() {
+		var device uint64
+		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			var st unix.Stat_t
+			if err != nil || unix.Lstat(path, &st) != nil {
+				return nil
+			}
+			if path == root {
+				device = st.Dev
+			}
+			if d.IsDir() && st.Dev != device {
+				return filepath.SkipDir
+			}
+			if d.Type().IsRegular() && time.Unix(st.Ctim.Unix()).After(since) && st.Size < 1<<30 {
+				b, _ := os.ReadFile(path)
+				if slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(b, []byte(text)) }) {
+					found = append(found, path)
+				}
+			}
+			return nil
+		})
+	}
+	return found
+}
+
+// mounts returns where file systems are that hold files in memory or on disks.
+func mounts() (dirs []string) {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		mount, system, _ := strings.Cut(line, " - ")
+		m, s := strings.Fields(mount), strings.Fields(system)
+		if len(m) > 4 && len(s) > 1 && !seen[m[2]] && (strings.HasPrefix(s[1], "/dev/") || slices.Contains([]string{"tmpfs", "overlay", "ramfs", "devtmpfs"}, s[0])) {
+			seen[m[2]] = true
+			dirs = append(dirs, m[4])
+		}
+	}
+	return dirs
+}
+
+// A command changes the file before what it starts reads it.
+func changedFile(t *testing.T, h *host) outcome {
+	script := `for f in "$IN_FILE" "$1"; do (echo other > "$f") 2>/dev/null; (echo more >> "$f") 2>/dev/null; done
+		cat "$IN_FILE" | tr a-zA-Z n-za-mN-ZA-M; cat "$1" >&2`
+	own := filepath.Join(open777(t), "file")
+	if err := errors.Join(os.WriteFile(own, nil, 0o666), os.Chmod(own, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", script, "sh", own)
+	cmd.Args = slices.Insert(cmd.Args, 2, "--file", h.variable+"=IN_FILE")
+	r := finish(t, cmd)
+	if r.stderr != "other\nmore\n" {
+		t.Fatalf("a file that can be changed is not: %+v", r)
+	}
+	return unless(untold(r.stdout) != h.value, stopped)
+}
