@@ -2,6 +2,7 @@ package redteam
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,7 @@ type host struct {
 	own               somebody // whose the daemon is
 	agent             string
 	daemon            *e2e.Program
+	program           string // the daemon's; if empty, the one that was built
 	spawners          []*activated
 
 	project, variable, value string // what is approved
@@ -192,9 +194,10 @@ func (h *host) login(t *testing.T) (log string, err error) {
 }
 
 // start starts the daemon.
-func (h *host) start(t *testing.T) {
+func (h *host) start(t *testing.T, flags ...string) {
 	t.Helper()
-	cmd := h.as(context.WithoutCancel(t.Context()), h.own, filepath.Join(bin, "cortex-daemon"), "--sock", h.sock)
+	cmd := h.as(context.WithoutCancel(t.Context()), h.own, cmp.Or(h.program, filepath.Join(bin, "cortex-daemon")), append([]string{"--sock", h.sock}, flags...)...)
+	cmd.Args[0] = "cortex-daemon"
 	for _, s := range h.spawners {
 		cmd.Args = append(cmd.Args, "--spawner", s.sock)
 	}

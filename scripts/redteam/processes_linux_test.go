@@ -236,6 +236,20 @@ func keyFile(t *testing.T, h *host) outcome {
 				return open
 			}
 		}
+		// One that others can read is refused.
+		if err := os.Chmod(file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		h.restart(t)
+		got := h.gets(t, h.alice, h.project, h.variable)
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.restart(t)
+		if got == h.value {
+			t.Logf("%s is used, which others can read", file)
+			return open
+		}
 	}
 	return stopped
 }

@@ -12,7 +12,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/client/identity"
@@ -35,6 +37,10 @@ func installTool() error {
 //	assert DIR AGENT URL   asks a server for an access token by an agent's key
 //	seed DIR AGENT         prints the key as it is in memory
 //	say SOCK               sends standard input to a socket, and prints the answer
+//	hold SOCK N            holds connections, on which it says nothing
+//	bequeath SOCK REQUEST  sends a request but for its end, which another process
+//	                       sends after a line on standard input; tells its own id
+//	heir                   is that other process
 //	agent                  sends the messages on standard input, one in hexadecimal
 //	                       digits on each line, to the SSH agent, and prints the
 //	                       answers; an empty line is a new connection
@@ -47,6 +53,12 @@ func toolMain(args []string) int {
 		err = printSeed(args[1], args[2])
 	case "say":
 		err = say(args[1])
+	case "hold":
+		err = hold(args[1], args[2])
+	case "bequeath":
+		err = bequeath(args[1], args[2])
+	case "heir":
+		err = inherit()
 	case "agent":
 		err = talk(os.Getenv("SSH_AUTH_SOCK"))
 	}
@@ -149,4 +161,55 @@ func exchange(conn net.Conn, message []byte) ([]byte, error) {
 	answer := make([]byte, min(binary.BigEndian.Uint32(head), 1<<20))
 	_, err = io.ReadFull(conn, answer)
 	return answer, err
+}
+
+func hold(sock, text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	for range n {
+		conn, err := net.Dial("unix", sock)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+	}
+	fmt.Println("held")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func bequeath(sock, request string) error {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte(request)); err != nil {
+		return err
+	}
+	file, err := conn.File()
+	if err != nil {
+		return err
+	}
+	heir := exec.Command("/proc/self/exe", "heir")
+	heir.Args[0] = toolName
+	heir.ExtraFiles, heir.Stdin, heir.Stdout, heir.Stderr = []*os.File{file}, os.Stdin, os.Stdout, os.Stderr
+	if err := heir.Start(); err != nil {
+		return err
+	}
+	fmt.Println(os.Getpid())
+	return heir.Wait()
+}
+
+func inherit() error {
+	conn := os.NewFile(3, "connection")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("\n")); err != nil {
+		return err
+	}
+	_, err := io.Copy(os.Stdout, conn)
+	return err
 }
