@@ -26,6 +26,9 @@ type enrolment struct {
 	sessions *sessions
 	projects projects
 	underway allUnderway
+	outage   outage
+	holds    holds
+	book     *book
 
 	uses sync.WaitGroup // what needs the above
 	over chan struct{}  // closed when another login takes its place, or none
@@ -59,7 +62,7 @@ func (d *Daemon) enrol() (*enrolment, error) {
 	if err != nil {
 		return nil, refuse("", "reading the key of agent %s: %w", login.AgentID, err)
 	}
-	e := &enrolment{Daemon: d, key: key, over: make(chan struct{})}
+	e := &enrolment{Daemon: d, key: key, over: make(chan struct{}), outage: outage{log: d.log}, holds: holds{log: d.log}}
 	if e.client, err = e.connect(login); err == nil {
 		err = e.prepare(login)
 	}
@@ -99,7 +102,8 @@ func (d *enrolment) prepare(login identity.Session) error {
 	}
 	pid, uid := int64(os.Getpid()), int64(os.Getuid())
 	d.sessions = newSessions(d.client, d.cfg.dir(), d.key, signer, d.log, d.failures.add)
-	d.sessions.login = login
+	d.sessions.login, d.sessions.outage = login, &d.outage
+	d.book = openBook(d.cfg.dir(), d.client.URL(), d.key.AgentID, signer, d.log)
 	d.sessions.request = api.AttestRequest{
 		AttestationPub: proof.EncodeKey(signer.Public()), BinarySHA256: d.hash,
 		DaemonVersion: &d.cfg.Version, DaemonPID: &pid, DaemonUID: &uid, Hostname: &d.hostname,
@@ -149,6 +153,7 @@ func (d *enrolment) keep(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { d.hear(ctx) })
+	wg.Go(func() { d.report(ctx) })
 	d.sessions.keep(ctx)
 }
 
@@ -201,6 +206,7 @@ func (d *Daemon) retire() {
 	d.retired.Go(func() {
 		e.uses.Wait()
 		e.projects.wipe()
+		e.holds.forget("")
 		e.sessions.signer.Destroy()
 		e.key.Destroy()
 	})

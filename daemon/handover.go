@@ -77,7 +77,7 @@ func (d *enrolment) gather(ctx context.Context, req ipc.Request, w wish, by clie
 	if req.Canary {
 		return d.canaries(ctx, req)
 	}
-	got, err := d.values(ctx, req.Project, w, by)
+	got, err := d.valuesOrHeld(ctx, req, w, by)
 	got.texts = map[string]opaque.Bytes{}
 	for _, t := range req.Templates {
 		path, _, _ := strings.Cut(t, "=")

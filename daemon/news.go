@@ -26,7 +26,7 @@ func (d *enrolment) hear(ctx context.Context) {
 		default:
 			failures++
 		}
-		if ctx.Err() == nil && failures&(failures-1) == 0 {
+		if ctx.Err() == nil && !d.outage.met(err) && failures&(failures-1) == 0 {
 			d.log.Warn("the server does not say what happens there", "err", err, "failures", failures)
 		}
 		select {
@@ -53,6 +53,9 @@ func (d *enrolment) listenOnce(ctx context.Context) (heard bool, err error) {
 		}
 		heard = true
 		if e.Event == api.EventEnd {
+			if e.Reason == api.EndSealed {
+				d.holds.forget("") // somebody wanted nothing to be given out
+			}
 			return heard, fmt.Errorf("the server ended the stream: %s", e.Reason)
 		}
 		d.act(e)
@@ -64,6 +67,8 @@ func (d *enrolment) listenOnce(ctx context.Context) (heard bool, err error) {
 // daemon any more: a frozen agent can hear nothing of its freeze.
 func (d *enrolment) outcast(err error) error {
 	if _, ok := errors.AsType[refusal](err); ok {
+		d.holds.forget("")
+		d.book.wake()
 		d.cut(&cutError{"the server refuses this daemon", err}, func(*underway) bool { return true })
 	}
 	return err
@@ -75,14 +80,26 @@ func (d *enrolment) act(e api.Event) {
 	case api.EventFreeze:
 		d.frozen(e)
 	case api.EventRevoke:
+		d.holds.forget(e.ProjectName)
 		d.projects.each(e.ProjectName, (*project).forget)
 	case api.EventGrantDecided:
+		d.holds.forget(e.ProjectName)
 		d.projects.each(e.ProjectName, func(p *project) { p.settle(e.GrantID) })
 		d.projects.each(e.ProjectName, (*project).askAgain)
 	case api.EventUnfreeze, api.EventSecretChanged:
+		d.holds.forget(e.ProjectName)
 		d.projects.each(e.ProjectName, (*project).askAgain)
-	case api.EventOpen, api.EventResync:
+	case api.EventResync:
+		d.holds.forget("")
 		d.projects.each("", (*project).askAgain)
+	case api.EventOpen:
+		d.log.Info("listening to the server")
+		d.outage.met(nil)
+		d.holds.doubt()
+		d.book.wake()
+		d.projects.each("", (*project).askAgain)
+	case api.EventSessionEnded:
+		d.holds.doubt() // another one has been opened, or will tell why not
 	}
 }
 
@@ -90,6 +107,7 @@ func (d *enrolment) act(e api.Event) {
 // says so.
 func (d *enrolment) frozen(e api.Event) {
 	d.log.Warn("frozen", "kind", e.Kind, "name", e.Name, "project", e.ProjectName)
+	d.holds.forget(e.ProjectName)
 	if len(e.EnvVarNames) == 0 {
 		d.projects.each(e.ProjectName, (*project).forget)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -213,6 +214,8 @@ type gift struct {
 	waiting string                  // the grant id, if some of these wait for approval
 
 	unmaskable bool // the program may print what it wants
+
+	offline *ipc.Offline // of what was held; nil of what the server gave
 }
 
 func (g gift) wipe() {
@@ -236,6 +239,7 @@ func (d *enrolment) values(ctx context.Context, project string, w wish, by clien
 		// it did: asking for a new one will tell, and puts it right or says
 		// what waits for approval. Once, and nobody need know.
 		p.drop(t)
+		d.holds.forget(project)
 		anew, next, errAnew := d.fetch(ctx, p, w, by)
 		if err == nil && tooSoon(errAnew) {
 			p.restore(t) // what came is what there is, for now
@@ -270,10 +274,12 @@ func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.Cal
 	if err != nil {
 		return client.Secrets{}, nil, err
 	}
+	began := d.holds.begin()
 	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, s, by)
 	if err != nil {
 		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
 	}
+	d.hold(p.name, began, t, all)
 	if !w.all {
 		all.Values = only(all.Values, w.names)
 	}

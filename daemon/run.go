@@ -154,6 +154,9 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
+	if got.offline != nil && req.Offline {
+		c.answer(ipc.Response{OK: true, Offline: got.offline, ServerURL: d.client.URL()})
+	}
 	if err := handOver(&spec, req, got); err != nil {
 		return nil, err
 	}
@@ -361,6 +364,9 @@ func (d *enrolment) refused(err error) ipc.Response {
 	}
 	if e, ok := errors.AsType[*api.Error](err); ok {
 		r.ErrorCode = string(e.Code)
+	}
+	if errors.Is(err, errAway) {
+		r.ErrorCode = ipc.ServerAway
 	}
 	if e := waitsFor(err); e != nil {
 		r = d.tellGrant(r, e)

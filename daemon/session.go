@@ -47,6 +47,7 @@ type sessions struct {
 	request api.AttestRequest
 	log     *slog.Logger
 	failed  func(error) // hears why a session was not opened
+	outage  *outage     // hears that, and that one was
 
 	turn chan struct{} // holds a token while nobody attests
 
@@ -59,7 +60,7 @@ type sessions struct {
 }
 
 func newSessions(c *client.Client, dir string, key identity.Key, signer *locked.Signer, log *slog.Logger, failed func(error)) *sessions {
-	s := &sessions{client: c, dir: dir, key: key, signer: signer, log: log, failed: failed, turn: make(chan struct{}, 1)}
+	s := &sessions{client: c, dir: dir, key: key, signer: signer, log: log, failed: failed, outage: &outage{log: log}, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	return s
 }
@@ -125,6 +126,7 @@ func (s *sessions) replace(ctx context.Context, old session) (session, error) {
 		s.failed(err)
 		return session{}, err
 	}
+	s.outage.met(nil)
 	s.now = now
 	s.log.Info("opened a session with the server", "session", now.id, "until", now.expires.Format(time.RFC3339))
 	return now, nil
@@ -194,6 +196,7 @@ func (s *sessions) lastLogin() identity.Session {
 // The waiting times of keep.
 const (
 	shortestWait = time.Second
+	retryMoment  = 50 * time.Millisecond
 	longestRetry = time.Minute
 	refusedRetry = 10 * time.Minute // a new login, and each run, ask at once
 	longestWait  = 5 * time.Minute  // timers stand still while the machine sleeps
@@ -216,7 +219,7 @@ func (s *sessions) keep(ctx context.Context) {
 		}
 		if _, err := s.replace(ctx, of); err == nil {
 			failures = 0
-		} else if failures++; ctx.Err() == nil && failures&(failures-1) == 0 {
+		} else if failures++; ctx.Err() == nil && !s.outage.met(err) && failures&(failures-1) == 0 {
 			s.log.Warn("cannot open a session with the server", "err", err, "failures", failures)
 		}
 	}
@@ -259,10 +262,11 @@ func (s *sessions) again(failures int) time.Duration {
 	return retry(failures)
 }
 
-// retry returns how long to wait after so many failures, half of it by chance.
+// retry returns how long to wait after so many failures: by chance, so that daemons
+// that lost a server together do not come back together, but for a moment.
 func retry(failures int) time.Duration {
 	wait := min(shortestWait<<min(failures, 10), longestRetry)
-	return wait/2 + rand.N(wait/2+1)
+	return retryMoment + rand.N(wait)
 }
 
 // attester signs requests in a session.

@@ -289,7 +289,7 @@ func TestRefusalIsRepeated(t *testing.T) {
 		d.problem = &api.Error{Status: http.StatusUnauthorized, Message: "no"}
 		s.replace(t.Context(), s.get())
 		var said ipc.Status
-		(&enrolment{client: s.client, sessions: s}).describe(&said)
+		(&enrolment{client: s.client, sessions: s, book: newBook(t, t.TempDir())}).describe(&said)
 		if !strings.Contains(said.Problem, "does not accept this host's login") {
 			t.Errorf("problem %q", said.Problem)
 		}

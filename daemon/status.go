@@ -14,7 +14,7 @@ import (
 
 // status answers a status request. There is no token in it.
 func (d *Daemon) status() ipc.Status {
-	s := ipc.Status{OK: true, PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{}, Projects: []ipc.Project{}, Failures: d.failures.latest()}
+	s := ipc.Status{OK: true, PID: os.Getpid(), Version: d.cfg.Version, Runs: int(d.running.Load()), Hardening: []ipc.Measure{}, Projects: []ipc.Project{}, Held: []ipc.Held{}, Failures: d.failures.latest()}
 	for _, m := range append(d.cfg.Hardening.Now().Measures, d.starter.Protection()) {
 		s.Hardening = append(s.Hardening, ipc.Measure(m))
 	}
@@ -43,6 +43,14 @@ func (d *enrolment) describe(s *ipc.Status) {
 		s.Problem, s.Hint = problem.Error(), client.Hint(problem)
 	}
 	s.Projects, s.Server = d.projects.describe(), d.contact()
+	if began := d.outage.began(); !began.IsZero() {
+		s.AwaySince = began.UTC().Format(time.RFC3339)
+	}
+	untils := d.holds.untils()
+	for _, name := range slices.Sorted(maps.Keys(untils)) {
+		s.Held = append(s.Held, ipc.Held{Project: name, Until: untils[name].UTC().Format(time.RFC3339)})
+	}
+	s.Journal = d.book.left()
 }
 
 // contact returns what is known of the server.

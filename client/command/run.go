@@ -191,7 +191,7 @@ func (f runFlags) request(cmd *cli.Command, names, command []string) (*runReques
 	if err != nil {
 		return nil, err
 	}
-	r.request.NoMask = &f.noMask
+	r.request.NoMask, r.request.Offline = &f.noMask, true
 	tell := tellNews
 	if r.asJSON = f.json; r.asJSON {
 		tell = tellEvents
@@ -242,6 +242,9 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	if m.Waiting {
 		tellPending(cmd, r.pending(m))
 		say(cmd, "cortex: waiting up to %s for a decision", duration(r.request.Wait))
+	}
+	if m.Offline != nil {
+		say(cmd, "cortex: the server %s is away: going on with what is held since %s, until %s", printable(m.ServerURL), printable(m.Offline.Since), printable(m.Offline.Until))
 	}
 	if len(m.Missing) > 0 {
 		tellMissing(cmd, m)

@@ -12,7 +12,7 @@ import (
 // A runEvent is what run --json says in one line, in the place of the lines for
 // people. What is not there is absent.
 type runEvent struct {
-	// Event is warning, pending, waiting, missing, ssh_keys, refused or unmasked; and
+	// Event is warning, pending, waiting, offline, missing, ssh_keys, refused or unmasked; and
 	// at last exited, or pending or failed where the command was not started or had to
 	// be ended.
 	Event string `json:"event"`
@@ -23,6 +23,11 @@ type runEvent struct {
 	Names   []string `json:"names,omitempty"`
 	// Seconds is how long the decision is waited for.
 	Seconds int64 `json:"seconds,omitempty"`
+	// ServerURL is away, and Since and Until say from when on and until when its values
+	// are held, in RFC 3339: for offline.
+	ServerURL string `json:"server_url,omitempty"`
+	Since     string `json:"since,omitempty"`
+	Until     string `json:"until,omitempty"`
 	// Error, ErrorCode and Hint are for failed, refused and warning; a pending one has
 	// the Hint that says who can do something about it.
 	Error     string `json:"error,omitempty"`
@@ -37,6 +42,9 @@ func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	var all []runEvent
 	if m.Waiting {
 		all = append(all, r.pending(m).event(), runEvent{Event: "waiting", Seconds: int64(r.request.Wait.Seconds())})
+	}
+	if m.Offline != nil {
+		all = append(all, runEvent{Event: "offline", ServerURL: m.ServerURL, Since: m.Offline.Since, Until: m.Offline.Until})
 	}
 	if len(m.Missing) > 0 {
 		all = append(all, runEvent{Event: "missing", Names: m.Missing, GrantID: m.GrantID})

@@ -47,7 +47,10 @@ type status struct {
 	Version          string        `json:"version,omitempty"`
 	Runs             *int          `json:"runs,omitempty"` // programs running now
 	Projects         []ipc.Project `json:"projects,omitempty"`
-	Failures         []ipc.Failure `json:"failures,omitempty"` // the newest first
+	AwaySince        string        `json:"away_since,omitempty"` // since when the server is
+	Held             []ipc.Held    `json:"held,omitempty"`       // for when it is
+	Journal          *int          `json:"journal,omitempty"`    // uses of that it was not told of
+	Failures         []ipc.Failure `json:"failures,omitempty"`   // the newest first
 	Hardening        []ipc.Measure `json:"hardening,omitempty"`
 }
 
@@ -103,6 +106,7 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 		s.SessionExpiresAt, s.Problem, s.PID, s.Version = a.ExpiresAt, a.Problem, a.PID, a.Version
 		s.Hint, s.Server = a.Hint, a.Server
 		s.Runs, s.Projects, s.Failures, s.Hardening = a.Runs, a.Projects, a.Failures, a.Hardening
+		s.AwaySince, s.Held, s.Journal = a.AwaySince, a.Held, a.Journal
 		if a.AgentID != "" && (a.ServerURL != s.ServerURL || a.AgentID != s.AgentID) {
 			s.ServerURL, s.AgentID, s.Proved, s.ExpiresAt = a.ServerURL, a.AgentID, false, nil
 		}
@@ -127,6 +131,15 @@ func (s status) print(w io.Writer) error {
 	}
 	for _, p := range s.Projects {
 		line("project", s.project(p))
+	}
+	if s.AwaySince != "" {
+		line("server", "away since "+printable(s.AwaySince))
+	}
+	for _, h := range s.Held {
+		line("held", printable(h.Project)+", until "+printable(h.Until))
+	}
+	if s.Journal != nil && *s.Journal > 0 {
+		line("journal", fmt.Sprintf("%d uses that the server was not told of yet", *s.Journal))
 	}
 	for _, f := range s.Failures {
 		line("failure", printable(f.At)+" "+printable(f.Error))
@@ -228,6 +241,9 @@ type daemonAnswer struct {
 	Version         string        `json:"version"`
 	Runs            *int          `json:"runs"`
 	Projects        []ipc.Project `json:"projects"`
+	AwaySince       string        `json:"away_since"`
+	Held            []ipc.Held    `json:"held"`
+	Journal         *int          `json:"journal"`
 	Failures        []ipc.Failure `json:"failures"`
 	Hardening       []ipc.Measure `json:"hardening"`
 	Error           string        `json:"error"`

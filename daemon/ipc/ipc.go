@@ -131,6 +131,8 @@ type Request struct {
 	// Acks asks for a line for each signal that ends programs and is the running
 	// program's now.
 	Acks bool `json:"acks,omitempty"`
+	// Offline asks for a line where the program gets what is held, as the server is away.
+	Offline bool `json:"offline,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
 }
@@ -149,6 +151,7 @@ const (
 	WrongServer     = "wrong_server"     // the daemon is enrolled elsewhere
 	MustMask        = "must_mask"        // NoMask is not for this project
 	Busy            = "busy"             // too many connections
+	ServerAway      = "server_away"      // and nothing is held that would do without it
 )
 
 // A Response answers a request. It may not be the last line: see [Response.Last].
@@ -176,6 +179,9 @@ type Response struct {
 
 	// SSHKeys are the needed names that are SSH keys, which no variable holds.
 	SSHKeys []string `json:"ssh_keys,omitempty"`
+	// Offline tells that the server, at ServerURL, is away, and that the program gets
+	// what is held of it, where that was asked for.
+	Offline *Offline `json:"offline,omitempty"`
 	// Refused is what the program's SSH agent did not do, one line for people.
 	Refused string `json:"refused,omitempty"`
 
@@ -196,7 +202,13 @@ type Response struct {
 // Last reports whether no other line follows: it is not about a program that
 // stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
-	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && len(r.Missing) == 0 && len(r.Unmasked) == 0 && len(r.SSHKeys) == 0 && !r.Waiting
+	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && len(r.Missing) == 0 && len(r.Unmasked) == 0 && len(r.SSHKeys) == 0 && !r.Waiting && r.Offline == nil
+}
+
+// Offline says from when on something is held, and until when, in RFC 3339.
+type Offline struct {
+	Since string `json:"since"`
+	Until string `json:"until"`
 }
 
 // A Status answers a status request.
@@ -224,6 +236,12 @@ type Status struct {
 	// Projects are those that were asked for since the login was taken up, and
 	// have a token or wait for one.
 	Projects []Project `json:"projects"`
+	// AwaySince is since when the server is away, in RFC 3339; "" while it is not.
+	AwaySince string `json:"away_since,omitempty"`
+	// Held are the projects that have values for when the server is away.
+	Held []Held `json:"held"`
+	// Journal is how many uses of these the server was not told of yet.
+	Journal int `json:"journal"`
 	// Failures are the latest, the newest first.
 	Failures []Failure `json:"failures"`
 	// Hardening is what the daemon's process is protected by.
@@ -259,6 +277,12 @@ type Project struct {
 	ExpiresAt string `json:"expires_at,omitempty"`
 	// GrantID is what waits for a person's approval.
 	GrantID string `json:"grant_id,omitempty"`
+}
+
+// A Held is a project that has values for when the server is away.
+type Held struct {
+	Project string `json:"project"`
+	Until   string `json:"until"` // RFC 3339
 }
 
 // A Failure is why a program was not started, or no session opened.
