@@ -63,8 +63,8 @@ func (h *runHost) pairs(list []*launcher, pause time.Duration) error {
 // call returns how long a launcher took, in ms, from the fork until it was
 // collected.
 func (h *runHost) call(l *launcher, out *os.File) (ms float64, err error) {
-	cmd := exec.Command(l.argv[0], l.argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.dir, h.env(), out, out
+	cmd := h.prepare(l)
+	cmd.Stdout, cmd.Stderr = out, out
 	if l.terminal {
 		end, err := onTerminal(cmd)
 		if err != nil {
@@ -78,6 +78,13 @@ func (h *runHost) call(l *launcher, out *os.File) (ms float64, err error) {
 	}
 	err = cmd.Wait()
 	return milliseconds(time.Since(began)), err
+}
+
+// prepare returns a call of a launcher, which writes nowhere.
+func (h *runHost) prepare(l *launcher) *exec.Cmd {
+	cmd := exec.Command(l.argv[0], l.argv[1:]...)
+	cmd.Dir, cmd.Env = h.dir, h.env()
+	return cmd
 }
 
 // onTerminal gives a command a terminal, which end takes away.

@@ -172,16 +172,21 @@ func (p *process) status(name string) (int64, error) {
 }
 
 // busy returns the processor time that the process has used.
-func (p *process) busy() (time.Duration, error) {
+func (p *process) busy() (time.Duration, error) { return p.times(11) }
+
+// reaped returns the processor time of those below it that were collected.
+func (p *process) reaped() (time.Duration, error) { return p.times(13) }
+
+// times returns the sum of two fields of proc_pid_stat(5), counted behind the name.
+func (p *process) times(at int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name, in parentheses, may hold anything; the times are the twelfth
-	// and thirteenth field behind it, in hundredths of a second.
+	// The name, in parentheses, may hold anything; times are in hundredths of a second.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	var sum time.Duration
-	for _, field := range fields[11:13] {
+	for _, field := range fields[at : at+2] {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			return 0, err

@@ -22,6 +22,7 @@ func (b *bench) runs() (err error) {
 	err = steps(
 		func() error { return h.added(b.launchers(sock)) },
 		func() error { return h.addedInABurst(sock) },
+		func() error { return h.processorTime(sock, floor) },
 		h.clientStart, h.whereRunsSpend, h.clientMemory, h.many,
 	)
 	if err != nil {
