@@ -180,6 +180,24 @@ func TestApprovalWindow(t *testing.T) {
 	})
 }
 
+// A request that is too old cannot be decided, whether somebody has kept the house or not.
+func TestTooLateToDecide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, admin := t.Context(), vaulttest.Admin
+		v := vaulttest.New(t)
+		keep(t, v, "", "key", "1")
+		h := register(t, v, "", "bot")
+		h.login()
+		h.attest()
+		_, err := h.discover("app", "KEY")
+		p := wantPending(t, err, "KEY")
+		time.Sleep(30*24*time.Hour + time.Second)
+		_, err = v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
+		want(t, err, vault.ErrDecided)
+		want(t, v.DenyGrant(ctx, admin, p.GrantID), vault.ErrDecided)
+	})
+}
+
 // A request that nobody decides expires after 30 days, on the record, and the
 // agent may ask again.
 func TestUndecidedExpire(t *testing.T) {

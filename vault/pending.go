@@ -319,7 +319,8 @@ func (o *op) undecided(id string) (pendingRow, error) {
 	if err := o.sees(row.Namespace); err != nil {
 		return pendingRow{}, err
 	}
-	if !row.open() {
+	// Where the house was not kept for a while, what is over is not marked yet.
+	if !row.open() || row.old(o) {
 		return pendingRow{}, ErrDecided
 	}
 	// Rows share no memory with the store, but a function may run twice.
@@ -445,10 +446,12 @@ func (o *op) withdraw(p pendingRow, variable string) error {
 	return pendings.Put(o.Tx, p)
 }
 
+// old reports whether it is too late to decide a request.
+func (r pendingRow) old(o *op) bool { return r.Requested < o.now.Add(-undecidedFor).UnixNano() }
+
 // expirePendings ends at most n of the requests that nobody decided in time.
 func (o *op) expirePendings(n int) (said []record, err error) {
-	before := o.now.Add(-undecidedFor).UnixNano()
-	old, err := atMost(n, pendingsWaiting.All(o.Tx, store.Key(grantPending)), func(r pendingRow) bool { return r.Requested < before })
+	old, err := atMost(n, pendingsWaiting.All(o.Tx, store.Key(grantPending)), func(r pendingRow) bool { return r.old(o) })
 	if err != nil {
 		return nil, err
 	}
