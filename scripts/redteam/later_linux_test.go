@@ -4,7 +4,6 @@ package redteam
 var later = map[install][]string{vaultSide: laterVault}
 
 var laterVault = []string{
-	"stale-request", "clock-prunes", "clock-set", "kek-memory", "password-environ", "values-memory", "crash",
 	"full-disk", "full-reserve", "endless-fetches", "unsigned-requests", "unsigned-requests-far", "no-limits",
 	"no-limits-far", "plain-server", "dev-arguments", "saved-token",
 }

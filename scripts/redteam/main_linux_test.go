@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
@@ -62,6 +63,11 @@ func TestMoves(t *testing.T) {
 	for _, wrong := range compare(rows, made, later) {
 		t.Error(wrong)
 	}
+	var begun sync.WaitGroup
+	for _, begin := range early {
+		begun.Go(func() { begin() })
+	}
+	defer begun.Wait()
 	for _, in := range []install{vaultSide, personal, isolated} {
 		t.Run(string(in), func(t *testing.T) {
 			for _, r := range rows {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,7 +47,7 @@ func sealed(t *testing.T) outcome {
 
 	port := strconv.Itoa(free(t))
 	cmd := exec.Command(filepath.Join(bin, "cortex-server"))
-	cmd.Dir, cmd.Env = s.dir, append(slices.DeleteFunc(slices.Clone(s.env), func(v string) bool { return strings.HasPrefix(v, "CORTEX_KEK_PASSWORD=") }), "PORT="+port)
+	cmd.Dir, cmd.Env = s.dir, append(without(s.env, "CORTEX_KEK_PASSWORD"), "PORT="+port)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
