@@ -121,9 +121,13 @@ var pruned = once(func() outcome {
 	}
 	run(365 * day)
 	// The house is kept once a minute.
-	for end := time.Now().Add(2 * patience); len(s.trail(t, "audit_prune")) == 0; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
+	for end := time.After(2 * patience); len(s.trail(t, "audit_prune")) == 0; {
+		select {
+		case <-end:
 			return stopped
+		case <-over:
+			return ""
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	left := s.trail(t, "create_secret")

@@ -1,6 +1,7 @@
 package redteam
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,6 +42,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		flag.Parse()
+		// Most moves wait for somebody, and need no processor meanwhile.
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	}())
 }
@@ -51,6 +58,9 @@ var made = map[install][]moves{
 	personal:  personalMoves,
 	isolated:  isolatedMoves,
 }
+
+// over is closed when nobody waits for an outcome any more.
+var over = make(chan struct{})
 
 // Every move of the threat model has the outcome that stands there.
 func TestMoves(t *testing.T) {
@@ -67,7 +77,10 @@ func TestMoves(t *testing.T) {
 	for _, begin := range early {
 		begun.Go(func() { begin() })
 	}
-	defer begun.Wait()
+	defer func() {
+		close(over)
+		begun.Wait()
+	}()
 	for _, in := range []install{vaultSide, personal, isolated} {
 		t.Run(string(in), func(t *testing.T) {
 			for _, r := range rows {

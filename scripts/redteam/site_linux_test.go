@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,8 +161,18 @@ type record struct {
 // trail returns the records of an action, newest first.
 func (s *site) trail(t *testing.T, action string) (rows []record) {
 	t.Helper()
-	s.Admin(t, http.MethodGet, "/admin/audit-logs?limit=1000&action="+action, nil, &rows)
-	return rows
+	query := "?limit=1000&action=" + action
+	for {
+		a := ok(t, s.TryAdmin(t, http.MethodGet, "/admin/audit-logs"+query, nil))
+		var some []record
+		a.JSON(t, &some)
+		rows = append(rows, some...)
+		cursor := a.Header.Get("X-Cortex-Next-Cursor")
+		if cursor == "" {
+			return rows
+		}
+		query = "?limit=1000&action=" + action + "&cursor=" + url.QueryEscape(cursor)
+	}
 }
 
 // agent returns an enrolled agent of a new name.
