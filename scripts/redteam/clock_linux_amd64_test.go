@@ -121,7 +121,7 @@ var pruned = once(func() outcome {
 	}
 	run(365 * day)
 	// The house is kept once a minute.
-	for end := time.After(2 * patience); len(s.trail(t, "audit_prune")) == 0; {
+	for end := time.After(2 * patience); len(s.trail(t, "create_secret")) == 3; {
 		select {
 		case <-end:
 			return stopped
@@ -130,11 +130,11 @@ var pruned = once(func() outcome {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	left := s.trail(t, "create_secret")
+	left, said := s.trail(t, "create_secret"), s.trail(t, "audit_prune")
 	s.stop(t)
 	if intact, out := s.verify(t); !intact {
 		t.Fatal(out)
 	}
 	// Of three days one is gone, and it is on the record.
-	return unless(len(left) != 2 || left[0].Seq != last, limited)
+	return unless(len(left) != 2 || left[0].Seq != last || len(said) != 1, limited)
 })
