@@ -259,6 +259,9 @@ func (o *op) dropAgent(a agentRow) error {
 	if err := dropAll(o, journals, journals.All(o.Tx, store.Join(a.ID))); err != nil {
 		return err
 	}
+	if err := o.dropPinsOf(a); err != nil {
+		return err
+	}
 	if err := o.unfreeze(FreezeAgent, a.Namespace, a.ID); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/template"
 )
@@ -43,11 +44,13 @@ type ConfigRequest struct {
 	// Bearer is the project token, or its JWT.
 	Bearer opaque.Bytes
 	// Attestation is the daemon's signature over GET
-	// /project/config/<Project>/<Template> without a body; nil if there was
-	// none.
+	// /project/config/<Project>/<Template> without a body, or over POST with Body; nil
+	// if there was none.
 	Attestation *proof.Attestation
-	// Caller is as in [FetchRequest].
-	Caller *CallerProof
+	// Body, Caller and Command are as in [FetchRequest].
+	Body    []byte
+	Caller  *CallerProof
+	Command *pinned.Command
 }
 
 // A config is an authorised request for a template, and what it comes to.
@@ -79,7 +82,10 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 	if checkPath("", r.Template) != nil {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	asked := FetchRequest{Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, path: "/project/config/" + r.Project + "/" + r.Template}
+	asked := FetchRequest{
+		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, Body: r.Body, Command: r.Command,
+		path: "/project/config/" + r.Project + "/" + r.Template,
+	}
 	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var c config
 	var snapshot store.Snapshot
@@ -120,6 +126,9 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 func (o *op) authorizeConfig(attest bool, r FetchRequest, path string) (c config, err error) {
 	if c.fetch, err = o.identify(attest, r); err != nil {
 		return config{fetch: fetch{token: c.token}}, err
+	}
+	if c.refused() {
+		return c, nil
 	}
 	rs, err := o.rulesFor(c.agent)
 	if err != nil {

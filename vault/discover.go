@@ -14,6 +14,7 @@ import (
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
@@ -43,6 +44,9 @@ type DiscoverRequest struct {
 	Regenerate bool
 	// SignedToken asks for a JWT beside the token.
 	SignedToken bool
+	// Command is what they are for, as the daemon says; nil if it does not. A
+	// request that waits for approval shows it.
+	Command *pinned.Command
 }
 
 func (r DiscoverRequest) validate() error {
@@ -74,9 +78,10 @@ type DiscoverResult struct {
 	Namespace string
 	// Scope is the sorted paths.
 	Scope []string
-	// Masking and OnFreeze are the project's.
+	// Masking, OnFreeze and Commands are the project's.
 	Masking  Masking
 	OnFreeze OnFreeze
+	Commands Commands
 	// Signed is the JWT, if it was asked for.
 	Signed *string
 }
@@ -222,7 +227,7 @@ func (o *op) discover(a agentRow, r DiscoverRequest) (DiscoverResult, error) {
 	if frozen, err := o.isFrozen(FreezeProject, a.Namespace, r.Project); err != nil || frozen {
 		return DiscoverResult{}, cmp.Or(err, ErrFrozen)
 	}
-	wishes, err = o.gate(a, r.Project, wishes)
+	wishes, err = o.gate(a, r, wishes)
 	if err != nil || o.verdict != nil {
 		return DiscoverResult{}, err
 	}
@@ -259,7 +264,7 @@ func (o *op) issue(a agentRow, p projectRow, wishes []wish, r DiscoverRequest) (
 	if err != nil {
 		return DiscoverResult{}, err
 	}
-	res.TTL, res.Masking, res.OnFreeze = settings.TokenTTL, settings.Masking, settings.OnFreeze
+	res.TTL, res.Masking, res.OnFreeze, res.Commands = settings.TokenTTL, settings.Masking, settings.OnFreeze, settings.Commands
 	for _, w := range wishes {
 		if _, again := res.Mapped[w.name]; again {
 			continue

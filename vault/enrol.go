@@ -316,6 +316,9 @@ func (o *op) cutOff(a agentRow) error {
 	if err := o.dropPendings(pendingsByAgent.All(o.Tx, store.Key(a.ID))); err != nil {
 		return err
 	}
+	if err := o.dropPinsOf(a); err != nil {
+		return err
+	}
 	return dropAll(o, tokens, tokensByAgent.All(o.Tx, store.Key(a.ID)))
 }
 

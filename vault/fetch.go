@@ -15,6 +15,7 @@ import (
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
@@ -26,15 +27,20 @@ type FetchRequest struct {
 	// Bearer is the project token, or its JWT.
 	Bearer opaque.Bytes
 	// Attestation is the daemon's signature over GET
-	// /project/secrets/<Project> without a body; nil if there was none.
+	// /project/secrets/<Project> without a body, or over POST with Body; nil if there
+	// was none.
 	Attestation *proof.Attestation
+	// Body is that of a POST; nil for a GET.
+	Body []byte
+	// Command is what the values are for, as the daemon says in the body; nil if it
+	// does not.
+	Command *pinned.Command
 	// Caller comes with what the request says of the process that it is for; nil
 	// if that is not signed.
 	Caller *CallerProof
 
 	// What the attestation signs in its place, if something else is asked for.
-	method, path string
-	body         []byte
+	path string
 }
 
 // A FetchResult holds what a project gets.
@@ -49,6 +55,10 @@ type FetchResult struct {
 	// Offline says for how long the values may be used while the vault is away;
 	// nil for not at all.
 	Offline *Offline
+	// Commands is the project's.
+	Commands Commands
+	// Pin is what allows the command, where nothing else is let through.
+	Pin *AllowedPin
 }
 
 // wipe overwrites the values.
@@ -62,13 +72,14 @@ func (r FetchResult) wipe() {
 const maxFetch = 8 << 20
 
 // fetchBuckets are what a fetch is authorised by.
-var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares, freezes, projectSettings}
+var fetchBuckets = []store.Named{agents, sessions, allowedDaemons, tokens, grants, policies, secrets, secretValues, shares, freezes, projectSettings, pins}
 
 // FetchSecrets returns the values that a project token opens. They leave only
 // after the audit entry that names every one of them is durable. It returns
 // [ErrUnauthorized] for a token or attestation that is not good,
 // [ErrTokenRevoked] or [ErrTokenExpired] for a token that was, [ErrClockSkew]
-// and [ErrReplay]. A honey secret among them revokes the project's tokens,
+// and [ErrReplay]; a [*CommandError] where the project asks for an approved command
+// and this is none. A honey secret among them revokes the project's tokens,
 // freezes the agent, and is ErrUnauthorized.
 func (v *Vault) FetchSecrets(ctx context.Context, from access.Origin, r FetchRequest) (FetchResult, error) {
 	k, release, err := v.use()
@@ -127,6 +138,7 @@ type fetch struct {
 	honey     []string // paths of honey secrets
 	size      int      // of Values, in bytes
 	offline   time.Duration
+	checked   checked
 }
 
 // errHoney: the fetch touched a honey secret.
@@ -135,8 +147,12 @@ var errHoney = errors.New("honey secret")
 // authorize checks everything and opens the values. On an error the fetch
 // still says which token it was, if that is known.
 func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
-	if f, err = o.identify(attest, r); err != nil {
+	if f, err = o.identify(attest, r); err != nil || f.refused() {
 		return f, err
+	}
+	f.Commands = f.checked.mode
+	if f.Commands == CommandsEnforce {
+		f.Pin = f.checked.allowed
 	}
 	if f.offline, err = o.offlineTTL(f); err != nil {
 		return f, err
@@ -144,7 +160,11 @@ func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
 	return f, o.open(&f)
 }
 
-// identify checks token, agent and attestation.
+// refused reports whether it is for a command that is not allowed. Nothing is opened
+// then.
+func (f fetch) refused() bool { return f.checked.refused != nil }
+
+// identify checks token, agent and attestation, and what the fetch is for.
 func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
 	if f.token, err = o.bearer(r); err != nil {
 		return f, err
@@ -164,7 +184,8 @@ func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
 		}
 		f.signed = r.Caller != nil
 	}
-	return f, nil
+	f.checked, err = o.check(f.token, r.Command)
+	return f, err
 }
 
 // caller returns who asks, and how that was shown.
@@ -212,7 +233,7 @@ func (o *op) bearerJWT(text, project string) (tokenRow, error) {
 
 // attestedFetch verifies the attestation: of the token's agent, for this token.
 func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
-	att, err := o.attested(r.Attestation, cmp.Or(r.method, "GET"), cmp.Or(r.path, "/project/secrets/"+r.Project))
+	att, err := o.attested(r.Attestation, r.method(), cmp.Or(r.path, "/project/secrets/"+r.Project))
 	if err != nil {
 		return nil, err
 	}
@@ -220,10 +241,17 @@ func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
 	if r.Caller != nil && !att.signed(*r.Caller) {
 		return nil, ErrUnauthorized
 	}
-	if att.agent != a.ID || !att.covers(proof.BodyHash(r.body)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
+	if att.agent != a.ID || !att.covers(proof.BodyHash(r.Body)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
 		return nil, ErrUnauthorized
 	}
 	return &att, nil
+}
+
+func (r FetchRequest) method() string {
+	if r.Body != nil {
+		return "POST"
+	}
+	return "GET"
 }
 
 // together is how many values are opened at once: enough to be cheap, few
@@ -433,6 +461,9 @@ func (o *op) deliver(f *fetch) error {
 		}
 	}
 	o.record.resources = slices.Clip(f.resources)
+	if err := o.answer(*f); err != nil || f.refused() {
+		return err
+	}
 	if len(f.honey) == 0 {
 		o.lend(f)
 		return nil

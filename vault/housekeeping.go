@@ -65,7 +65,7 @@ func (v *Vault) keepHouse(ctx context.Context) error {
 	} {
 		err = errors.Join(err, v.purge(ctx, purge))
 	}
-	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted, (*op).expirePendings} {
+	for _, tend := range []func(*op, int) ([]record, error){(*op).remind, (*op).purgeDeleted, (*op).expirePendings, (*op).expirePins} {
 		err = errors.Join(err, v.tend(ctx, tend))
 	}
 	return errors.Join(err, v.pruneAudit(ctx), v.checkWraps(ctx))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
 // maxOpen bounds the requests of one agent that wait.
@@ -158,8 +159,8 @@ func (o *op) decisions(a agentRow, project string) (d decisions, err error) {
 // gate lets through what was approved and unmatches what was left out. What
 // was denied is [ErrGrantDenied]; for what nobody decided yet it keeps a
 // request, with a [PendingError] as verdict.
-func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
-	d, err := o.decisions(a, project)
+func (o *op) gate(a agentRow, r DiscoverRequest, wishes []wish) ([]wish, error) {
+	d, err := o.decisions(a, r.Project)
 	if err != nil {
 		return nil, err
 	}
@@ -180,16 +181,16 @@ func (o *op) gate(a agentRow, project string, wishes []wish) ([]wish, error) {
 	if len(undecided) == 0 {
 		return wishes, nil
 	}
-	return o.ask(a, project, wishes, undecided, d.open)
+	return o.ask(a, r, wishes, undecided, d.open)
 }
 
 // ask lets undecided items wait for a person. A request that waits never
 // changes, or somebody would approve what they did not see: one that asks for
 // more is another one. Beyond the limit items are unmatched.
-func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, open []pendingRow) ([]wish, error) {
+func (o *op) ask(a agentRow, asked DiscoverRequest, wishes []wish, undecided []item, open []pendingRow) ([]wish, error) {
 	undecided, over := within(undecided, open)
 	if len(over) > 0 {
-		o.alarm(record{action: access.DiscoverLimit, agent: a.AgentID, project: project, resource: project})
+		o.alarm(record{action: access.DiscoverLimit, agent: a.AgentID, project: asked.Project, resource: asked.Project})
 		for n, w := range wishes {
 			if w.item != nil && slices.Contains(over, w.item.Variable) {
 				wishes[n].item = nil
@@ -210,8 +211,8 @@ func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, op
 		return nil, err
 	}
 	r := pendingRow{
-		ID: uuid.NewString(), Agent: a.ID, AgentID: a.AgentID, Namespace: a.Namespace, Project: project,
-		Items: undecided, Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source,
+		ID: uuid.NewString(), Agent: a.ID, AgentID: a.AgentID, Namespace: a.Namespace, Project: asked.Project,
+		Items: undecided, Status: grantPending, Requested: o.now.UnixNano(), Source: o.by.Origin.Source, Command: shownCommand(asked.Command),
 	}
 	o.record.action, o.verdict = access.DiscoverPendingNew, r.pendingError()
 	o.record.ref, o.record.names = r.ID, r.variables(everyItem)
@@ -220,6 +221,22 @@ func (o *op) ask(a agentRow, project string, wishes []wish, undecided []item, op
 	}
 	o.tellPending(r, grantPending)
 	return nil, pendings.Insert(o.Tx, r)
+}
+
+// maxShownCommand bounds the command that a request shows, in bytes: an agent may make many
+// requests.
+const maxShownCommand = 8 << 10
+
+// shownCommand returns the one form of a command, nothing for one that is too long.
+func shownCommand(c *pinned.Command) []byte {
+	if c == nil {
+		return nil
+	}
+	form := c.Encode()
+	if len(form) > maxShownCommand {
+		return nil
+	}
+	return form
 }
 
 // within returns those items, each once, that may wait beside what waits, and

@@ -48,6 +48,7 @@ var severities = map[access.Action]Severity{
 	access.SecretExpiring:       Warning,
 	access.SecretExpired:        Warning,
 	access.DiscoverPendingNew:   Info,
+	access.AskPin:               Info,
 	access.AskConfirmation:      Warning,
 	access.NotificationFailed:   Warning,
 }

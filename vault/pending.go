@@ -7,8 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
 // The states of a pending grant.
@@ -67,6 +70,7 @@ type pendingRow struct {
 	DecidedBy string `cbor:"10,keyasint,omitempty"`
 	Until     int64  `cbor:"11,keyasint,omitempty"` // the decision holds until then
 	Source    string `cbor:"12,keyasint,omitempty"`
+	Command   []byte `cbor:"13,keyasint,omitempty"` // its one form, if the agent said it
 }
 
 // The kinds of items.
@@ -133,6 +137,11 @@ type PendingGrant struct {
 	Source *string
 	// Items say which secret each variable would get.
 	Items []Proposal
+	// Command is what it is for, as the daemon said: the first that asked; nil if it
+	// did not, or if that is too long to be kept.
+	Command *pinned.Command
+	// Pin tells that it is a command that waits, and no request for variables.
+	Pin bool
 }
 
 // A Proposal is one variable of a pending grant.
@@ -157,6 +166,9 @@ func (r pendingRow) pending() PendingGrant {
 	}
 	if r.Until != 0 {
 		p.AutoApprovalUntil = new(nanos(r.Until))
+	}
+	if c, err := pinned.ParseCommand(r.Command); err == nil {
+		p.Command = &c
 	}
 	for _, i := range r.Items {
 		p.Items = append(p.Items, Proposal{Name: i.Variable, Path: i.Path, Kind: i.Kind, Asked: i.Asked})
@@ -199,6 +211,9 @@ type Approval struct {
 	Remap map[string]string
 	// Days is how many days the decision holds, 1 to 365; 0 means 30.
 	Days int
+	// Pin approves the command that the request shows, and has the project ask for
+	// approved commands from then on.
+	Pin bool
 }
 
 func (a Approval) validate() error {
@@ -215,7 +230,8 @@ func (a Approval) window() time.Duration {
 // ApproveGrant approves a request or a part of it. Keys that were not
 // requested, and secrets that the agent may not have, are an [InvalidError].
 // Proposed secrets, and those given in the place of others, are granted to the
-// project. It returns [ErrDecided] for a request that was decided before.
+// project. It returns [ErrDecided] for a request that was decided before. To pin is an
+// [InvalidError] where the request shows no command.
 func (v *Vault) ApproveGrant(ctx context.Context, by access.Caller, id string, a Approval) (p PendingGrant, err error) {
 	if err := a.validate(); err != nil {
 		return PendingGrant{}, err
@@ -242,9 +258,44 @@ func (v *Vault) ApproveGrant(ctx context.Context, by access.Caller, id string, a
 			return err
 		}
 		o.tellPending(row, grantApproved)
+		if a.Pin {
+			if err := o.pinPending(row); err != nil {
+				return err
+			}
+		}
 		return o.settle(row)
 	})
 	return p, err
+}
+
+// pinPending approves the command of a request, and no other one from then on.
+func (o *op) pinPending(p pendingRow) error {
+	c, err := pinned.ParseCommand(p.Command)
+	if err != nil {
+		return invalid("pin", "needs a command: the agent's daemon did not say what it runs, or it is too long to be shown")
+	}
+	row, err := pinsByCommand.Get(o.Tx, store.Join(p.Namespace, p.Project, c.Digest()))
+	if isNotFound(err) {
+		row, err = pinRow{
+			ID: uuid.NewString(), Namespace: p.Namespace, Project: p.Project, Digest: c.Digest(), Command: p.Command,
+			Agent: p.Agent, AgentID: p.AgentID, First: p.Requested, Last: p.Requested, Source: p.Source,
+		}, nil
+	}
+	if err != nil {
+		return err
+	}
+	o.record.about(row.ID, "pinned")
+	if _, err := o.approvePin(row, PinChange{}); err != nil {
+		return err
+	}
+	settings, err := o.settings(p.Namespace, p.Project)
+	if err != nil {
+		return err
+	}
+	if err := o.setCommands(&settings, CommandsEnforce); err != nil {
+		return err
+	}
+	return projectSettings.Put(o.Tx, settings)
 }
 
 // aboutDecision says in the record what became of each item.

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
@@ -30,7 +32,8 @@ type projectSettingsRow struct {
 	MaskOptional bool `cbor:"4,keyasint,omitempty"`
 	EndOnFreeze  bool `cbor:"5,keyasint,omitempty"`
 
-	OfflineTTL int64 `cbor:"7,keyasint,omitempty"` // seconds; 0: not at all
+	Commands   Commands `cbor:"6,keyasint,omitempty"` // empty: any
+	OfflineTTL int64    `cbor:"7,keyasint,omitempty"` // seconds; 0: not at all
 }
 
 // Key returns namespace and project.
@@ -55,6 +58,19 @@ const (
 	FreezeEnds   OnFreeze = "end"
 )
 
+// Commands says for which commands a project has its secrets.
+type Commands string
+
+// The kinds of Commands.
+const (
+	// CommandsAny is for any.
+	CommandsAny Commands = "any"
+	// CommandsLearn is for any, and keeps those that no pin allows.
+	CommandsLearn Commands = "learn"
+	// CommandsEnforce is for those that a pin allows.
+	CommandsEnforce Commands = "enforce"
+)
+
 // ProjectSettings are what is different for a project.
 type ProjectSettings struct {
 	Namespace, Project string
@@ -69,6 +85,8 @@ type ProjectSettings struct {
 	// reach the vault, in whole seconds: at most 7 days; 0 if nothing else was said,
 	// for not at all.
 	OfflineTTL time.Duration
+	// Commands is CommandsAny if nothing else was said.
+	Commands Commands
 }
 
 // A ProjectChange says which settings to change; nil fields stay as they are.
@@ -81,6 +99,8 @@ type ProjectChange struct {
 	// OfflineTTL is for what is fetched from now on. What daemons hold from before
 	// is lost to those that listen.
 	OfflineTTL *time.Duration
+	// Commands counts at once.
+	Commands *Commands
 }
 
 func (c ProjectChange) validate() error {
@@ -92,6 +112,9 @@ func (c ProjectChange) validate() error {
 	}
 	if c.OnFreeze != nil && *c.OnFreeze != FreezeLeaves && *c.OnFreeze != FreezeEnds {
 		return invalid("on_freeze", "must be leave or end")
+	}
+	if c.Commands != nil && !slices.Contains([]Commands{CommandsAny, CommandsLearn, CommandsEnforce}, *c.Commands) {
+		return invalid("commands", "must be any, learn or enforce")
 	}
 	if c.TokenTTL == nil || *c.TokenTTL == 0 {
 		return nil
@@ -123,6 +146,7 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 func (r projectSettingsRow) settings() ProjectSettings {
 	return ProjectSettings{
 		Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking(), OnFreeze: r.onFreeze(), OfflineTTL: r.offline(),
+		Commands: r.commands(),
 	}
 }
 
@@ -139,6 +163,8 @@ func (r projectSettingsRow) onFreeze() OnFreeze {
 	}
 	return FreezeLeaves
 }
+
+func (r projectSettingsRow) commands() Commands { return cmp.Or(r.Commands, CommandsAny) }
 
 func (r projectSettingsRow) ttl() time.Duration {
 	if r.TokenTTL == 0 {
@@ -168,6 +194,11 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 		}
 		if err := o.changeSettings(&row, c); err != nil {
 			return err
+		}
+		if c.Commands != nil {
+			if err := o.setCommands(&row, *c.Commands); err != nil {
+				return err
+			}
 		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()
@@ -202,6 +233,32 @@ func (o *op) changeSettings(row *projectSettingsRow, c ProjectChange) error {
 	return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
 }
 
+// setCommands says for which commands a project is. Those that wait for a decision
+// wait no more where nothing is refused.
+func (o *op) setCommands(row *projectSettingsRow, c Commands) error {
+	row.Commands = c
+	o.record.about("commands", string(c))
+	if c == CommandsEnforce {
+		// What its daemons hold they got for any command.
+		return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
+	}
+	rows, err := o.pinsOf(row.Namespace, row.Project)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Status != pinAsked {
+			continue
+		}
+		r.Status = pinLearned
+		o.tellPin(r, r.pinStatus())
+		if err := pins.Put(o.Tx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // settings finds the settings of a project, or those of one that has none.
 func (o *op) settings(namespace, name string) (projectSettingsRow, error) {
 	if namespace == "" {
@@ -230,7 +287,7 @@ func (o *op) settingsOf(p projectRow) (ProjectSettings, error) {
 	return row.settings(), nil
 }
 
-// DeleteProject deletes a project with its tokens, grants, settings, and all
+// DeleteProject deletes a project with its tokens, grants, settings, pins, and all
 // that was asked and decided for it, at once. The name is anybody's again.
 // Without a namespace, a name that stands in several is [ErrAmbiguous].
 func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, name string) error {
@@ -251,6 +308,13 @@ func (v *Vault) DeleteProject(ctx context.Context, by access.Caller, namespace, 
 		}
 		its := filter(o.grantsOf(p.Name), func(g grantRow) bool { return g.Namespace == p.Namespace })
 		if err := dropAll(o, grants, its); err != nil {
+			return err
+		}
+		commands, err := o.pinsOf(p.Namespace, p.Name)
+		if err != nil {
+			return err
+		}
+		if err := o.dropPins(commands, grantDeleted); err != nil {
 			return err
 		}
 		if err := projectSettings.Delete(o.Tx, p.Key()); err != nil && !isNotFound(err) {

@@ -29,10 +29,12 @@ func (o *op) offlineTTL(f fetch) (time.Duration, error) {
 	return s.OfflineTTL, err
 }
 
-// lend lets the values of a fetch be used for longer, and has its record say so.
+// lend lets the values of a fetch be used for longer, and has its record say so: not
+// those of a project that asks for approved commands.
 func (o *op) lend(f *fetch) {
 	f.Offline = nil
-	if f.offline == 0 || len(f.Values) == 0 {
+	// While the vault is away nobody compares commands.
+	if f.offline == 0 || len(f.Values) == 0 || f.checked.mode == CommandsEnforce {
 		return
 	}
 	until := o.now.Add(f.offline)

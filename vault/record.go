@@ -21,6 +21,8 @@ const (
 	statusFrozen  = "frozen"
 	statusAlarm   = "alarm"
 	statusRefused = "refused"
+	// statusUnpinned: it was for a command that nobody approved.
+	statusUnpinned = statusRefused + ":command_not_pinned"
 )
 
 // entries is the audit trail, and heads its end.

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/sshauth"
 )
@@ -37,8 +39,9 @@ type SSHRequest struct {
 	// /project/ssh-signatures/<Project> with Body; nil if there was none.
 	Attestation *proof.Attestation
 	Body        []byte
-	// Caller is as in [FetchRequest].
-	Caller *CallerProof
+	// Caller and Command are as in [FetchRequest].
+	Caller  *CallerProof
+	Command *pinned.Command
 
 	// Variable is the one that the token has the key as.
 	Variable string
@@ -52,8 +55,8 @@ type SSHRequest struct {
 // fetch is the part of r that is as in every request with a project token.
 func (r SSHRequest) fetch() FetchRequest {
 	return FetchRequest{
-		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller,
-		method: "POST", path: "/project/ssh-signatures/" + r.Project, body: r.Body,
+		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, Command: r.Command,
+		path: "/project/ssh-signatures/" + r.Project, Body: append([]byte{}, r.Body...),
 	}
 }
 
@@ -90,7 +93,7 @@ func (v *Vault) SignSSH(ctx context.Context, from access.Origin, r SSHRequest) (
 		return nil, v.failFetch(ctx, k, from, s.fetch, err)
 	}
 	by := s.caller(from)
-	rec := record{action: access.SignSSH, agent: s.agent.AgentID, project: r.Project, resource: s.path}
+	rec := record{action: access.SignSSH, agent: s.agent.AgentID, project: r.Project, resource: cmp.Or(s.path, r.Project)}
 	if _, refused := refusal(translate(err)); refused {
 		rec.resources = s.resources
 		return nil, v.refused(ctx, k, by, rec, translate(err))
@@ -115,6 +118,9 @@ func (v *Vault) SignSSH(ctx context.Context, from access.Origin, r SSHRequest) (
 func (o *op) authorizeSSH(attest bool, r SSHRequest) (s signing, err error) {
 	if s.fetch, err = o.identify(attest, r.fetch()); err != nil {
 		return signing{fetch: fetch{token: s.token}}, err
+	}
+	if s.refused() {
+		return s, nil
 	}
 	rs, err := o.rulesFor(s.agent)
 	if err != nil {

@@ -89,15 +89,19 @@ func (v *Vault) WatchGrant(by access.Caller, id string) (*Watch, error) {
 	})
 }
 
-// PendingGrant returns a request of an agent to its own daemon, by being what
-// [Vault.AuthenticateDaemon] returned. One of another agent is [ErrNotFound];
-// [ErrUnauthorized] means that the session ended meanwhile.
+// PendingGrant returns a request of an agent, or a command of it that waits, to its
+// own daemon, by being what [Vault.AuthenticateDaemon] returned. One of another agent
+// is [ErrNotFound]; [ErrUnauthorized] means that the session ended meanwhile.
 func (v *Vault) PendingGrant(ctx context.Context, by access.Caller, id string) (p PendingGrant, err error) {
 	err = v.look(ctx, by, access.ReadPendingGrant, func(o *op) error {
 		if _, err := o.liveSession(by.Credential); err != nil {
 			return err
 		}
 		row, err := pendings.Get(o.Tx, store.Key(id))
+		if isNotFound(err) {
+			p, err = o.waitingPin(by.ID, id)
+			return err
+		}
 		if err != nil {
 			return err
 		}
@@ -108,4 +112,16 @@ func (v *Vault) PendingGrant(ctx context.Context, by access.Caller, id string) (
 		return nil
 	})
 	return p, err
+}
+
+// waitingPin returns a command of an agent as if it were a request.
+func (o *op) waitingPin(agent, id string) (PendingGrant, error) {
+	row, err := pinsByID.Get(o.Tx, store.Key(id))
+	if err != nil {
+		return PendingGrant{}, err
+	}
+	if row.Agent != agent {
+		return PendingGrant{}, ErrNotFound
+	}
+	return PendingGrant{ID: row.ID, AgentID: row.AgentID, Project: row.Project, Namespace: row.Namespace, Status: row.pinStatus(), Pin: true}, nil
 }

@@ -28,6 +28,7 @@ var stories = map[string]story{
 	"secret_expiring":          {"a secret expires soon", "Somebody has to replace it."},
 	"secret_expired":           {"a secret has expired", "Somebody has to replace it."},
 	"discover_pending_new":     {"an agent waits for approval", "An agent asks for variables of a project that nobody has decided on yet."},
+	"pin_asked":                {"a command waits for approval", "An agent wants to run a command with a project's secrets that nobody has approved. It was refused."},
 	"ask_confirmation":         {"somebody waits for a second person", "An administrator asked for something that another one has to confirm."},
 	"notification_failed":      {"a notification could not be delivered", "Another channel did not get a message. It is among its dead letters."},
 	vault.KindDropped:          {"messages were dropped", "So much happened that not every message had room in the queue of this channel. The audit trail has all of it."},

@@ -52,6 +52,15 @@ const (
 	ExpirePendingGrant  Action = "pending_grant_expire"
 	ReadPendingGrant    Action = "pending_grant_read"
 
+	ListPins   Action = "list_pins"
+	CreatePin  Action = "pin_create"
+	ApprovePin Action = "pin_approve"
+	DenyPin    Action = "pin_deny"
+	DeletePin  Action = "pin_delete"
+	AskPin     Action = "pin_asked"
+	LearnPin   Action = "pin_learned"
+	ExpirePin  Action = "pin_expire"
+
 	DeviceAuthorize  Action = "device_authorize"
 	DeviceApprove    Action = "device_approve"
 	DeviceDeny       Action = "device_deny"

@@ -69,7 +69,23 @@ func (p Pin) AnyArgs() Pin {
 	if len(p.Files) > 0 {
 		n = p.Files[len(p.Files)-1].Arg + 1
 	}
-	p.Args = append(slices.Clone(p.Args[:n]), anyMore)
+	return p.WithArgs(append(slices.Clone(p.Args[:n]), anyMore))
+}
+
+// WithArgs returns a pin with other patterns for its arguments. What an argument
+// names that may be another one now is not looked at any more.
+func (p Pin) WithArgs(patterns []string) Pin {
+	p.Args = patterns
+	fixed := p.fixed()
+	var dropped []string
+	p.Files = slices.DeleteFunc(slices.Clone(p.Files), func(f File) bool {
+		drop := f.Arg >= len(fixed) || !isLiteral(fixed[f.Arg])
+		if drop {
+			dropped = append(dropped, f.token())
+		}
+		return drop
+	})
+	p.Weak = slices.DeleteFunc(slices.Clone(p.Weak), func(token string) bool { return slices.Contains(dropped, token) })
 	return p
 }
 

@@ -148,6 +148,22 @@ func TestAnyArgs(t *testing.T) {
 	}
 }
 
+func TestWithArgs(t *testing.T) {
+	p := Of(deploy().Weaker("file:0", "dir"))
+	for _, args := range [][]string{{}, {"**"}, {"*", "now"}, {"--config=*", "**"}} {
+		got := p.WithArgs(args)
+		if err := got.Validate(); err != nil || len(got.Files) > 0 || !reflect.DeepEqual(got.Weak, []string{"dir"}) {
+			t.Errorf("%q: %+v, %v", args, got, err)
+		}
+	}
+	if got := p.WithArgs([]string{"--config=prod.toml", "*"}); !reflect.DeepEqual(got.Files, p.Files) || !reflect.DeepEqual(got.Weak, p.Weak) {
+		t.Errorf("of an argument that stays: %+v", got)
+	}
+	if len(p.Files) != 1 || len(p.Weak) != 2 {
+		t.Errorf("changed what it was made of: %+v", p)
+	}
+}
+
 func TestIn(t *testing.T) {
 	p := Of(deploy()).In("/srv/*", "/work/**")
 	elsewhere := func(dir string) Command {
