@@ -30,7 +30,7 @@ func TestStaleToken(t *testing.T) {
 		if later.stale([]string{"B"}) || later.pause != 2*firstPause || later.waiting != "" || tok.waiting != "" {
 			t.Errorf("%+v", later)
 		}
-		pending := &api.Error{Code: api.PendingApproval, Details: &api.PendingDetails{GrantID: "g"}}
+		pending := &api.Error{Code: api.PendingApproval, Details: &api.Details{GrantID: "g"}}
 		for range 20 {
 			later = later.later(pending)
 		}

@@ -160,7 +160,7 @@ func (v *vault) discover(r *http.Request, body []byte) (any, *api.Error) {
 	project := in.Context.ProjectName
 	if i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(v.pending, n) }); i >= 0 {
 		e := refusal(http.StatusForbidden, api.PendingApproval, "waiting for approval")
-		e.Details = &api.PendingDetails{GrantID: "grant-1", RequestedKeys: names, AgentID: in.AgentID, ProjectName: project}
+		e.Details = &api.Details{GrantID: "grant-1", RequestedKeys: names, AgentID: in.AgentID, ProjectName: project}
 		return nil, e
 	}
 	if len(v.tokens[project]) > 0 && (in.RegenerateToken == nil || !*in.RegenerateToken) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/cortex-auth/cortex/server/limit"
+	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
 // How long bodies may be, in bytes. Anybody can send one, so what is held of
@@ -16,6 +17,9 @@ const (
 	maxBody       = 2 << 20
 	maxDeviceBody = 4 << 10 // a code and little else, from strangers
 	maxAttestBody = 16 << 10
+
+	maxCommandBody = pinned.MaxCommand + 4<<10
+	maxPinBody     = pinned.MaxPin + 4<<10
 
 	// freeBody is how much of each body counts for nothing: ordinary requests
 	// never depend on what others send.

@@ -42,12 +42,16 @@ func furnish(t *testing.T, s *servertest.Server) elsewhere {
 
 	bot := s.Enrol(t, "their-bot")
 	keep("session", bot.SessionID)
-	bot.Obtain(t, "their-app", "KEY")
+	token := bot.Obtain(t, "their-app", "KEY").Token
 	for name, variable := range map[string]string{"pending": "MORE", "denied": "MORE"} {
 		var e api.Error
 		bot.Send(t, bot.Discovery(name, variable)).JSON(t, &e)
 		keep(name, e.Details.GrantID)
 	}
+	s.Admin(t, "PUT", "/admin/projects/their-app/settings", map[string]string{"commands": "enforce"}, nil)
+	var refused api.Error
+	bot.FetchFor(t, "their-app", token, forCommand("x")).JSON(t, &refused)
+	keep("pin", refused.Details.PinID)
 	s.Register(t, "their-held")
 	made("/admin/freeze", map[string]string{"kind": "agent", "name": "their-held"})
 	for _, name := range []string{"code", "denied_code"} {
@@ -68,6 +72,8 @@ GET /admin/projects/{project}/grants
 GET /admin/projects/{project}/grants?namespace={namespace}
 GET /admin/projects/{project}/settings
 GET /admin/projects/{project}/settings?namespace={namespace}
+GET /admin/projects/{project}/pins
+GET /admin/projects/{project}/pins?namespace={namespace}
 GET /admin/audit-logs?agent={agent}
 GET /admin/secrets/{secret}
 GET /admin/secrets/{secret}/versions
@@ -85,6 +91,11 @@ PUT /admin/projects/{project}/settings {"token_ttl_seconds":3600}
 PUT /admin/projects/{project}/settings?namespace={namespace} {"token_ttl_seconds":3600}
 POST /admin/projects/other/grants {"secret_id":"{secret}"}
 POST /admin/projects/another/grants {"secret_id":"{secret}","namespace":"{namespace}"}
+POST /admin/projects/{project}/pins {"pin":{"dirs":["/srv"]}}
+POST /admin/projects/{project}/pins?namespace={namespace} {"pin":{"dirs":["/srv"]}}
+POST /admin/projects/their-app/pins/{pin}/approve {}
+POST /admin/projects/their-app/pins/{pin}/deny
+DELETE /admin/projects/their-app/pins/{pin}
 POST /admin/pending-grants/{pending}/approve {}
 POST /admin/pending-grants/{denied}/deny
 DELETE /admin/pending-grants/{denied}

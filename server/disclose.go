@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -96,6 +97,16 @@ func (f fetched) tail() ([]byte, error) {
 			return nil, err
 		}
 		b = fmt.Appendf(b, ",\"offline\":%s", text)
+	}
+	if cmp.Or(f.Commands, vault.CommandsAny) != vault.CommandsAny {
+		b = fmt.Appendf(b, ",\"commands\":%q", f.Commands)
+	}
+	if f.Pin != nil {
+		text, err := json.Marshal(api.AllowedPin(*f.Pin))
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, ",\"pin\":%s", text)
 	}
 	return append(b, "}\n"...), nil
 }

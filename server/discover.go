@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault"
@@ -20,6 +21,7 @@ type discoverBody struct {
 	Nonce           *string         `json:"nonce,omitempty"`
 	RegenerateToken *bool           `json:"regenerate_token,omitempty"`
 	SignedToken     bool            `json:"signed_token,omitempty"`
+	Command         json.RawMessage `json:"command,omitempty"`
 }
 
 type discoverContext struct {
@@ -37,10 +39,15 @@ func (s *Server) discover(ctx context.Context, c call[discoverBody]) (disclosure
 	if err != nil {
 		return disclosure{}, &vault.InvalidError{Field: "context.file_content", Reason: "is refused: " + err.Error()}
 	}
+	command, err := commandOf(c.In.Command)
+	if err != nil {
+		return disclosure{}, err
+	}
 	r, err := s.vault.Discover(ctx, c.client.Origin, vault.DiscoverRequest{
 		AgentID: c.In.AgentID, AuthProof: c.In.AuthProof, TS: c.In.TS, Nonce: c.In.Nonce, Attested: c.attested,
 		Project: c.In.Context.ProjectName, Names: names,
 		Regenerate: c.In.RegenerateToken != nil && *c.In.RegenerateToken, SignedToken: c.In.SignedToken,
+		Command: command,
 	})
 	if err != nil {
 		return disclosure{}, s.guard.Failed(c.client, err)
@@ -71,6 +78,9 @@ func wireDiscover(r vault.DiscoverResult) disclosure {
 	}
 	if r.OnFreeze != vault.FreezeLeaves {
 		out.OnFreeze = string(r.OnFreeze)
+	}
+	if r.Commands != vault.CommandsAny {
+		out.Commands = string(r.Commands)
 	}
 	if r.Signed != nil {
 		out.SignedProjectToken = api.NewValue([]byte(*r.Signed))

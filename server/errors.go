@@ -90,9 +90,14 @@ func typedProblem(err error) *api.Error {
 	if e, ok := errors.AsType[*vault.PendingError](err); ok {
 		return &api.Error{
 			Status: http.StatusForbidden, Code: api.PendingApproval, Message: e.Error(),
-			Details: &api.PendingDetails{
+			Details: &api.Details{
 				GrantID: e.GrantID, RequestedKeys: e.RequestedKeys, AgentID: e.AgentID, ProjectName: e.Project,
 			},
+		}
+	}
+	if e, ok := errors.AsType[*vault.CommandError](err); ok {
+		return &api.Error{
+			Status: http.StatusForbidden, Code: api.CommandNotPinned, Message: e.Error(), Details: &api.Details{PinID: e.PinID, Why: e.Why},
 		}
 	}
 	if e, ok := errors.AsType[*limit.Exceeded](err); ok {

@@ -192,7 +192,7 @@ func shown(rows []vault.PendingGrant) []vault.PendingGrant {
 func waits(p vault.PendingGrant) bool { return p.Status == api.StatusPending }
 
 func (s *Server) approvePending(ctx context.Context, c call[api.ApproveGrant]) (api.ApprovedGrant, error) {
-	a := vault.Approval{Keys: c.In.ApprovedKeys, Remap: c.In.Remap}
+	a := vault.Approval{Keys: c.In.ApprovedKeys, Remap: c.In.Remap, Pin: c.In.Pin}
 	if days := c.In.AutoApprovalDays; days != nil {
 		// None at all is not the same as nothing said.
 		a.Days = cmp.Or(*days, -1)
@@ -224,7 +224,7 @@ func wirePending(p vault.PendingGrant) api.PendingGrant {
 		RequestedKeys: listed(p.Requested), ApprovedKeys: listed(p.Approved), Status: p.Status,
 		RequestedAt: api.NewTime(p.RequestedAt), DecidedAt: wireTime(p.DecidedAt), DecidedBy: p.DecidedBy,
 		AutoApprovalUntil: wireTime(p.AutoApprovalUntil), SourceIP: p.Source,
-		Items: wireAll(p.Items, wireItem),
+		Items: wireAll(p.Items, wireItem), Command: wireCommand(p.Command),
 	}
 }
 
@@ -233,8 +233,12 @@ func wireItem(p vault.Proposal) api.GrantItem {
 }
 
 func wireGrantStatus(p vault.PendingGrant) api.GrantStatus {
+	kind := ""
+	if p.Pin {
+		kind = api.GrantOfCommand
+	}
 	return api.GrantStatus{
-		GrantID: p.ID, ProjectName: p.Project, Status: p.Status,
+		Kind: kind, GrantID: p.ID, ProjectName: p.Project, Status: p.Status,
 		RequestedKeys: listed(p.Requested), ApprovedKeys: listed(p.Approved), AutoApprovalUntil: wireTime(p.AutoApprovalUntil),
 	}
 }

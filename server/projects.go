@@ -59,6 +59,31 @@ func (s *Server) projectConfig(ctx context.Context, q *request) (rendered, error
 	return rendered{text}, s.guard.Failed(q.client, err)
 }
 
+// secretsFor is projectSecrets for a command that the daemon says.
+func (s *Server) secretsFor(ctx context.Context, c call[api.ForCommand]) (fetched, error) {
+	command, err := commandOf(c.In.Command)
+	if err != nil {
+		return fetched{}, err
+	}
+	result, err := s.vault.FetchSecrets(ctx, c.client.ActingFor(c.Header).Origin, vault.FetchRequest{
+		Project: c.PathValue("project"), Bearer: c.bearer, Attestation: c.attestation, Caller: c.callerProof(), Body: c.raw, Command: command,
+	})
+	return fetched(result), s.guard.Failed(c.client, err)
+}
+
+// configFor is projectConfig for a command that the daemon says.
+func (s *Server) configFor(ctx context.Context, c call[api.ForCommand]) (rendered, error) {
+	command, err := commandOf(c.In.Command)
+	if err != nil {
+		return rendered{}, err
+	}
+	text, err := s.vault.FetchConfig(ctx, c.client.ActingFor(c.Header).Origin, vault.ConfigRequest{
+		Project: c.PathValue("project"), Template: c.PathValue("template"), Bearer: c.bearer, Attestation: c.attestation,
+		Caller: c.callerProof(), Body: c.raw, Command: command,
+	})
+	return rendered{text}, s.guard.Failed(c.client, err)
+}
+
 func (s *Server) projectSettings(ctx context.Context, q *request) (api.ProjectSettings, error) {
 	namespace, err := q.namespace()
 	if err != nil {
@@ -86,6 +111,9 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 	if n := c.In.OfflineTTLSeconds; n != nil {
 		change.OfflineTTL = new(seconds(*n))
 	}
+	if c.In.Commands != nil {
+		change.Commands = new(vault.Commands(*c.In.Commands))
+	}
 	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
 	return wireSettings(row), err
 }
@@ -108,6 +136,7 @@ func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
 	return api.ProjectSettings{
 		ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking), OnFreeze: string(s.OnFreeze),
 		OfflineTTLSeconds: int64(s.OfflineTTL.Seconds()),
+		Commands:          string(s.Commands),
 	}
 }
 

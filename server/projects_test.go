@@ -158,14 +158,14 @@ func TestConfig(t *testing.T) {
 func TestProjectSettings(t *testing.T) {
 	s := servertest.New(t)
 	const path = "/admin/projects/app/settings"
-	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "optional"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0}`)
+	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "optional"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
 	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "never"}), http.StatusBadRequest, api.InvalidRequest)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "end"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":0}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "end"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":0,"commands":"any"}`)
 	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "stay"}), http.StatusBadRequest, api.InvalidRequest)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": 60}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":60}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": 60}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":60,"commands":"any"}`)
 	for _, bad := range []any{-1, 604801, int64(1) << 62, -int64(1) << 62, "1h", 1.5} {
 		wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": bad}), http.StatusBadRequest, api.InvalidRequest)
 	}

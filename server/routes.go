@@ -38,6 +38,8 @@ func (s *Server) routes() []route {
 		{"POST /daemon/journal", s.author, handle(s.keepJournal)},
 		{"GET /project/secrets/{project}", s.project, bare(s.projectSecrets)},
 		{"GET /project/config/{project}/{template}", s.project, bare(s.projectConfig)},
+		{"POST /project/secrets/{project}", s.commander, handle(s.secretsFor)},
+		{"POST /project/config/{project}/{template}", s.commander, handle(s.configFor)},
 		{"POST /project/ssh-signatures/{project}", s.signer, handle(s.signSSH)},
 
 		{"GET /admin/secrets", s.admin, bare(s.listSecrets)},
@@ -74,6 +76,11 @@ func (s *Server) routes() []route {
 		{"GET /admin/projects/{project}/grants", s.admin, bare(s.listGrants)},
 		{"POST /admin/projects/{project}/grants", s.admin, created(handle(s.createGrant))},
 		{"DELETE /admin/projects/{project}/grants/{id}", s.admin, bare(s.deleteGrant)},
+		{"GET /admin/projects/{project}/pins", s.admin, bare(s.listPins)},
+		{"POST /admin/projects/{project}/pins", s.admin, atMost(maxPinBody, created(handle(s.createPin)))},
+		{"POST /admin/projects/{project}/pins/{id}/approve", s.admin, atMost(maxPinBody, handle(s.approvePin))},
+		{"POST /admin/projects/{project}/pins/{id}/deny", s.admin, bare(s.denyPin)},
+		{"DELETE /admin/projects/{project}/pins/{id}", s.admin, bare(s.deletePin)},
 
 		{"GET /admin/pending-grants", s.admin, s.listPending},
 		{"POST /admin/pending-grants/{id}/approve", s.admin, handle(s.approvePending)},
@@ -181,6 +188,12 @@ func (s *Server) signer(ctx context.Context, q *request) (err error) {
 		return err
 	}
 	return s.attestedBody(ctx, q)
+}
+
+// commander is signer, for a body that says what it is for and nothing else.
+func (s *Server) commander(ctx context.Context, q *request) error {
+	q.most = maxCommandBody
+	return s.signer(ctx, q)
 }
 
 // daemon asks for the signature of an attested daemon over a request without a

@@ -10,7 +10,12 @@ import (
 
 // signSSH has a key of the project sign that a client logs in.
 func (s *Server) signSSH(ctx context.Context, c call[api.SSHSign]) (api.SSHSignature, error) {
+	command, err := commandOf(c.In.Command)
+	if err != nil {
+		return api.SSHSignature{}, err
+	}
 	r := vault.SSHRequest{
+		Command: command,
 		Project: c.PathValue("project"), Bearer: c.bearer, Attestation: c.attestation, Caller: c.callerProof(), Body: c.raw, Variable: c.In.Name,
 	}
 	for _, m := range []struct {

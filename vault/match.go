@@ -224,8 +224,8 @@ func (o *op) ask(a agentRow, asked DiscoverRequest, wishes []wish, undecided []i
 }
 
 // maxShownCommand bounds the command that a request shows, in bytes: an agent may make many
-// requests.
-const maxShownCommand = 8 << 10
+// requests, and lists show many.
+const maxShownCommand = 4 << 10
 
 // shownCommand returns the one form of a command, nothing for one that is too long.
 func shownCommand(c *pinned.Command) []byte {

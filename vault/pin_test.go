@@ -547,7 +547,7 @@ func TestApproveAndPin(t *testing.T) {
 	refusedFor(t, second(h.runs("app", bearer, command("something else"))), "argument 1 is not what was approved")
 
 	// Without a command, or with one that is too long to be shown, there is nothing to pin.
-	long := command(strings.Repeat("x", 9<<10))
+	long := command(strings.Repeat("x", 5<<10))
 	for n, c := range []*pinned.Command{nil, long} {
 		_, err = asks(fmt.Sprint("p", n), c)
 		id := wantPending(t, err, "KEY").GrantID

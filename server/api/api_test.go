@@ -56,7 +56,7 @@ func FuzzTime(f *testing.F) {
 }
 
 func TestErrorIsItsCode(t *testing.T) {
-	var err error = &Error{Status: 403, Message: "waits", Code: PendingApproval, Details: &PendingDetails{GrantID: "g", RequestedKeys: []string{"A"}, AgentID: "a", ProjectName: "p"}}
+	var err error = &Error{Status: 403, Message: "waits", Code: PendingApproval, Details: &Details{GrantID: "g", RequestedKeys: []string{"A"}, AgentID: "a", ProjectName: "p"}}
 	if !errors.Is(err, PendingApproval) || errors.Is(err, GrantDenied) {
 		t.Error("the code is not in the chain")
 	}

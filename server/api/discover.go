@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // DiscoverRequest is the body of POST /agent/discover: an agent asks, for a
 // project, which of the names it needs the vault can supply. AuthProof is the
 // agent's signature over TS, Nonce and AgentID in URL-safe base64.
@@ -11,6 +13,8 @@ type DiscoverRequest struct {
 	Nonce           *string         `json:"nonce,omitempty"`
 	RegenerateToken *bool           `json:"regenerate_token,omitempty"`
 	SignedToken     bool            `json:"signed_token,omitempty"`
+	// Command is what they are for, a Command.
+	Command json.RawMessage `json:"command,omitempty"`
 }
 
 // DiscoverContext names the project and the variables it wants, the latter
@@ -36,4 +40,6 @@ type DiscoverResponse struct {
 	Masking string `json:"masking,omitempty"`
 	// OnFreeze is absent where commands that run are left alone by a freeze.
 	OnFreeze string `json:"on_freeze,omitempty"`
+	// Commands is absent where it is CommandsAny.
+	Commands string `json:"commands,omitempty"`
 }

@@ -37,6 +37,7 @@ const (
 	Forbidden            Code = "forbidden"              // 403
 	ProofRequired        Code = "proof_required"         // 403, device and attest routes
 	InvalidGrant         Code = "invalid_grant"          // 400, device token with a proof (RFC 6749, 5.2)
+	CommandNotPinned     Code = "command_not_pinned"     // 403 with details, project routes
 	ConfirmationRequired Code = "confirmation_required"  // 403 with confirmation_id
 	NotFound             Code = "not_found"              // 404
 	MethodNotAllowed     Code = "method_not_allowed"     // 405
@@ -60,8 +61,8 @@ type Error struct {
 	Message string `json:"error"`
 	// Code is for programs. Answers of older servers may lack it.
 	Code Code `json:"error_code,omitempty"`
-	// Details is present with [PendingApproval] only.
-	Details *PendingDetails `json:"details,omitempty"`
+	// Details is present with [PendingApproval] and [CommandNotPinned] only.
+	Details *Details `json:"details,omitempty"`
 	// ConfirmationID is present with [ConfirmationRequired] only: what a second
 	// person confirms.
 	ConfirmationID string `json:"confirmation_id,omitempty"`
@@ -86,10 +87,15 @@ func (e *Error) Unwrap() error {
 	return e.Code
 }
 
-// PendingDetails names the grant that waits for a person's decision.
-type PendingDetails struct {
-	GrantID       string   `json:"grant_id"`
-	RequestedKeys []string `json:"requested_keys"`
-	AgentID       string   `json:"agent_id"`
-	ProjectName   string   `json:"project_name"`
+// Details say what waits for a person's decision.
+type Details struct {
+	// With [PendingApproval].
+	GrantID       string   `json:"grant_id,omitempty"`
+	RequestedKeys []string `json:"requested_keys,omitempty"`
+	AgentID       string   `json:"agent_id,omitempty"`
+	ProjectName   string   `json:"project_name,omitempty"`
+	// With [CommandNotPinned]: PinID is what would have to be approved, empty where
+	// nothing of the command is kept, and Why what differs from what was approved.
+	PinID string `json:"pin_id,omitempty"`
+	Why   string `json:"why,omitempty"`
 }

@@ -163,20 +163,22 @@ var golden = []struct {
 		`{"id":"i","project_name":"p","env_mappings":{},"namespace":"default","scope":[],"created_at":"2026-04-27 18:40:00","token_expires_at":null,"token_revoked_at":null,"token_status":"active"}`,
 	},
 	{RevokedProject{true, "p", true}, `{"revoked":true,"project_name":"p","already_revoked":true}`},
-	{ProjectSettings{"p", "default", 3600, MaskOptional, FreezeEnds, 28800}, `{"project_name":"p","namespace":"default","token_ttl_seconds":3600,"masking":"optional","on_freeze":"end","offline_ttl_seconds":28800}`},
+	{ProjectSettings{"p", "default", 3600, MaskOptional, FreezeEnds, 28800, CommandsLearn}, `{"project_name":"p","namespace":"default","token_ttl_seconds":3600,"masking":"optional","on_freeze":"end","offline_ttl_seconds":28800,"commands":"learn"}`},
 	{UpdateProject{TokenTTLSeconds: new(int64(60))}, `{"token_ttl_seconds":60}`},
 	{UpdateProject{Masking: new(MaskAlways)}, `{"masking":"always"}`},
 	{UpdateProject{OnFreeze: new(FreezeLeaves)}, `{"on_freeze":"leave"}`},
 	{Journal{[]string{"1|1"}}, `{"entries":["1|1"]}`},
 	{JournalKept{2}, `{"recorded":2}`},
+	{UpdateProject{Commands: new(CommandsAny)}, `{"commands":"any"}`},
 	{UpdateProject{OfflineTTLSeconds: new(int64(0))}, `{"offline_ttl_seconds":0}`},
 	{RevokedProject{Revoked: true, ProjectName: "p"}, `{"revoked":true,"project_name":"p"}`},
 	{ProjectSecrets{EnvVars: map[string]Value{"B": value("\""), "A": value("")}}, `{"env_vars":{"A":"","B":"\""}}`},
 	{
-		ProjectSecrets{map[string]Value{}, map[string]SSHKey{"K": {"ssh-ed25519 AAAA", []string{"SHA256:h"}}}, []string{"A"}, &Offline{60, "1,a"}},
-		`{"env_vars":{},"ssh_keys":{"K":{"public_key":"ssh-ed25519 AAAA","hosts":["SHA256:h"]}},"withheld":["A"],"offline":{"ttl_seconds":60,"receipt":"1,a"}}`,
+		ProjectSecrets{map[string]Value{}, map[string]SSHKey{"K": {"ssh-ed25519 AAAA", []string{"SHA256:h"}}}, []string{"A"}, &Offline{60, "1,a"}, CommandsEnforce, &AllowedPin{"i", []string{"HOME"}}},
+		`{"env_vars":{},"ssh_keys":{"K":{"public_key":"ssh-ed25519 AAAA","hosts":["SHA256:h"]}},"withheld":["A"],"offline":{"ttl_seconds":60,"receipt":"1,a"},"commands":"enforce","pin":{"id":"i","env":["HOME"]}}`,
 	},
-	{SSHSign{"K", "aG9zdA==", "c2Vzc2lvbg==", "c2ln", "cmVx"}, `{"name":"K","host_key":"aG9zdA==","session":"c2Vzc2lvbg==","host_signature":"c2ln","request":"cmVx"}`},
+	{SSHSign{"K", "aG9zdA==", "c2Vzc2lvbg==", "c2ln", "cmVx", json.RawMessage(`{}`)}, `{"name":"K","host_key":"aG9zdA==","session":"c2Vzc2lvbg==","host_signature":"c2ln","request":"cmVx","command":{}}`},
+	{SSHSign{Name: "K"}, `{"name":"K","host_key":"","session":"","host_signature":"","request":""}`},
 	{SSHSignature{"c2ln"}, `{"signature":"c2ln"}`},
 
 	{
@@ -193,24 +195,44 @@ var golden = []struct {
 	{CreatedGrant{"i", "p", "s", "a/b", nil, ""}, `{"id":"i","project_name":"p","secret_id":"s","secret_key_path":"a/b","env_var_name":null}`},
 
 	{
-		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{}, StatusPending, at, nil, nil, nil, nil, nil},
+		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{}, StatusPending, at, nil, nil, nil, nil, nil, nil},
 		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":[],"status":"pending","requested_at":"2026-04-27 18:40:00","decided_at":null,"decided_by":null,"auto_approval_until":null,"source_ip":null}`,
 	},
 	{
-		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{"A"}, StatusApproved, at, &at, new("admin"), &at, new("192.0.2.7"), []GrantItem{{"A", "a", "proposed", ""}, {"B", "b", "proposed", "c"}}},
-		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":["A"],"status":"approved","requested_at":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","auto_approval_until":"2026-04-27 18:40:00","source_ip":"192.0.2.7","items":[{"env_var_name":"A","key_path":"a","kind":"proposed"},{"env_var_name":"B","key_path":"b","kind":"proposed","asked_key_path":"c"}]}`,
+		PendingGrant{"i", "bot", "p", "default", []string{"A"}, []string{"A"}, StatusApproved, at, &at, new("admin"), &at, new("192.0.2.7"), []GrantItem{{"A", "a", "proposed", ""}, {"B", "b", "proposed", "c"}}, &Command{Program: "/p", ProgramSHA256: "aa", Args: []string{}, Dir: "/"}},
+		`{"id":"i","agent_id":"bot","project_name":"p","namespace":"default","requested_keys":["A"],"approved_keys":["A"],"status":"approved","requested_at":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","auto_approval_until":"2026-04-27 18:40:00","source_ip":"192.0.2.7","items":[{"env_var_name":"A","key_path":"a","kind":"proposed"},{"env_var_name":"B","key_path":"b","kind":"proposed","asked_key_path":"c"}],"command":{"program":"/p","program_sha256":"aa","args":[],"dir":"/"}}`,
 	},
 	{ApproveGrant{}, `{}`},
 	{ApproveGrant{ApprovedKeys: &[]string{}}, `{"approved_keys":[]}`},
-	{ApproveGrant{&[]string{"A"}, map[string]string{"A": "b"}, new(7)}, `{"approved_keys":["A"],"remap":{"A":"b"},"auto_approval_days":7}`},
+	{ApproveGrant{&[]string{"A"}, map[string]string{"A": "b"}, new(7), true}, `{"approved_keys":["A"],"remap":{"A":"b"},"auto_approval_days":7,"pin":true}`},
 	{
-		GrantStatus{"i", "p", StatusApproved, []string{"A", "B"}, []string{"A"}, &at},
+		GrantStatus{"", "i", "p", StatusApproved, []string{"A", "B"}, []string{"A"}, &at},
 		`{"grant_id":"i","project_name":"p","status":"approved","requested_keys":["A","B"],"approved_keys":["A"],"auto_approval_until":"2026-04-27 18:40:00"}`,
 	},
 	{
-		GrantStatus{"i", "p", StatusPending, []string{"A"}, []string{}, nil},
-		`{"grant_id":"i","project_name":"p","status":"pending","requested_keys":["A"],"approved_keys":[],"auto_approval_until":null}`,
+		GrantStatus{GrantOfCommand, "i", "p", StatusPending, []string{"A"}, []string{}, nil},
+		`{"kind":"pin","grant_id":"i","project_name":"p","status":"pending","requested_keys":["A"],"approved_keys":[],"auto_approval_until":null}`,
 	},
+
+	{
+		Pin{
+			"i", "p", "default", StatusApproved, "bot",
+			&Command{"/p", "aa", "/bin/sh", "bb", []string{"x"}, []CommandFile{{0, "/x", "cc"}}, "/d", []string{"dir"}}, "dd",
+			&PinRule{"/p", "aa", "/bin/sh", "bb", []string{"**"}, []CommandFile{{0, "/x", ""}}, []string{"/d"}, []string{"E"}, []string{"dir"}},
+			[]string{"w"},
+			at, at, &at, new("admin"), new("192.0.2.7"),
+		},
+		`{"id":"i","project_name":"p","namespace":"default","status":"approved","agent_id":"bot","command":{"program":"/p","program_sha256":"aa","interpreter":"/bin/sh","interpreter_sha256":"bb","args":["x"],"files":[{"arg":0,"path":"/x","sha256":"cc"}],"dir":"/d","weak":["dir"]},"command_digest":"dd","pin":{"program":"/p","program_sha256":"aa","interpreter":"/bin/sh","interpreter_sha256":"bb","args":["**"],"files":[{"arg":0,"path":"/x"}],"dirs":["/d"],"env":["E"],"weak":["dir"]},"weakness":["w"],"first_asked":"2026-04-27 18:40:00","last_asked":"2026-04-27 18:40:00","decided_at":"2026-04-27 18:40:00","decided_by":"admin","source_ip":"192.0.2.7"}`,
+	},
+	{
+		Pin{ID: "i", ProjectName: "p", Namespace: "default", Status: StatusLearned, Weakness: []string{}, FirstAsked: at, LastAsked: at},
+		`{"id":"i","project_name":"p","namespace":"default","status":"learned","weakness":[],"first_asked":"2026-04-27 18:40:00","last_asked":"2026-04-27 18:40:00","decided_at":null,"decided_by":null,"source_ip":null}`,
+	},
+	{CreatePin{PinRule{Args: []string{}, Dirs: []string{"/d"}}}, `{"pin":{"args":[],"dirs":["/d"]}}`},
+	{ApprovePin{&[]string{"**"}, &[]string{"/d"}, &[]string{"E"}}, `{"args":["**"],"dirs":["/d"],"env":["E"]}`},
+	{ApprovePin{}, `{}`},
+	{ForCommand{json.RawMessage(`{}`)}, `{"command":{}}`},
+	{ForCommand{}, `{}`},
 
 	{FreezeTarget{KindAgent, "bot", "", "default", new("stolen")}, `{"kind":"agent","name":"bot","namespace":"default","reason":"stolen"}`},
 	{FreezeTarget{Kind: KindSecret, ID: "i"}, `{"kind":"secret","id":"i"}`},
@@ -310,17 +332,17 @@ var golden = []struct {
 	{AllowedDaemonAdded{"abab", true}, `{"binary_sha256":"abab","enabled":true}`},
 
 	{
-		DiscoverRequest{"bot", "sig", DiscoverContext{"p", "A=\n"}, new(int64(1714248000)), new("n"), new(false), true},
-		`{"agent_id":"bot","auth_proof":"sig","context":{"project_name":"p","file_content":"A=\n"},"ts":1714248000,"nonce":"n","regenerate_token":false,"signed_token":true}`,
+		DiscoverRequest{"bot", "sig", DiscoverContext{"p", "A=\n"}, new(int64(1714248000)), new("n"), new(false), true, json.RawMessage(`{}`)},
+		`{"agent_id":"bot","auth_proof":"sig","context":{"project_name":"p","file_content":"A=\n"},"ts":1714248000,"nonce":"n","regenerate_token":false,"signed_token":true,"command":{}}`,
 	},
 	{DiscoverRequest{AgentID: "bot"}, `{"agent_id":"bot","auth_proof":"","context":{"project_name":"","file_content":""}}`},
 	{
-		DiscoverResponse{map[string]string{"A": "a"}, true, value("tok"), at, 1209600, []string{}, "default", []string{"a"}, value("a.b.c"), "", ""},
+		DiscoverResponse{map[string]string{"A": "a"}, true, value("tok"), at, 1209600, []string{}, "default", []string{"a"}, value("a.b.c"), "", "", ""},
 		`{"mapped_keys":{"A":"a"},"full_matched":true,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":[],"namespace":"default","scope":["a"],"signed_project_token":"a.b.c"}`,
 	},
 	{
-		DiscoverResponse{map[string]string{}, false, value("tok"), at, 1209600, []string{"A"}, "default", []string{}, Value{}, MaskOptional, FreezeEnds},
-		`{"mapped_keys":{},"full_matched":false,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":["A"],"namespace":"default","scope":[],"masking":"optional","on_freeze":"end"}`,
+		DiscoverResponse{map[string]string{}, false, value("tok"), at, 1209600, []string{"A"}, "default", []string{}, Value{}, MaskOptional, FreezeEnds, CommandsLearn},
+		`{"mapped_keys":{},"full_matched":false,"project_token":"tok","token_expires_at":"2026-04-27 18:40:00","token_ttl_seconds":1209600,"unmatched_keys":["A"],"namespace":"default","scope":[],"masking":"optional","on_freeze":"end","commands":"learn"}`,
 	},
 
 	{AuditHead{"n\n", "k"}, `{"note":"n\n","verifier_key":"k"}`},
@@ -390,8 +412,12 @@ var golden = []struct {
 	{Error{Status: 409, Message: "exists", Code: Conflict, RetryAfter: time.Second}, `{"error":"exists","error_code":"conflict"}`},
 	{Error{Message: "x"}, `{"error":"x"}`},
 	{
-		Error{Message: "x", Code: PendingApproval, Details: &PendingDetails{"g", []string{"A"}, "bot", "p"}},
+		Error{Message: "x", Code: PendingApproval, Details: &Details{GrantID: "g", RequestedKeys: []string{"A"}, AgentID: "bot", ProjectName: "p"}},
 		`{"error":"x","error_code":"pending_approval","details":{"grant_id":"g","requested_keys":["A"],"agent_id":"bot","project_name":"p"}}`,
+	},
+	{
+		Error{Message: "x", Code: CommandNotPinned, Details: &Details{PinID: "i", Why: "w"}},
+		`{"error":"x","error_code":"command_not_pinned","details":{"pin_id":"i","why":"w"}}`,
 	},
 }
 

@@ -64,6 +64,9 @@ type PendingGrant struct {
 	// Items say which secret each requested key would get. Older servers do
 	// not say.
 	Items []GrantItem `json:"items,omitempty"`
+	// Command is what it is for, absent where the agent's daemon did not say, or said
+	// more than is kept.
+	Command *Command `json:"command,omitempty"`
 }
 
 // A GrantItem is one requested variable and the secret it would get: because a
@@ -86,11 +89,19 @@ type ApproveGrant struct {
 	ApprovedKeys     *[]string         `json:"approved_keys,omitempty"`
 	Remap            map[string]string `json:"remap,omitempty"`
 	AutoApprovalDays *int              `json:"auto_approval_days,omitempty"`
+	// Pin approves the command that the request shows, too, and has the project enforce
+	// that from then on.
+	Pin bool `json:"pin,omitempty"`
 }
 
+// GrantOfCommand is the kind of what is a command, and not variables.
+const GrantOfCommand = "pin"
+
 // A GrantStatus answers GET /agent/pending-grants/{id}. ApprovedKeys are the
-// variables that were approved; the others come back as unmatched.
+// variables that were approved; the others come back as unmatched. Kind is
+// GrantOfCommand where the id is that of a pin, else absent.
 type GrantStatus struct {
+	Kind              string   `json:"kind,omitempty"`
 	GrantID           string   `json:"grant_id"`
 	ProjectName       string   `json:"project_name"`
 	Status            string   `json:"status"`
@@ -107,7 +118,7 @@ type ApprovedGrant struct {
 	AutoApprovalUntil Time     `json:"auto_approval_until"`
 }
 
-// DeniedGrant answers POST /admin/pending-grants/{id}/deny.
+// DeniedGrant answers POST /admin/pending-grants/{id}/deny, and the same of a pin.
 type DeniedGrant struct {
 	Denied bool   `json:"denied"`
 	ID     string `json:"id"`

@@ -40,6 +40,10 @@ type ProjectSecrets struct {
 	Withheld []string          `json:"withheld,omitempty"`
 	// Offline is absent where the values must not be kept.
 	Offline *Offline `json:"offline,omitempty"`
+	// Commands is absent where it is CommandsAny, and Pin where it is not
+	// CommandsEnforce.
+	Commands string      `json:"commands,omitempty"`
+	Pin      *AllowedPin `json:"pin,omitempty"`
 }
 
 // Offline says for how long a daemon may use values while the server is away, and
@@ -71,6 +75,8 @@ type ProjectSettings struct {
 	OnFreeze string `json:"on_freeze,omitempty"`
 	// OfflineTTLSeconds is 0 where nothing is kept for when the server is away.
 	OfflineTTLSeconds int64 `json:"offline_ttl_seconds"`
+	// Commands is absent on older servers.
+	Commands string `json:"commands,omitempty"`
 }
 
 // UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
@@ -84,4 +90,6 @@ type UpdateProject struct {
 	OnFreeze *string `json:"on_freeze,omitempty"`
 	// OfflineTTLSeconds is from 0, for not at all, to 604800.
 	OfflineTTLSeconds *int64 `json:"offline_ttl_seconds,omitempty"`
+	// Commands is CommandsAny, CommandsLearn or CommandsEnforce.
+	Commands *string `json:"commands,omitempty"`
 }

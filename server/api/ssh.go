@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // An SSHKey is what a project may know of a key that stays in the vault.
 type SSHKey struct {
 	// PublicKey is the public half, in the form of authorized_keys.
@@ -19,6 +21,8 @@ type SSHSign struct {
 	HostSignature string `json:"host_signature"`
 	// Request is what to sign: the request to log in of RFC 4252, section 7.
 	Request string `json:"request"`
+	// Command is what the key is for, a Command.
+	Command json.RawMessage `json:"command,omitempty"`
 }
 
 // SSHSignature answers an SSHSign.

@@ -217,6 +217,23 @@ func (a *Agent) Fetch(t testing.TB, project, token string) Answer {
 	return a.server.Do(t, Request{Method: http.MethodGet, Path: "/project/secrets/" + url.PathEscape(project), Header: h})
 }
 
+// FetchFor is Fetch for a command, as it stands in the body.
+func (a *Agent) FetchFor(t testing.TB, project, token, body string) Answer {
+	t.Helper()
+	return a.Tell(t, "/project/secrets/"+project, token, body, body)
+}
+
+// Tell posts a body to a path for projects, with the attestation of one that may be
+// another.
+func (a *Agent) Tell(t testing.TB, path, token, body, attested string) Answer {
+	t.Helper()
+	h := http.Header{"Authorization": {"Bearer " + token}}
+	if a.SessionID != "" {
+		h.Set("X-Daemon-Attestation", a.Sign(http.MethodPost, path, []byte(attested), proof.AuthTokenID(token)))
+	}
+	return a.server.Do(t, Request{Method: http.MethodPost, Path: path, Header: h, Body: []byte(body)})
+}
+
 // Values asks for a project's values. Anything but 200 ends the test.
 func (a *Agent) Values(t testing.TB, project, token string) map[string]string {
 	t.Helper()
