@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -16,9 +15,9 @@ import (
 // with [api.PendingApproval] and the grant's id in the error's Details.
 func (c *Client) Discover(ctx context.Context, in api.DiscoverRequest, by Attester) (api.DiscoverResponse, error) {
 	var none api.DiscoverResponse
-	body, err := json.Marshal(in)
+	body, err := plainJSON(in)
 	if err != nil {
-		return none, fmt.Errorf("encoding the request: %w", err)
+		return none, err
 	}
 	r := request{method: http.MethodPost, path: at("/agent/discover"), header: http.Header{}, body: body}
 	if err := attest(by, &r, proof.AgentTokenID(in.AgentID)); err != nil {

@@ -44,6 +44,18 @@ type request struct {
 // A path is a route's path, with its parameters as they are and escaped.
 type path struct{ plain, escaped string }
 
+// plainJSON encodes a body in which a command must not get longer: what need not be
+// escaped is not.
+func plainJSON(v any) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding the request: %w", err)
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}
+
 // at joins literal parts and parameters, in turn. A parameter with a meaning
 // of its own in a URL is refused later, by valid.
 func at(parts ...string) path {

@@ -18,12 +18,17 @@ const pageSize = 500
 // error. Rows that are made or deleted meanwhile may or may not be among them;
 // none is yielded twice.
 func pages[R any](ctx context.Context, c *Client, p path, query url.Values) iter.Seq2[R, error] {
+	return pagesOf[R](ctx, c, p, query, pageSize)
+}
+
+// pagesOf is pages for pages of so many rows.
+func pagesOf[R any](ctx context.Context, c *Client, p path, query url.Values, size int) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		query := maps.Clone(query)
 		if query == nil {
 			query = url.Values{}
 		}
-		query.Set("limit", strconv.Itoa(pageSize))
+		query.Set("limit", strconv.Itoa(size))
 		for {
 			rows, next, err := onePage[R](ctx, c, p, query)
 			if err != nil {

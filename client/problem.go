@@ -24,6 +24,9 @@ func (a answer) problem(base *url.URL) error {
 	e.RetryAfter = retryAfter(a.header.Get("Retry-After"))
 	e.Code = api.Code(printable(string(e.Code), 64))
 	e.Message = printable(e.Message, 500)
+	if e.Details != nil {
+		e.Details.PinID, e.Details.Why = printable(e.Details.PinID, 64), printable(e.Details.Why, 500)
+	}
 	if a.status/100 == 3 {
 		e.Message = redirected(a.header.Get("Location"))
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -21,6 +22,9 @@ type CallerContext struct {
 	GitCommit    string
 	Hostname     string
 	OS           string // os/arch
+	// Command is what the daemon is about to run, in the form of [pinned.Command];
+	// empty to not say. It travels in the body of a POST, and not as a header.
+	Command json.RawMessage
 }
 
 func (cc CallerContext) addTo(h http.Header) {
@@ -65,6 +69,11 @@ type Secrets struct {
 	// Offline says for how long the values may be used while the server is away;
 	// nil for not at all.
 	Offline *api.Offline
+	// Commands says for which commands the project has its secrets: empty for any, or
+	// api.CommandsLearn or api.CommandsEnforce.
+	Commands string
+	// Pin is what allows the command, where that is asked for.
+	Pin *api.AllowedPin
 }
 
 // Wipe overwrites the values.
@@ -74,12 +83,17 @@ func (s Secrets) Wipe() {
 	}
 }
 
-// ProjectSecrets fetches what a project token opens.
+// ProjectSecrets fetches what a project token opens, for caller.Command if that is
+// said. One that nobody approved fails with [api.CommandNotPinned], and the error's
+// Details say why.
 func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaque.Bytes, by Attester, caller CallerContext) (Secrets, error) {
 	if !proof.ValidName(project) {
 		return Secrets{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
-	r := request{method: http.MethodGet, path: at("/project/secrets/", project), header: bearer(token)}
+	r, err := caller.request(at("/project/secrets/", project), token)
+	if err != nil {
+		return Secrets{}, err
+	}
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
 		return Secrets{}, err
 	}
@@ -100,7 +114,21 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 		}
 		values[name] = opaque.New(v.Reveal())
 	}
-	return Secrets{values, out.SSHKeys, out.Withheld, out.Offline}, nil
+	return Secrets{values, out.SSHKeys, out.Withheld, out.Offline, out.Commands, out.Pin}, nil
+}
+
+// request returns one for values: a POST where the command is said, else a GET.
+func (cc CallerContext) request(path path, token opaque.Bytes) (request, error) {
+	r := request{method: http.MethodGet, path: path, header: bearer(token)}
+	if len(cc.Command) == 0 {
+		return r, nil
+	}
+	body, err := plainJSON(api.ForCommand{Command: cc.Command})
+	if err != nil {
+		return request{}, err
+	}
+	r.method, r.body = http.MethodPost, body
+	return r, nil
 }
 
 // Projects returns the projects of a namespace, or all if it is empty.
@@ -115,7 +143,7 @@ func (c *Client) RevokeProject(ctx context.Context, namespace, project string) (
 }
 
 // ProjectConfig fetches a template with the values that a project token opens
-// in it. Wipe the result.
+// in it, for a command as [Client.ProjectSecrets] does. Wipe the result.
 func (c *Client) ProjectConfig(ctx context.Context, project, template string, token opaque.Bytes, by Attester, caller CallerContext) (opaque.Bytes, error) {
 	if !proof.ValidName(project) {
 		return opaque.Bytes{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
@@ -123,7 +151,10 @@ func (c *Client) ProjectConfig(ctx context.Context, project, template string, to
 	if !proof.ValidPath(template) {
 		return opaque.Bytes{}, fmt.Errorf("bad template path %q: use 1 to 512 of A-Z a-z 0-9 _ . / -", printable(template, 512))
 	}
-	r := request{method: http.MethodGet, path: at("/project/config/", project, "/", template), header: bearer(token)}
+	r, err := caller.request(at("/project/config/", project, "/", template), token)
+	if err != nil {
+		return opaque.Bytes{}, err
+	}
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
 		return opaque.Bytes{}, err
 	}

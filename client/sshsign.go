@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -23,17 +22,19 @@ type SSHLogin struct {
 	Request []byte
 }
 
-// SignSSH has the vault sign with a key that a project token opens.
+// SignSSH has the vault sign with a key that a project token opens, for a command as
+// [Client.ProjectSecrets] does.
 func (c *Client) SignSSH(ctx context.Context, project string, token opaque.Bytes, by Attester, caller CallerContext, in SSHLogin) (signature []byte, err error) {
 	if !proof.ValidName(project) {
 		return nil, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
 	text := base64.StdEncoding.EncodeToString
-	body, err := json.Marshal(api.SSHSign{
+	body, err := plainJSON(api.SSHSign{
 		Name: in.Name, HostKey: text(in.HostKey), Session: text(in.Session), HostSignature: text(in.HostSignature), Request: text(in.Request),
+		Command: caller.Command,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("encoding the request: %w", err)
+		return nil, err
 	}
 	r := request{method: http.MethodPost, path: at("/project/ssh-signatures/", project), header: bearer(token), body: body}
 	if err := attest(by, &r, proof.AuthTokenID(string(token.Reveal()))); err != nil {
