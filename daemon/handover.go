@@ -98,10 +98,13 @@ func (d *enrolment) render(ctx context.Context, project string, w wish, path str
 	if err != nil {
 		return opaque.Bytes{}, err
 	}
-	text, err := d.client.ProjectConfig(ctx, project, path, t.value, s, by)
-	if err != nil {
-		err = fmt.Errorf("rendering a template for project %s: %w", project, err)
-	}
+	text, _, err := asPinned(p, w.look, by, func(by client.CallerContext) (opaque.Bytes, error) {
+		text, err := d.client.ProjectConfig(ctx, project, path, t.value, s, by)
+		if err != nil {
+			err = fmt.Errorf("rendering a template for project %s: %w", project, err)
+		}
+		return text, err
+	})
 	if errors.Is(err, api.TemplateError) {
 		err = client.WithHint(err, "have the run ask for what the template names: in .env, with --env-file, or as names in .cortex.toml")
 	}

@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case spawn.Name:
 		syscall.Exit(spawn.Monitor())
+	case spawn.SpawnerName:
+		syscall.Exit(spawn.Spawner())
 	case "cortex-cli":
 		syscall.Exit(play(&cli.Command{Name: "cortex-cli", Commands: command.Needed(os.Args, command.Verbs(os.Args)...)}))
 	case "cortex-daemon":

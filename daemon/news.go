@@ -186,8 +186,11 @@ func (p *project) endsWhenCut() bool {
 }
 
 // learn keeps what the server said of the project with a token.
-func (p *project) learn(onFreeze string) {
+func (p *project) learn(answer api.DiscoverResponse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ends = onFreeze == api.FreezeEnds
+	p.ends = answer.OnFreeze == api.FreezeEnds
+	if p.commands = answer.Commands; p.commands == api.CommandsAny {
+		p.commands = ""
+	}
 }

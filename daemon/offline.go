@@ -49,7 +49,12 @@ func (d *enrolment) heed(project string, err error) {
 // held returns what is held for a run, once it is written down that it is used, or why
 // there is nothing.
 func (d *enrolment) held(req ipc.Request, w wish, err error) (gift, error) {
+	p, failed := d.projects.of(req.Project)
 	switch {
+	case failed != nil:
+		return gift{}, failed
+	case p.commandsAre() == api.CommandsEnforce:
+		return gift{}, d.needsServer(req.Project, "it knows which commands are approved", err)
 	case len(req.Templates) > 0:
 		return gift{}, d.needsServer(req.Project, "templates are made there", err)
 	case len(req.SSH) > 0:

@@ -19,27 +19,27 @@ const decisionWait = 30 * time.Second
 // answer to that tells what it was.
 func (d *enrolment) patient(ctx context.Context, c *connection, req ipc.Request, get func(context.Context) (gift, error)) (gift, error) {
 	got, err := get(ctx)
-	if req.Wait == 0 || waitsFor(err) == nil {
+	if req.Wait == 0 || waitsOn(err) == "" {
 		return got, err
 	}
 	c.let() // others need the place meanwhile
 	ctx, stop := context.WithTimeoutCause(ctx, req.Wait, fmt.Errorf("nobody decided about project %s in time", req.Project))
 	defer stop()
-	for told, again := "", 0; ; again++ {
-		e := waitsFor(err)
+	for told, again, denied := "", 0, false; ; again++ {
+		id := waitsOn(err)
 		switch {
 		case ctx.Err() != nil:
 			return got, context.Cause(ctx)
-		case e == nil:
+		case id == "" || id == told && denied:
 			return got, err
-		case e.Details.GrantID != told:
-			told, again = e.Details.GrantID, 0
-			d.log.Info("waiting for approval", "project", req.Project, "client", c.peer.PID, "grant", told, "for", req.Wait)
-			c.answer(d.tellGrant(ipc.Response{OK: true, Waiting: true}, e))
+		case id != told:
+			told, again = id, 0
+			d.log.Info("waiting for approval", "project", req.Project, "client", c.peer.PID, "id", told, "for", req.Wait)
+			c.answer(d.tellWaiting(ipc.Response{OK: true, Waiting: true}, err))
 		default: // asked too often, or it is yet to take effect
 			pause(ctx, retry(again))
 		}
-		if err = d.decided(ctx, told); err == nil {
+		if denied, err = d.decided(ctx, told); err == nil {
 			got, err = get(ctx)
 		}
 	}
@@ -54,28 +54,45 @@ func waitsFor(err error) *api.Error {
 	return nil
 }
 
-// tellGrant returns r with what waits for approval.
-func (d *enrolment) tellGrant(r ipc.Response, e *api.Error) ipc.Response {
-	r.GrantID, r.RequestedKeys, r.Message = e.Details.GrantID, e.Details.RequestedKeys, e.Message
-	r.ServerURL = d.client.URL()
+// waitsOn returns the id of what waits for approval, names or a command, "" if err is
+// about nothing that somebody could decide.
+func waitsOn(err error) string {
+	if e := waitsFor(err); e != nil {
+		return e.Details.GrantID
+	}
+	if e := notPinned(err); e != nil && e.Details != nil {
+		return e.Details.PinID
+	}
+	return ""
+}
+
+// tellWaiting returns r with what waits for approval, if err says so.
+func (d *enrolment) tellWaiting(r ipc.Response, err error) ipc.Response {
+	if e := waitsFor(err); e != nil {
+		r.GrantID, r.RequestedKeys, r.Message, r.ServerURL = e.Details.GrantID, e.Details.RequestedKeys, e.Message, d.client.URL()
+	}
+	if e := notPinned(err); e != nil {
+		r = d.tellPin(r, e)
+	}
 	return r
 }
 
-// decided returns when a request does not wait for approval any more, or with the
-// reason why nobody can know. A server that is away, or has too much to do, is none.
-func (d *enrolment) decided(ctx context.Context, grantID string) error {
+// decided returns when what has an id does not wait for approval any more, and whether
+// it was denied; or with the reason why nobody can know. A server that is away, or has
+// too much to do, is none.
+func (d *enrolment) decided(ctx context.Context, id string) (denied bool, err error) {
 	for failures := 0; ; {
 		g, err := inSession(ctx, d.sessions, func(by client.Attester) (api.GrantStatus, error) {
-			return d.client.PendingGrant(ctx, d.key.AgentID, grantID, by, decisionWait)
+			return d.client.PendingGrant(ctx, d.key.AgentID, id, by, decisionWait)
 		})
 		_, refused := errors.AsType[refusal](err)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case refused:
-			return err
+			return false, err
 		case errors.Is(err, api.NotFound), err == nil && g.Status != api.StatusPending:
-			return nil
+			return g.Status == api.StatusDenied, nil
 		case err != nil:
 			failures++
 		default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -82,9 +83,13 @@ type project struct {
 	decided string     // the request that was decided last
 	ends    bool       // its programs, when they are cut off
 	cut     bool       // it has lost its token, to the server
-	changed bool       // something at the server, since the token
+	// commands is what it says of commands: "" for any, else that the server wants to
+	// know which.
+	commands string
+	changed  bool // something at the server, since the token
 
 	told     map[string]bool // the variables that it was said of that they are not masked
+	stripped map[string]bool // so, too, that pinned commands run without
 	redacted []time.Time     // when a text was, lately
 }
 
@@ -203,6 +208,7 @@ func (ps *projects) wipe() {
 type wish struct {
 	names, needed []string
 	all           bool // to know what else the token opens, too: a template may hold it
+	look          look // at the command
 }
 
 // A gift is what a run gets.
@@ -215,7 +221,9 @@ type gift struct {
 
 	unmaskable bool // the program may print what it wants
 
-	offline *ipc.Offline // of what was held; nil of what the server gave
+	offline *ipc.Offline    // of what was held; nil of what the server gave
+	exact   *spawn.Exact    // the files that it is for; nil for any
+	pin     *api.AllowedPin // that allows the command, if commands have to be allowed
 }
 
 func (g gift) wipe() {
@@ -234,7 +242,7 @@ func (d *enrolment) values(ctx context.Context, project string, w wish, by clien
 		return gift{}, err
 	}
 	got, t, err := d.fetch(ctx, p, w, by)
-	if t != nil && (unauthorized(err) || withholds(got, w.names)) {
+	if t != nil && (unauthorized(err) || withholds(got.Secrets, w.names)) {
 		// The token ended, the session did, or the token no longer opens what
 		// it did: asking for a new one will tell, and puts it right or says
 		// what waits for approval. Once, and nobody need know.
@@ -254,7 +262,7 @@ func (d *enrolment) values(ctx context.Context, project string, w wish, by clien
 	if len(got.Withheld) > 0 {
 		d.log.Warn("the server withholds secrets", "project", project, "names", got.Withheld)
 	}
-	g := gift{values: got.Values, keys: got.SSHKeys, missing: t.missing(w.needed), waiting: t.waiting, unmaskable: t.unmaskable}
+	g := gift{values: got.Values, keys: got.SSHKeys, missing: t.missing(w.needed), waiting: t.waiting, unmaskable: t.unmaskable, exact: got.exact, pin: got.Pin}
 	for _, name := range got.Withheld {
 		if slices.Contains(w.needed, name) {
 			g.missing = append(g.missing, name)
@@ -268,22 +276,37 @@ func withholds(got client.Secrets, names []string) bool {
 	return slices.ContainsFunc(got.Withheld, func(name string) bool { return slices.Contains(names, name) })
 }
 
+// fetched is what the server gave, and the files that it is for, nil for any.
+type fetched struct {
+	client.Secrets
+	exact *spawn.Exact
+}
+
 // fetch asks for the values once, and returns the token it had, nil without.
-func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (client.Secrets, *token, error) {
+func (d *enrolment) fetch(ctx context.Context, p *project, w wish, by client.CallerContext) (fetched, *token, error) {
 	t, s, err := d.credentials(ctx, p, w)
 	if err != nil {
-		return client.Secrets{}, nil, err
+		return fetched{}, nil, err
 	}
 	began := d.holds.begin()
-	all, err := d.client.ProjectSecrets(ctx, p.name, t.value, s, by)
+	all, exact, err := asPinned(p, w.look, by, func(by client.CallerContext) (client.Secrets, error) {
+		all, err := d.client.ProjectSecrets(ctx, p.name, t.value, s, by)
+		if err != nil {
+			err = fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
+		}
+		return all, err
+	})
 	if err != nil {
-		return client.Secrets{}, t, fmt.Errorf("fetching the secrets of project %s: %w", p.name, err)
+		return fetched{}, t, err
 	}
-	d.hold(p.name, began, t, all)
+	p.commandsBecome(all.Commands)
+	if all.Commands != api.CommandsEnforce {
+		d.hold(p.name, began, t, all)
+	}
 	if !w.all {
 		all.Values = only(all.Values, w.names)
 	}
-	return all, t, nil
+	return fetched{all, exact}, t, nil
 }
 
 // credentials returns what the server is asked with for a project.
@@ -343,7 +366,7 @@ func (d *enrolment) token(ctx context.Context, p *project, w wish) (*token, erro
 	if old != nil {
 		names = union(old.names, names)
 	}
-	t, err := d.discover(ctx, p, names)
+	t, err := d.discover(ctx, p, names, w.look)
 	switch {
 	case err == nil:
 		p.recall(nil)
@@ -393,9 +416,10 @@ func union(a, b []string) []string {
 
 // discover asks the server for a token. It is for a token that this process
 // does not have, so it replaces one that the server may still know.
-func (d *enrolment) discover(ctx context.Context, p *project, names []string) (*token, error) {
+func (d *enrolment) discover(ctx context.Context, p *project, names []string, l look) (*token, error) {
+	command := l.said()
 	answer, err := inSession(ctx, d.sessions, func(by client.Attester) (api.DiscoverResponse, error) {
-		return d.ask(ctx, p.name, names, by)
+		return d.ask(ctx, p.name, names, command, by)
 	})
 	if err != nil {
 		return nil, d.explainDiscover(err, p.name)
@@ -404,7 +428,7 @@ func (d *enrolment) discover(ctx context.Context, p *project, names []string) (*
 		return nil, fmt.Errorf("%w: no project token", client.ErrAnswer)
 	}
 	d.log.Info("got a token", "project", p.name, "until", answer.TokenExpiresAt.Format(time.RFC3339), "unmatched", len(answer.UnmatchedKeys))
-	p.learn(answer.OnFreeze)
+	p.learn(answer)
 	unmatched := slices.Clone(answer.UnmatchedKeys)
 	slices.Sort(unmatched)
 	return &token{
@@ -414,7 +438,7 @@ func (d *enrolment) discover(ctx context.Context, p *project, names []string) (*
 	}, nil
 }
 
-func (d *enrolment) ask(ctx context.Context, project string, names []string, by client.Attester) (api.DiscoverResponse, error) {
+func (d *enrolment) ask(ctx context.Context, project string, names []string, command []byte, by client.Attester) (api.DiscoverResponse, error) {
 	p, err := d.key.Prove()
 	if err != nil {
 		return api.DiscoverResponse{}, err
@@ -422,7 +446,7 @@ func (d *enrolment) ask(ctx context.Context, project string, names []string, by 
 	return d.client.Discover(ctx, api.DiscoverRequest{
 		AgentID: d.key.AgentID, AuthProof: p.AuthProof, TS: &p.TS, Nonce: &p.Nonce,
 		Context:         api.DiscoverContext{ProjectName: project, FileContent: dotenv.Form(names)},
-		RegenerateToken: new(true),
+		RegenerateToken: new(true), Command: command,
 	}, by)
 }
 

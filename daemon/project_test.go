@@ -84,7 +84,7 @@ func TestDecidedIsNotPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits := func(id string) error {
-		return &api.Error{Code: api.PendingApproval, Details: &api.PendingDetails{GrantID: id}}
+		return &api.Error{Code: api.PendingApproval, Details: &api.Details{GrantID: id}}
 	}
 	if p.recall(waits("g-1")); p.describe().GrantID != "g-1" {
 		t.Error(p.describe())

@@ -31,22 +31,26 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	if err != nil {
 		return nil, err
 	}
+	by := d.caller(c.peer, spec.Dir)
+	// The caller's directory may be closed to whoever copies the text.
+	if spec.Dir, err = os.Open("/"); err != nil {
+		return nil, err
+	}
+	defer spec.Dir.Close()
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
-		return d.values(ctx, req.Project, wish{names: names}, d.caller(c.peer, spec.Dir))
+		return d.values(ctx, req.Project, wish{names: names, look: d.look(spec, c.peer)}, by)
 	})
 	defer got.wipe()
 	if err != nil {
+		return nil, err
+	}
+	if err := d.pin(c, &spec, req, got); err != nil {
 		return nil, err
 	}
 	if names := short(got); len(names) > 0 {
 		c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	spec.Needles = secrets(got.values)
-	// The caller's directory may be closed to whoever copies the text.
-	if spec.Dir, err = os.Open("/"); err != nil {
-		return nil, err
-	}
-	defer spec.Dir.Close()
 	return d.launch(ctx, c, spec, signals)
 }
 

@@ -144,9 +144,11 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err != nil {
 		return nil, err
 	}
-	w, by := wish{names, slices.Concat(req.Needed, req.SSH, handed(req)), len(req.Templates) > 0}, d.caller(c.peer, spec.Dir)
+	w := wish{names: names, needed: slices.Concat(req.Needed, req.SSH, handed(req)), all: len(req.Templates) > 0}
+	by := d.caller(c.peer, spec.Dir)
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
+			w.look = d.look(spec, c.peer) // a person's decision can take hours
 			return d.gather(ctx, req, w, by)
 		})
 	})
@@ -157,11 +159,14 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if got.offline != nil && req.Offline {
 		c.answer(ipc.Response{OK: true, Offline: got.offline, ServerURL: d.client.URL()})
 	}
+	if err := d.pin(c, &spec, req, got); err != nil {
+		return nil, err
+	}
 	if err := handOver(&spec, req, got); err != nil {
 		return nil, err
 	}
 	if len(req.SSH) > 0 {
-		if err := d.startAgent(ctx, c, &spec, req, got, wish{names: names}, by); err != nil {
+		if err := d.startAgent(ctx, c, &spec, req, got, wish{names: names, look: w.look}, by); err != nil {
 			return nil, err
 		}
 	}
@@ -368,8 +373,5 @@ func (d *enrolment) refused(err error) ipc.Response {
 	if errors.Is(err, errAway) {
 		r.ErrorCode = ipc.ServerAway
 	}
-	if e := waitsFor(err); e != nil {
-		r = d.tellGrant(r, e)
-	}
-	return r
+	return d.tellWaiting(r, err)
 }

@@ -174,7 +174,9 @@ func (d *enrolment) askSignature(ctx context.Context, p *project, w wish, in cli
 	if err != nil {
 		return nil, nil, err
 	}
-	signature, err := d.client.SignSSH(ctx, p.name, t.value, s, by, in)
+	signature, _, err := asPinned(p, w.look, by, func(by client.CallerContext) ([]byte, error) {
+		return d.client.SignSSH(ctx, p.name, t.value, s, by, in)
+	})
 	if errors.Is(err, api.Forbidden) {
 		err = client.WithHint(err, "what the key is for has changed: run the command again to see")
 	}

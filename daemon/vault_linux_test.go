@@ -19,6 +19,7 @@ import (
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
 )
@@ -44,6 +45,11 @@ type vault struct {
 	attests  []api.AttestRequest
 	withheld []string             // names that are mapped and not delivered
 	masking  string               // of the project
+	commands string               // so, too
+	pins     []pinned.Pin         // of commands
+	told     []pinned.Command     // that values were asked for
+	decided  chan struct{}        // a decision waits for it
+	verdict  string               // what it is; if empty, approved
 	lifetime time.Duration        // of tokens; if 0, as the real one has it
 	refuse   map[string]api.Error // routes that refuse
 	gate     chan struct{}        // if there, discover waits for it
@@ -65,14 +71,20 @@ func newVault(t *testing.T) *vault {
 func (v *vault) handler() http.Handler {
 	mux := http.NewServeMux()
 	for route, h := range map[string]func(*http.Request, []byte) (any, *api.Error){
-		"POST /daemon/attest":            v.attest,
-		"POST /agent/discover":           v.discover,
-		"GET /project/secrets/{project}": v.fetch,
+		"POST /daemon/attest":                   v.attest,
+		"POST /agent/discover":                  v.discover,
+		"GET /agent/pending-grants/{id}":        v.decision,
+		"GET /project/secrets/{project}":        v.fetch,
+		"POST /project/secrets/{project}":       v.fetch,
+		"POST /project/config/{project}/{path}": v.config,
 	} {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			if route == "POST /agent/discover" {
+			switch route {
+			case "POST /agent/discover":
 				v.wait()
+			case "GET /agent/pending-grants/{id}":
+				<-v.decided
 			}
 			v.mu.Lock()
 			defer v.mu.Unlock()
@@ -169,14 +181,18 @@ func (v *vault) discover(r *http.Request, body []byte) (any, *api.Error) {
 	t := string(token.Random().Reveal())
 	v.tokens[project] = map[string][]string{t: names}
 	unmatched := slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := v.secrets[n]; return ok })
-	return api.DiscoverResponse{UnmatchedKeys: unmatched, Masking: v.masking, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(cmp.Or(v.lifetime, 14*24*time.Hour)))}, nil
+	return api.DiscoverResponse{UnmatchedKeys: unmatched, Masking: v.masking, Commands: v.commands, ProjectToken: api.NewValue([]byte(t)), TokenExpiresAt: api.NewTime(time.Now().Add(cmp.Or(v.lifetime, 14*24*time.Hour)))}, nil
 }
 
-func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {
+func (v *vault) fetch(r *http.Request, body []byte) (any, *api.Error) {
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	names, known := v.tokens[r.PathValue("project")][bearer]
-	if !ok || !known || !v.attested(r, nil, proof.AuthTokenID(bearer)) {
+	if !ok || !known || !v.attested(r, body, proof.AuthTokenID(bearer)) {
 		return nil, unauthorized
+	}
+	pin, refused := v.allow(body)
+	if refused != nil {
+		return nil, refused
 	}
 	v.callers = append(v.callers, r.Header.Clone())
 	vars, withheld := map[string]api.Value{}, []string(nil)
@@ -187,7 +203,43 @@ func (v *vault) fetch(r *http.Request, _ []byte) (any, *api.Error) {
 			vars[n] = api.NewValue(bytes.Clone([]byte(s)))
 		}
 	}
-	return api.ProjectSecrets{EnvVars: vars, Withheld: withheld}, nil
+	return api.ProjectSecrets{EnvVars: vars, Withheld: withheld, Commands: v.commands, Pin: pin}, nil
+}
+
+// allow tells whether values may leave for the command in a body.
+func (v *vault) allow(body []byte) (*api.AllowedPin, *api.Error) {
+	why := "the daemon does not say what it runs"
+	var in struct{ Command json.RawMessage }
+	if json.Unmarshal(body, &in) == nil && in.Command != nil {
+		c, err := pinned.ParseCommand(in.Command)
+		if err != nil || string(c.Encode()) != string(in.Command) {
+			return nil, refusal(http.StatusBadRequest, api.InvalidRequest, "no command")
+		}
+		v.told = append(v.told, c)
+		var i int
+		if i, why = pinned.Match(v.pins, c); i >= 0 {
+			return &api.AllowedPin{ID: fmt.Sprint("pin-", i), Env: v.pins[i].Environment()}, nil
+		}
+	}
+	if v.commands != api.CommandsEnforce {
+		return nil, nil
+	}
+	e := refusal(http.StatusForbidden, api.CommandNotPinned, "this command was not approved: "+why)
+	e.Details = &api.Details{PinID: fmt.Sprint("pin-", len(v.pins)), Why: why}
+	return nil, e
+}
+
+// config renders a template, which is its own path.
+func (v *vault) config(r *http.Request, body []byte) (any, *api.Error) {
+	if _, refused := v.allow(body); refused != nil {
+		return nil, refused
+	}
+	return r.PathValue("path"), nil
+}
+
+// decision tells that somebody has decided, once that is so.
+func (v *vault) decision(*http.Request, []byte) (any, *api.Error) {
+	return api.GrantStatus{Status: cmp.Or(v.verdict, api.StatusApproved)}, nil
 }
 
 // do changes the vault.
@@ -198,15 +250,15 @@ func (v *vault) do(fn func()) {
 }
 
 // count returns how often a route was called.
-func (v *vault) count(route string) int {
+func (v *vault) count(route string) (all int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for r, n := range v.calls {
 		if strings.Contains(r, route) {
-			return n
+			all += n
 		}
 	}
-	return 0
+	return all
 }
 
 func (v *vault) wantCalls(attest, discover, fetch int) {

@@ -67,7 +67,8 @@ cortex-canary-0123…, in CORTEX_CANARY and, on Linux, in the file CORTEX_CANARY
 what becomes of a value. It needs no project, and nobody's approval.
 
 The first run of a project fails until an administrator has approved it. With --wait
-it says what is to be approved, and runs COMMAND as soon as that is.
+it says what is to be approved, and runs COMMAND as soon as that is. So it is with a
+COMMAND that is not approved, in a project where commands have to be: see cortex pin.
 
 Examples:
    cortex run -- npm test
@@ -216,8 +217,8 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	if r.asJSON {
 		return tellEnd(cmd, status, err)
 	}
-	if p, ok := errors.AsType[*pendingError](err); ok {
-		tellPending(cmd, p)
+	if w, ok := errors.AsType[waitingError](err); ok {
+		w.tell(cmd)
 		return &ExitError{Code: 1}
 	}
 	if err != nil {
@@ -229,18 +230,10 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	return nil
 }
 
-// tellPending says what waits for approval, in four lines, which scripts read.
-func tellPending(cmd *cli.Command, p *pendingError) {
-	say(cmd, "cortex: %s", p)
-	say(cmd, "grant_id: %s", oneWord(p.grantID))
-	say(cmd, "requested_keys: %s", jsonNames(p.requestedKeys))
-	say(cmd, "%s", p.next())
-}
-
 // tellNews says what the daemon had to say before the command runs.
 func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	if m.Waiting {
-		tellPending(cmd, r.pending(m))
+		r.waiting(m).tell(cmd)
 		say(cmd, "cortex: waiting up to %s for a decision", duration(r.request.Wait))
 	}
 	if m.Offline != nil {
@@ -252,6 +245,9 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	if len(m.SSHKeys) > 0 {
 		say(cmd, "cortex: warning: no variable holds an SSH key: the command runs without %s", printableNames(m.SSHKeys))
 		say(cmd, "cortex: hint: to give it an agent for the key: --ssh %s", printable(strings.Join(m.SSHKeys, ",")))
+	}
+	if len(m.Stripped)+len(m.StrippedPath) > 0 {
+		tellStripped(cmd, m)
 	}
 	if m.Refused != "" {
 		tellRefused(cmd, r, m)
@@ -282,31 +278,6 @@ func tellMissing(cmd *cli.Command, m ipc.Response) {
 		return
 	}
 	say(cmd, "cortex: warning: the vault has no secret for %s: the command runs without", printableNames(m.Missing))
-}
-
-// A pendingError says that a person must approve a run's secrets first.
-type pendingError struct {
-	project       string
-	url           string // the server's, "" if unknown
-	grantID       string
-	requestedKeys []string
-	hint          string
-}
-
-// Error returns one line.
-func (e *pendingError) Error() string {
-	return fmt.Sprintf("project %s is waiting for approval by an administrator", e.project)
-}
-
-// next says where to approve.
-func (e *pendingError) next() string {
-	switch {
-	case e.url != "":
-		return approveHint(e.url, e.grantID)
-	case e.hint != "":
-		return e.hint
-	}
-	return "an administrator approves it on the server"
 }
 
 // jsonNames returns names as a JSON array without anything a terminal might

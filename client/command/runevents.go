@@ -12,15 +12,21 @@ import (
 // A runEvent is what run --json says in one line, in the place of the lines for
 // people. What is not there is absent.
 type runEvent struct {
-	// Event is warning, pending, waiting, offline, missing, ssh_keys, refused or unmasked; and
-	// at last exited, or pending or failed where the command was not started or had to
-	// be ended.
+	// Event is warning, pending, not_pinned, waiting, offline, missing, ssh_keys, stripped,
+	// refused or unmasked; and at last exited, or pending, not_pinned or failed where the
+	// command was not started or had to be ended.
 	Event string `json:"event"`
 	// Project, GrantID and Names say what waits for approval; GrantID and Names also
 	// what is missing, and Names what the others are about.
 	Project string   `json:"project,omitempty"`
 	GrantID string   `json:"grant_id,omitempty"`
 	Names   []string `json:"names,omitempty"`
+	// PinID and Why say of a command that is not pinned what an administrator approves,
+	// and what differs from what was approved.
+	PinID string `json:"pin_id,omitempty"`
+	Why   string `json:"why,omitempty"`
+	// Path are the directories that were taken out of PATH.
+	Path []string `json:"path,omitempty"`
 	// Seconds is how long the decision is waited for.
 	Seconds int64 `json:"seconds,omitempty"`
 	// ServerURL is away, and Since and Until say from when on and until when its values
@@ -41,7 +47,7 @@ type runEvent struct {
 func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	var all []runEvent
 	if m.Waiting {
-		all = append(all, r.pending(m).event(), runEvent{Event: "waiting", Seconds: int64(r.request.Wait.Seconds())})
+		all = append(all, r.waiting(m).event(), runEvent{Event: "waiting", Seconds: int64(r.request.Wait.Seconds())})
 	}
 	if m.Offline != nil {
 		all = append(all, runEvent{Event: "offline", ServerURL: m.ServerURL, Since: m.Offline.Since, Until: m.Offline.Until})
@@ -51,6 +57,9 @@ func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	}
 	if len(m.SSHKeys) > 0 {
 		all = append(all, runEvent{Event: "ssh_keys", Names: m.SSHKeys})
+	}
+	if len(m.Stripped)+len(m.StrippedPath) > 0 {
+		all = append(all, runEvent{Event: "stripped", Names: m.Stripped, Path: m.StrippedPath})
 	}
 	if m.Refused != "" {
 		all = append(all, runEvent{Event: "refused", Error: m.Refused, Hint: m.Hint})
@@ -74,9 +83,9 @@ func tellEnd(cmd *cli.Command, status int, err error) error {
 	if err != nil {
 		status = Status(err)
 		end = runEvent{Event: "failed", Error: err.Error(), Hint: hintOf(err), ExitCode: &status}
-		if p, ok := errors.AsType[*pendingError](err); ok {
-			end = p.event()
-			end.ErrorCode, end.ExitCode = ipc.PendingApproval, &status
+		if w, ok := errors.AsType[waitingError](err); ok {
+			end = w.event()
+			end.ErrorCode, end.ExitCode = w.code(), &status
 		}
 		if e, ok := errors.AsType[*refusedError](err); ok {
 			end.ErrorCode = e.code

@@ -30,7 +30,7 @@ const (
 )
 
 // send runs the command and returns its exit status. Errors are an [ExitError]
-// for a command that could not be started, a [pendingError], or others.
+// for a command that could not be started, a [waitingError], or others.
 //
 // The command has a process group of its own, so signals come to this process and
 // are forwarded: their end of ctx is not the end of the run. An end before there
@@ -281,22 +281,13 @@ func lost(err error) error {
 	return client.WithHint(err, "see whether it runs: cortex daemon status")
 }
 
-// pending says what an answer says of what waits for approval.
-func (r *runRequest) pending(answer ipc.Response) *pendingError {
-	p := &pendingError{project: r.request.Project, url: answer.ServerURL, grantID: answer.GrantID, requestedKeys: answer.RequestedKeys, hint: answer.Hint}
-	if r.request.URL != nil {
-		p.url = *r.request.URL // of an older daemon, which runs for this server only
-	}
-	return p
-}
-
 // finish turns the last line into a status or an error.
 func (r *runRequest) finish(answer ipc.Response) (int, error) {
 	switch {
 	case answer.OK && answer.ExitCode != nil:
 		return *answer.ExitCode, nil
-	case answer.ErrorCode == ipc.PendingApproval:
-		return 0, r.pending(answer)
+	case answer.ErrorCode == ipc.PendingApproval, answer.ErrorCode == ipc.NotPinned:
+		return 0, r.waiting(answer)
 	case answer.OK || answer.Error == "":
 		return 0, lost(errors.New("its answer makes no sense"))
 	case answer.ExitCode != nil:

@@ -152,6 +152,8 @@ const (
 	MustMask        = "must_mask"        // NoMask is not for this project
 	Busy            = "busy"             // too many connections
 	ServerAway      = "server_away"      // and nothing is held that would do without it
+	// NotPinned is for a command that nobody approved.
+	NotPinned = "command_not_pinned"
 )
 
 // A Response answers a request. It may not be the last line: see [Response.Last].
@@ -185,6 +187,12 @@ type Response struct {
 	// Refused is what the program's SSH agent did not do, one line for people.
 	Refused string `json:"refused,omitempty"`
 
+	// Stripped are the variables of the request that a pinned program runs without, and
+	// StrippedPath the directories that were taken out of its PATH; those of which it was
+	// not said before.
+	Stripped     []string `json:"stripped,omitempty"`
+	StrippedPath []string `json:"stripped_path,omitempty"`
+
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`
 	ErrorCode string `json:"error_code,omitempty"`
@@ -197,12 +205,17 @@ type Response struct {
 	RequestedKeys []string `json:"requested_keys,omitempty"`
 	Message       string   `json:"message,omitempty"`
 	ServerURL     string   `json:"server_url,omitempty"`
+	// PinID is what an administrator approves for a command that is [NotPinned], and Why
+	// says what differs from what was approved; "" where too many wait.
+	PinID string `json:"pin_id,omitempty"`
+	Why   string `json:"why,omitempty"`
 }
 
 // Last reports whether no other line follows: it is not about a program that
 // stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
-	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && len(r.Missing) == 0 && len(r.Unmasked) == 0 && len(r.SSHKeys) == 0 && !r.Waiting && r.Offline == nil
+	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && !r.Waiting && r.Offline == nil &&
+		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath) == 0
 }
 
 // Offline says from when on something is held, and until when, in RFC 3339.

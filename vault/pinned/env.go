@@ -36,8 +36,9 @@ func InEnv(allowed []string, name string) bool {
 	})
 }
 
-// loadsCode reports whether a pattern of Env lets a loader through.
-func loadsCode(pattern string) bool {
+// LoadsCode reports whether a variable, or a pattern of [Pin].Env that fits one, makes common
+// programs run other code.
+func LoadsCode(pattern string) bool {
 	stem, open := strings.CutSuffix(pattern, "*")
 	return slices.ContainsFunc(loaders, func(l string) bool {
 		return InEnv([]string{l}, stem) || open && strings.HasPrefix(l, stem)

@@ -243,7 +243,7 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 	for _, name := range DefaultEnv {
-		if loadsCode(name) {
+		if LoadsCode(name) {
 			t.Errorf("%s loads code", name)
 		}
 	}

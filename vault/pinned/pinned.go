@@ -38,10 +38,12 @@ const (
 // NUL and without U+FFFD, which stands for what is no text: a command with other
 // arguments cannot be pinned.
 type Command struct {
-	// Program is the path of the program, with no symbolic link in it, and
-	// ProgramSHA256 the hash of what is in it, in lower-case hex.
+	// Program is the path of the program, with no symbolic link in it but perhaps
+	// the last name, by which programs know what they are to do; and ProgramSHA256 the
+	// hash of what is in it, in lower-case hex.
 	Program, ProgramSHA256 string
-	// Interpreter runs a Program that begins with #!; empty for any other.
+	// Interpreter runs a Program that is a script, and is such a path, too; empty for
+	// any other.
 	Interpreter, InterpreterSHA256 string
 	// Args are the arguments, without the program's name.
 	Args []string

@@ -82,7 +82,7 @@ func (p Pin) Weakness() []string {
 		said = append(said, "arguments may be others than those that somebody looked at")
 	}
 	for _, name := range p.Env {
-		if loadsCode(name) {
+		if LoadsCode(name) {
 			said = append(said, fmt.Sprintf("%s can make programs run other code", Printable(name)))
 		}
 	}

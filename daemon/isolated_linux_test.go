@@ -1,0 +1,100 @@
+package daemon_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/cortex-auth/cortex/server/api"
+)
+
+// other is who programs are where they are not the caller's own.
+const other = 65534
+
+// spawner runs a spawner of another user, and returns its socket.
+func (h *host) spawner() string {
+	h.t.Helper()
+	if os.Getuid() != 0 {
+		h.t.Skip("only root can be somebody else as well")
+	}
+	sock, exe := filepath.Join(shortDir(h.t), "s"), filepath.Join(shortDir(h.t), "test")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: sock, Net: "unix"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetUnlinkOnClose(false)
+	f, err := l.File()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := os.ReadFile("/proc/self/exe")
+	if err != nil || errors.Join(os.Chmod(filepath.Dir(exe), 0o755), os.WriteFile(exe, text, 0o755)) != nil {
+		h.t.Fatal("no program for another user", err)
+	}
+	// The socket is for the process with that id, and a spawner is for one program, as
+	// systemd has it.
+	cmd := &exec.Cmd{
+		Path: "/bin/bash", Args: []string{"bash", "-c", `while :; do (export LISTEN_PID=$BASHPID; exec -a cortex-spawner "$0" root); done`, exe},
+		Env: []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody"}, Stderr: h.log, ExtraFiles: []*os.File{f}, Dir: "/",
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: &syscall.Credential{Uid: other, Gid: other}},
+	}
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+	})
+	return sock
+}
+
+// Commands that are another user's are pinned as the caller's own are: it is that user
+// who looks at the files again, and who may be the one to change them.
+func TestPinnedIsolated(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	h.write("deploy.sh", "id -u; echo $OPENAI_API_KEY $BASH_ENV\n")
+	h.write("prog", "#!/bin/sh\nexec sh deploy.sh\n")
+	readable := func() { h.t.Helper(); os.Chmod(filepath.Join(h.work, "deploy.sh"), 0o644) }
+	readable()
+	os.Chmod(filepath.Join(h.work, "prog"), 0o755)
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner()}
+	h.startWith(cfg)
+	for _, command := range [][]string{{"sh", "deploy.sh"}, {"./prog"}} {
+		cmd := h.launcher(append([]string{"--"}, command...)...)
+		h.finish(cmd).want(1, "", notApproved)
+		h.approve()
+		cmd = h.launcher(append([]string{"--"}, command...)...)
+		cmd.Env = append(cmd.Env, "BASH_ENV=/nonexistent")
+		if r := h.finish(cmd); r.stdout != "65534\n"+marker+"\n" || r.status != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if weak := h.vault.told[0].Weak; !slices.Contains(weak, "home") {
+		t.Errorf("their home is not among what is weak: %q", weak)
+	}
+	h.write("deploy.sh", "id\n")
+	readable()
+	h.run("sh", "deploy.sh").want(1, "", notApproved+"deploy.sh has changed\n")
+
+	// What only one of both can see is nothing that was approved.
+	h.approve()
+	os.Chmod(filepath.Join(h.work, "deploy.sh"), 0o600)
+	h.run("sh", "deploy.sh").want(2, "", "Permission denied")
+	h.write("closed", "")
+	os.Mkdir(filepath.Join(h.work, "dir"), 0o700)
+	os.Rename(filepath.Join(h.work, "closed"), filepath.Join(h.work, "dir/closed"))
+	h.run("ls", "dir/closed").want(1, "", notApproved)
+	h.approve()
+	h.run("ls", "dir/closed").want(126, "", `ls: the argument "dir/closed" names another file`)
+}

@@ -1,0 +1,171 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/pinned"
+)
+
+// A look at a command is taken once, if anybody wants to know what it is. The zero
+// value is of none.
+type look struct{ take func() (measurement, error) }
+
+// look returns a look at what is to be run for a client.
+func (d *Daemon) look(spec spawn.Spec, p *peer.Peer) look {
+	return look{sync.OnceValues(func() (measurement, error) { return d.measure(spec, d.rightsOf(p)) })}
+}
+
+// measured returns what the command is.
+func (l look) measured() (measurement, error) {
+	if l.take == nil {
+		return measurement{}, fmt.Errorf("%w: it is none", errMeasure)
+	}
+	return l.take()
+}
+
+// said returns what the server is told with a request for a token, nil where it cannot
+// be told. That may not matter to it.
+func (l look) said() []byte {
+	m, err := l.measured()
+	if err != nil {
+		return nil
+	}
+	return m.command.Encode()
+}
+
+// asPinned asks the server for something of a project, on behalf of by: and says what
+// command that is for, where the server wants to know. It may be asked twice, if it wants
+// to know since a moment ago.
+func asPinned[T any](p *project, l look, by client.CallerContext, ask func(client.CallerContext) (T, error)) (answer T, exact *spawn.Exact, err error) {
+	mode := p.commandsAre()
+	if mode == "" {
+		if answer, err = ask(by); notPinned(err) == nil {
+			return answer, nil, err
+		}
+		mode = api.CommandsEnforce
+		p.commandsBecome(mode)
+	}
+	m, err := l.measured()
+	switch {
+	case err == nil:
+		by.Command = m.command.Encode()
+		answer, err = ask(by)
+		return answer, m.exact, explainPinned(err, p.name)
+	case mode == api.CommandsEnforce:
+		return answer, nil, err
+	default: // it runs as ever, and is not on the record
+		answer, err = ask(by)
+		return answer, nil, err
+	}
+}
+
+// commandsAre returns what the project says of commands: "" for any.
+func (p *project) commandsAre() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.commands
+}
+
+func (p *project) commandsBecome(mode string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commands = mode
+}
+
+// pin makes what is to be run what was approved, and nothing else: the files that were
+// looked at, and no variable that makes programs run other code.
+func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gift) error {
+	spec.Exact = got.exact
+	if got.pin == nil {
+		return nil
+	}
+	for _, name := range renames(req) {
+		if pinned.InEnv(pinned.DefaultEnv, name) || pinned.LoadsCode(name) {
+			return fmt.Errorf("this command is pinned: %s cannot be one of its secrets", name)
+		}
+	}
+	p, err := d.projects.of(req.Project)
+	if err != nil {
+		return err
+	}
+	env, gone, dirs := d.rightsOf(c.peer).strip(spec.Env, got.pin.Env)
+	spec.Env = env
+	gone, dirs = p.tellStripped("", gone), p.tellStripped("PATH:", dirs)
+	if len(gone)+len(dirs) > 0 {
+		c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
+	}
+	return nil
+}
+
+// renames returns the variables by which a request, and not the vault, calls a secret.
+func renames(req ipc.Request) (names []string) {
+	for _, a := range req.Aliases {
+		name, _, _ := strings.Cut(a, "=")
+		names = append(names, name)
+	}
+	for _, list := range [][]string{req.Files, req.Templates} {
+		for _, f := range list {
+			_, name, _ := strings.Cut(f, "=")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// tellStripped returns those of the names of which it was not said before that they are
+// stripped.
+func (p *project) tellStripped(kind string, names []string) (news []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stripped == nil {
+		p.stripped = map[string]bool{}
+	}
+	for _, name := range names {
+		if !p.stripped[kind+name] && len(p.stripped) < maxStripped {
+			news = append(news, name)
+			p.stripped[kind+name] = true
+		}
+	}
+	return news
+}
+
+// maxStripped bounds what clients can make the daemon remember of a project.
+const maxStripped = 4096
+
+// notPinned returns the error that says which command was not approved, nil if err is
+// another one.
+func notPinned(err error) *api.Error {
+	if e, ok := errors.AsType[*api.Error](err); ok && errors.Is(e, api.CommandNotPinned) {
+		return e
+	}
+	return nil
+}
+
+// tellPin returns r with what is to be approved of a command.
+func (d *enrolment) tellPin(r ipc.Response, e *api.Error) ipc.Response {
+	r.ErrorCode, r.ServerURL, r.Why = ipc.NotPinned, d.client.URL(), e.Message
+	if e.Details != nil {
+		r.PinID, r.Why = e.Details.PinID, e.Details.Why
+	}
+	return r
+}
+
+// explainPinned says what to do about a command that was not approved.
+func explainPinned(err error, project string) error {
+	e := notPinned(err)
+	switch {
+	case e == nil:
+		return err
+	case e.Details == nil || e.Details.PinID == "":
+		return client.WithHint(err, "too many commands wait for a decision: an administrator sees them with cortex pin list "+project)
+	}
+	return client.WithHint(err, "an administrator approves it: cortex pin approve "+project+" "+e.Details.PinID)
+}

@@ -1,0 +1,268 @@
+package daemon_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/pinned"
+)
+
+// newPinned returns a host at a vault where a project says something about commands.
+func newPinned(t *testing.T, mode string) *host {
+	t.Helper()
+	h := newHost(t)
+	h.vault.commands = mode
+	var err error
+	if h.work, err = filepath.EvalSymlinks(h.work); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// approve has the vault approve what was run last.
+func (h *host) approve() {
+	h.vault.do(func() { h.vault.pins = append(h.vault.pins, pinned.Of(h.vault.told[len(h.vault.told)-1])) })
+}
+
+const notApproved = "cortex: project app: this command was not approved: "
+
+func TestPinnedCommands(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.write("deploy.sh", "echo $OPENAI_API_KEY $*\n")
+	h.start()
+	h.run("sh", "deploy.sh", "now").want(1, "", notApproved+"nothing has been approved yet\npin_id: pin-0\nan administrator approves it with: cortex pin approve app pin-0 --url "+h.vault.server.URL+"\n")
+	if c := h.vault.asked[0].Command; !bytes.Equal(c, h.vault.told[0].Encode()) {
+		t.Errorf("told %s with discover", c)
+	}
+	h.vault.wantCalls(1, 1, 1)
+	h.approve()
+	h.run("sh", "deploy.sh", "now").want(0, marker+" now\n", "pinned: it runs without CORTEX_DAEMON_SOCK, CORTEX_PROJECT, CORTEX_URL")
+	h.run("sh", "deploy.sh", "then").want(1, "", notApproved+"argument 2 is not what was approved\npin_id: pin-1\n")
+	h.run("sh", "-c", "env").want(1, "", notApproved+"argument 1 is not what was approved\n")
+	h.run("cat", "deploy.sh", "now").want(1, "", "cat is not what was approved\n")
+	h.write("deploy.sh", "env\n")
+	h.run("sh", "deploy.sh", "now").want(1, "", notApproved+"deploy.sh has changed\n")
+	h.finish(h.launcher("--json", "--", "true")).want(1, "", `{"event":"not_pinned","project":"app","pin_id":"pin-1","why":"the program /usr/bin/true is not what was approved","error_code":"command_not_pinned","hint":"an administrator approves it with: cortex pin approve app pin-1 --url `+h.vault.server.URL+`","exit_code":1}`)
+
+	// What cannot be run, or looked at, is not asked for.
+	calls := h.vault.count("secrets")
+	h.run("no-such-program").want(127, "", "cortex: no-such-program: command not found\n")
+	h.run("cat", "\xff").want(1, "", "it cannot be said what this command runs: an argument is not UTF-8")
+	if n := h.vault.count("secrets"); n != calls {
+		t.Errorf("%d requests for what cannot be run", n-calls)
+	}
+}
+
+// Nothing is asked for twice where nobody wants to know, and when somebody does, from
+// one moment to the next, that is heard.
+func TestPinnedFromNowOn(t *testing.T) {
+	h := newPinned(t, "")
+	h.start()
+	h.run("true").want(0, "")
+	h.vault.do(func() { h.vault.commands = api.CommandsEnforce })
+	h.run("true").want(1, "", notApproved+"nothing has been approved yet\n")
+	h.vault.wantCalls(1, 1, 3)
+	h.approve()
+	h.run("true").want(0, "", "it runs without")
+	h.run("true").want(0, "")
+	h.vault.wantCalls(1, 1, 5)
+}
+
+func TestLearnedCommands(t *testing.T) {
+	h := newPinned(t, api.CommandsLearn)
+	h.start()
+	cmd := h.launcher("--", "sh", "-c", "printenv BASH_ENV; echo $OPENAI_API_KEY")
+	cmd.Env = append(cmd.Env, "BASH_ENV=kept")
+	h.finish(cmd).want(0, "kept\n"+marker+"\n")
+	if c := h.vault.told[0]; c.Program != "/usr/bin/sh" || c.Dir != h.work || !slices.Contains(c.Weak, "inline") {
+		t.Errorf("told %s", c.Encode())
+	}
+	// What cannot be told runs all the same.
+	h.run("printf", "\xff").want(0, "\xff")
+	h.vault.wantCalls(1, 1, 2)
+	if n := len(h.vault.told); n != 1 {
+		t.Errorf("told of %d", n)
+	}
+}
+
+// Variables that make programs run other code do not reach a pinned command, nor do
+// directories in PATH that whoever starts it can write to.
+func TestPinnedEnvironment(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	os.Mkdir(filepath.Join(h.work, "own"), 0o755)
+	h.write("own/python3", "#!/bin/sh\necho evil\n")
+	h.write("evil.sh", "echo evil\n")
+	h.write("deploy", "#!/bin/bash\npython3 -c 'print(1)'\nprintenv PATH NODE_OPTIONS LD_PRELOAD BASH_ENV EXTRA LC_ALL; true\n")
+	os.Chmod(filepath.Join(h.work, "own/python3"), 0o755)
+	os.Chmod(filepath.Join(h.work, "deploy"), 0o755)
+	h.start()
+	launch := func(flags ...string) *exec.Cmd {
+		cmd := h.launcher(append(flags, "--", "./deploy")...)
+		cmd.Env = append(cmd.Env, "NODE_OPTIONS=--require /tmp/x", "LD_PRELOAD=libc.so.6", "BASH_ENV="+h.work+"/evil.sh", "EXTRA=1", "PATH="+h.work+"/own:/usr/bin:/bin")
+		return cmd
+	}
+	h.finish(launch()).want(1, "", notApproved)
+	h.approve()
+	h.vault.do(func() { h.vault.pins[0].Env = []string{"EXTRA"} })
+	r := h.finish(launch())
+	path := "/usr/bin:/bin"
+	if os.Getuid() == 0 {
+		path = "/usr/local/bin:/usr/bin:/bin" // nothing is closed to root
+	}
+	if want := "1\n" + path + "\n1\nC\n"; r.stdout != want || r.status != 0 || !strings.Contains(r.stderr, "BASH_ENV") || !strings.Contains(r.stderr, "and without these directories in PATH: "+h.work+"/own\n") {
+		t.Errorf("%+v", r)
+	}
+	h.finish(launch()).want(0, "1\n"+path+"\n1\nC\n") // said once
+	for _, flag := range []string{"--env=BASH_ENV=OPENAI_API_KEY", "--file=OPENAI_API_KEY=PATH", "--template=app=LD_PRELOAD"} {
+		h.finish(launch(flag)).want(1, "", "this command is pinned: ", "cannot be one of its secrets")
+	}
+	h.finish(launch("--env=EXTRA=OPENAI_API_KEY")).want(0, "1\n"+path+"\n‹cortex:EXTRA›\nC\n")
+}
+
+// A program that is replaced while the vault is asked about it does not run.
+func TestPinnedProgramSwapped(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.write("prog", "#!/bin/sh\necho good\n")
+	os.Chmod(filepath.Join(h.work, "prog"), 0o755)
+	h.start()
+	h.run("./prog").want(1, "", notApproved)
+	h.approve()
+	h.run("./prog").want(0, "good\n", "it runs without")
+	// The vault's answer waits for the swap: it is asked for a token anew, having the
+	// command's name and hash.
+	h.vault.do(func() { h.vault.gate = make(chan struct{}); h.vault.tokens = map[string]map[string][]string{} })
+	cmd := h.launcher("--", "./prog")
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stderr, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-h.vault.entered
+	h.write("new", "#!/bin/sh\necho evil\n")
+	if err := errors.Join(os.Chmod(filepath.Join(h.work, "new"), 0o755), os.Rename(filepath.Join(h.work, "new"), filepath.Join(h.work, "prog"))); err != nil {
+		t.Fatal(err)
+	}
+	close(h.vault.gate)
+	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "./prog: it was changed while it was looked at") {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+}
+
+func TestPinnedWait(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.vault.decided = make(chan struct{})
+	h.start()
+	cmd := h.launcher("--wait=1h", "--json", "--", "printenv", "OPENAI_API_KEY")
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	events, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	for _, want := range []string{`{"event":"not_pinned","project":"app","pin_id":"pin-0",`, `{"event":"waiting","seconds":3600}`} {
+		if line := readLine(t, events); !strings.HasPrefix(line, want) {
+			t.Fatalf("%q, not %q", line, want)
+		}
+	}
+	h.approve()
+	close(h.vault.decided)
+	if err := cmd.Wait(); err != nil || stdout.String() != marker+"\n" {
+		t.Errorf("%v, %q", err, &stdout)
+	}
+}
+
+// A denial ends the wait.
+func TestPinnedWaitDenied(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.vault.decided, h.vault.verdict = make(chan struct{}), api.StatusDenied
+	h.start()
+	close(h.vault.decided)
+	h.finish(h.launcher("--wait=1h", "--", "true")).want(1, "", notApproved, "waiting up to 1h for a decision\n"+notApproved)
+}
+
+// What was approved is what is looked at again when somebody has decided.
+func TestPinnedWaitForAnother(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.vault.decided = make(chan struct{})
+	h.write("deploy.sh", "echo good\n")
+	h.start()
+	cmd := h.launcher("--wait=1h", "--json", "--", "sh", "deploy.sh")
+	events, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	readLine(t, events)
+	readLine(t, events)
+	h.approve()
+	h.write("deploy.sh", "echo evil\n")
+	close(h.vault.decided)
+	if line := readLine(t, events); !strings.Contains(line, `"why":"deploy.sh has changed"`) {
+		t.Errorf("%q", line)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+}
+
+func readLine(t *testing.T, f *os.File) string {
+	t.Helper()
+	var line []byte
+	for b := make([]byte, 1); len(line) == 0 || line[len(line)-1] != '\n'; line = append(line, b[0]) {
+		if _, err := f.Read(b); err != nil {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	return string(line)
+}
+
+// A text is redacted by a command that has to be approved, too.
+func TestPinnedRedact(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.start()
+	h.run("true").want(1, "", notApproved)
+	redact := func() *exec.Cmd {
+		cmd := h.launcher()
+		cmd.Args = []string{"cortex-cli", "redact"}
+		cmd.Stdin = strings.NewReader("it is sk-canary\n")
+		return cmd
+	}
+	h.finish(redact()).want(1, "", notApproved+"nothing has been approved yet\n")
+	if c := h.vault.told[1]; filepath.Base(c.Program) != "cat" || c.Dir != "/" || len(c.Args) != 0 {
+		t.Errorf("told %s", c.Encode())
+	}
+	h.approve()
+	h.finish(redact()).want(0, "it is "+marker+"\n")
+}
+
+// Templates are for the same commands as values.
+func TestPinnedTemplate(t *testing.T) {
+	h := newPinned(t, "")
+	h.start()
+	cmd := func() *exec.Cmd { return h.launcher("--template", "app=CONFIG", "--", "sh", "-c", `cat "$CONFIG"`) }
+	h.run("true").want(0, "")
+	h.vault.do(func() { h.vault.commands = api.CommandsEnforce })
+	h.finish(cmd()).want(1, "", notApproved)
+	h.approve()
+	h.finish(cmd()).want(0, "\"app\"\n", "it runs without")
+	if n := h.vault.count("POST /project/config"); n != 1 {
+		t.Errorf("%d templates", n)
+	}
+}
