@@ -9,7 +9,7 @@ import (
 // nouns returns what the verbs of an administrator are about.
 func nouns() []noun {
 	return []noun{
-		secret(), agent(), grant(), project(), policy(), namespace(),
+		secret(), agent(), grant(), pinNoun(), project(), policy(), namespace(),
 		device(), session(), allowlist(), freeze(),
 		user(), confirmation(), channel(), auditTrail(),
 	}

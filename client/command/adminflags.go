@@ -36,7 +36,7 @@ func (f *adminFlags) client(ctx context.Context) (*client.Client, error) {
 
 // verb makes a verb of an administrator of what is particular about it. Its
 // ArgsUsage names its arguments, and how many there may be: those in brackets
-// can be left out.
+// can be left out, and one that ends in ...] stands for any more.
 func (f *adminFlags) verb(cmd *cli.Command, do func(context.Context, *cli.Command, *client.Client) error) *cli.Command {
 	cmd.Flags = append(cmd.Flags, f.common()...)
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
@@ -79,10 +79,10 @@ func named(_ context.Context, _ *client.Client, name string) (string, error) { r
 
 func countArguments(cmd *cli.Command) error {
 	names, args := strings.Fields(cmd.ArgsUsage), cmd.Args().Slice()
-	if len(args) > len(names) {
+	if len(args) > len(names) && !strings.HasSuffix(cmd.ArgsUsage, "...]") {
 		return usage(cmd, fmt.Errorf("unexpected argument %q", args[len(names)]))
 	}
-	if missing := names[len(args):]; len(missing) > 0 && missing[0][0] != '[' {
+	if missing := names[min(len(args), len(names)):]; len(missing) > 0 && missing[0][0] != '[' {
 		return usage(cmd, fmt.Errorf("missing %s", missing[0]))
 	}
 	return nil

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/server/api"
+	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
 func grant() noun {
@@ -37,9 +39,26 @@ func grantList() *cli.Command {
 			return whole[api.PendingGrant](nil, err)
 		}
 		return only(c.AllPendingGrants(ctx), func(p api.PendingGrant) bool { return all || isPending(p) })
-	}, table[api.PendingGrant]{"ID\tAGENT\tPROJECT\tNAMESPACE\tSTATUS\tASKED\tVARIABLES", func(p api.PendingGrant) []string {
-		return []string{p.ID, p.AgentID, p.ProjectName, p.Namespace, p.Status, p.RequestedAt.String(), strings.Join(p.RequestedKeys, " ")}
+	}, table[api.PendingGrant]{"ID\tAGENT\tPROJECT\tNAMESPACE\tSTATUS\tASKED\tVARIABLES\tCOMMAND", func(p api.PendingGrant) []string {
+		return []string{
+			p.ID, p.AgentID, p.ProjectName, p.Namespace, p.Status, p.RequestedAt.String(), strings.Join(p.RequestedKeys, " "),
+			short(commandLine(api.Pin{Command: p.Command})),
+		}
 	}})
+}
+
+// showWeak says what of a command whoever starts it can change.
+func showWeak(w io.Writer, c *api.Command) error {
+	if c == nil {
+		return nil
+	}
+	measured := pinned.Command{Program: c.Program, Interpreter: c.Interpreter, Dir: c.Dir, Files: pinnedFiles(c.Files)}
+	for _, token := range c.Weak {
+		if err := writeFields(w, "weak", measured.Explain(token)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isPending(p api.PendingGrant) bool { return p.Status == api.StatusPending }
@@ -103,6 +122,12 @@ Example:
 			"decided", timeOr(p.DecidedAt), "by", textOr(p.DecidedBy), "until", timeOr(p.AutoApprovalUntil)); err != nil {
 			return err
 		}
+		if err := writeFields(cmd.Root().Writer, commandFields(p.Command)...); err != nil {
+			return err
+		}
+		if err := showWeak(cmd.Root().Writer, p.Command); err != nil {
+			return err
+		}
 		return requestedVariables(p).write(cmd.Root().Writer, p.RequestedKeys)
 	})
 }
@@ -125,6 +150,7 @@ func grantApprove() *cli.Command {
 	var some []string
 	var remap map[string]string
 	var days int
+	var pin bool
 	return f.verb(&cli.Command{
 		Name: "approve", ArgsUsage: "GRANT",
 		Usage: "let an agent have what it asks for, or a part of it",
@@ -133,10 +159,12 @@ told to be unmatched.
 
 Examples:
    cortex grant approve my-app
+   cortex grant approve my-app --pin-command
    cortex grant approve my-app --only DATABASE_URL --remap DATABASE_URL=db/read_only --days 7`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Usage: "approve the `VARIABLE`, or several, and no other", Destination: &some},
 			&cli.StringMapFlag{Name: "remap", Usage: "give a variable another secret: `VARIABLE=SECRET`", Destination: &remap},
+			&cli.BoolFlag{Name: "pin-command", Usage: "and for the command that it shows, and no other that nobody approves", Destination: &pin},
 			&cli.IntFlag{Name: "days", Usage: "ask nobody again for `N` days, 1 to 365", DefaultText: "30", Destination: &days},
 		},
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
@@ -145,13 +173,17 @@ Examples:
 			return err
 		}
 		out, err := c.ApproveGrant(ctx, p.ID, api.ApproveGrant{
-			ApprovedKeys: given(cmd, "only", withoutEmpty(some)), Remap: remap, AutoApprovalDays: given(cmd, "days", days),
+			ApprovedKeys: given(cmd, "only", withoutEmpty(some)), Remap: remap, AutoApprovalDays: given(cmd, "days", days), Pin: pin,
 		})
 		if err != nil {
 			return about("grant", p.ID, err)
 		}
-		return f.answer(cmd, out, fmt.Sprintf("agent %s may have %s for project %s, until %s",
-			printable(p.AgentID), printableNames(out.ApprovedKeys), printable(p.ProjectName), out.AutoApprovalUntil))
+		lines := []string{fmt.Sprintf("agent %s may have %s for project %s, until %s",
+			printable(p.AgentID), printableNames(out.ApprovedKeys), printable(p.ProjectName), out.AutoApprovalUntil)}
+		if pin && p.Command != nil {
+			lines = append(lines, fmt.Sprintf("project %s may run %s, and what else is approved", printable(p.ProjectName), printable(commandLine(api.Pin{Command: p.Command}))))
+		}
+		return f.answer(cmd, out, lines...)
 	})
 }
 

@@ -58,6 +58,7 @@ func TestListsAreInert(t *testing.T) {
 		"/admin/agents":                  poisoned[api.Agent](t),
 		"/admin/pending-grants":          poisoned[api.PendingGrant](t),
 		"/admin/projects":                poisoned[api.Project](t),
+		"/admin/projects/app/pins":       poisoned[api.Pin](t),
 		"/admin/policies":                poisoned[api.Policy](t),
 		"/admin/namespaces":              poisoned[api.Namespace](t),
 		"/admin/devices":                 poisoned[api.Device](t),
@@ -71,8 +72,11 @@ func TestListsAreInert(t *testing.T) {
 	}))
 	for _, n := range nouns() {
 		args := []string{n.name, "list"}
-		if n.name == "grant" {
+		switch n.name {
+		case "grant":
 			args = append(args, "--all")
+		case "pin":
+			args = append(args, "app")
 		}
 		r := h.run(args...).want(t, 0)
 		if strings.Count(r.stdout, "\n") != 2 || !strings.Contains(r.stdout, `x\x1b[2J`) || strings.ContainsFunc(r.stdout, obeyed) {

@@ -51,11 +51,13 @@ func projectSettings() *cli.Command {
    cortex project settings my-app --token-ttl 1d
    cortex project settings my-app --masking optional
    cortex project settings my-app --on-freeze end
-   cortex project settings my-app --offline-ttl 8h`,
+   cortex project settings my-app --offline-ttl 8h
+   cortex project settings my-app --commands learn`,
 		Flags: []cli.Flag{
 			projectNamespace(&namespace),
 			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &set.ttl},
 			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &set.masking},
+			&cli.StringFlag{Name: "commands", Usage: "`WHICH` commands get its secrets: any, learn for any and to keep what nobody approved, or enforce for those that were approved", Destination: &set.commands},
 			&cli.StringFlag{Name: "on-freeze", Usage: "`WHAT` becomes of commands that run when they are cut off: leave, or end", Destination: &set.onFreeze},
 			&cli.StringFlag{Name: "offline-ttl", Usage: "`HOW-LONG` daemons keep what they fetched, for when the server is away: 8h, 7d at most, or 0 for not at all", Destination: &set.offline},
 		},
@@ -69,12 +71,13 @@ func projectSettings() *cli.Command {
 		}
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
 			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways),
-			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves), "offline ttl", offlineTTL(out))
+			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves), "offline ttl", offlineTTL(out),
+			"commands", cmp.Or(out.Commands, api.CommandsAny))
 	})
 }
 
 // newSettings are what is to be changed, as it was typed; empty for what stays.
-type newSettings struct{ ttl, masking, onFreeze, offline string }
+type newSettings struct{ ttl, masking, onFreeze, offline, commands string }
 
 // offlineTTL is how long values are kept, for people.
 func offlineTTL(s api.ProjectSettings) string {
@@ -104,6 +107,9 @@ func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, nam
 	}
 	if set.onFreeze != "" {
 		change.OnFreeze = &set.onFreeze
+	}
+	if set.commands != "" {
+		change.Commands = &set.commands
 	}
 	out, err = c.UpdateProject(ctx, namespace, name, change)
 	return out, about("project", name, whichNamespace(err, namespace))
