@@ -68,7 +68,7 @@ func TestMethodNotAllowed(t *testing.T) {
 		"/admin/secrets":               "GET, HEAD, POST",
 		"/admin/secrets/x":             "DELETE, GET, HEAD, PUT",
 		"/agent/discover":              "POST",
-		"/project/secrets/x":           "GET, HEAD",
+		"/project/secrets/x":           "GET, HEAD, POST",
 		"/admin/pending-grants/x/deny": "POST",
 	} {
 		a := s.Do(t, servertest.Request{Method: "PATCH", Path: path, Body: `{}`})
