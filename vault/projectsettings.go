@@ -224,12 +224,14 @@ func (o *op) changeSettings(row *projectSettingsRow, c ProjectChange) error {
 		row.EndOnFreeze = *c.OnFreeze == FreezeEnds
 		o.record.about("on_freeze", string(*c.OnFreeze))
 	}
-	if c.OfflineTTL == nil {
+	if c.OfflineTTL != nil {
+		row.OfflineTTL = int64(*c.OfflineTTL / time.Second)
+		o.record.about("offline_ttl", row.offline().String())
+	}
+	if c == (ProjectChange{}) {
 		return nil
 	}
-	row.OfflineTTL = int64(*c.OfflineTTL / time.Second)
-	o.record.about("offline_ttl", row.offline().String())
-	// What its daemons hold was allowed by the setting as it was.
+	// What its daemons hold was allowed by the settings as they were.
 	return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
 }
 

@@ -90,18 +90,27 @@ func TestOfflineNeedsAttestation(t *testing.T) {
 	}
 }
 
-// Whoever holds values by the setting as it was hears that it changed.
-func TestOfflineTTLIsTold(t *testing.T) {
+// Whoever holds values by the settings as they were hears that they changed.
+func TestSettingsAreTold(t *testing.T) {
 	v, h, _, _ := ready(t)
 	other := enrol(t, v, "", "other")
 	mine, theirs := h.watch(), other.watch()
-	want(t, setOffline(t, v, "app", time.Hour), nil)
-	if got := heard(t, mine); len(got) != 1 || got[0].Kind != vault.EventResync {
-		t.Errorf("heard %+v", got)
+	for _, c := range []vault.ProjectChange{{OfflineTTL: new(time.Hour)}, {Masking: new(vault.MaskOptional)}, {OnFreeze: new(vault.FreezeEnds)}, {TokenTTL: new(time.Hour)}} {
+		if _, err := v.UpdateProject(t.Context(), vaulttest.Admin, "", "app", c); err != nil {
+			t.Fatal(err)
+		}
+		if got := heard(t, mine); len(got) != 1 || got[0].Kind != vault.EventResync {
+			t.Errorf("after %+v heard %+v", c, got)
+		}
 	}
-	select {
-	case <-theirs.Ready():
-		t.Error("another agent heard of it")
-	default:
+	if _, err := v.UpdateProject(t.Context(), vaulttest.Admin, "", "app", vault.ProjectChange{}); err != nil {
+		t.Fatal(err)
+	}
+	for what, w := range map[string]*vault.Watch{"of no change": mine, "by another agent": theirs} {
+		select {
+		case <-w.Ready():
+			t.Errorf("something was heard %s", what)
+		default:
+		}
 	}
 }
