@@ -26,6 +26,10 @@ func main() {
 
 // run plays the role that args[0] names and returns the exit status.
 func run(args []string, stderr io.Writer) int {
+	if err := harden.Raised(); err != nil {
+		command.Report(stderr, err)
+		return 1
+	}
 	switch filepath.Base(args[0]) {
 	case spawn.Name:
 		return spawn.Monitor()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -35,6 +36,9 @@ Examples:
 			&cli.IntFlag{Name: "max-connections", Local: true, Usage: "carry out at most `N` requests at a time", Value: 64, Sources: cli.EnvVars("CORTEX_DAEMON_MAX_CONNECTIONS"), Destination: &cfg.MaxConnections},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := harden.Refuse(os.Environ()); err != nil {
+				return err
+			}
 			cfg.Hardening = harden.Process(harden.Options{})
 			cfg.Log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, nil))
 			cfg.Hardening.Log(cfg.Log)

@@ -57,6 +57,9 @@ variables, those of secrets excepted. Flags and the environment win over it.`,
 			if checkOnly {
 				return p.check(ctx, s)
 			}
+			if err := harden.Refuse(os.Environ()); err != nil {
+				return err
+			}
 			return p.run(ctx, s)
 		},
 	}

@@ -47,6 +47,9 @@ password. The operator password is needed then as well.`,
 			&cli.BoolFlag{Name: "two-person", Usage: "insist on a second person (CORTEX_TWO_PERSON=1)", Destination: &r.twoPerson},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := harden.Refuse(os.Environ()); err != nil {
+				return err
+			}
 			r.twoPerson = r.twoPerson || switchedOn("CORTEX_TWO_PERSON")
 			r.out, r.stdin = cmd.Root().Writer, os.Stdin
 			r.log = slog.New(slog.NewTextHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -100,6 +100,9 @@ type audition struct {
 }
 
 func (a audition) run(ctx context.Context) error {
+	if err := harden.Refuse(os.Environ()); err != nil {
+		return &exitError{exitCannotLook, err}
+	}
 	harden.Process(harden.Options{}).Log(a.log)
 	since, err := a.since(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
 // Backup returns the verb that fetches a backup from a running server.
@@ -33,6 +34,7 @@ for.`,
 			adminTokenFlag(&tokenFile),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			harden.Client()
 			token, err := adminToken(ctx, tokenFile)
 			if err != nil {
 				return err

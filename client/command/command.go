@@ -16,11 +16,27 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client/identity"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.
 func DaemonCommands() []*cli.Command {
-	return []*cli.Command{daemonLogin(), daemonStatus(), daemonLogout()}
+	return veiled([]*cli.Command{daemonLogin(), daemonStatus(), daemonLogout()})
+}
+
+// veiled has verbs that hold a key or values hide their memory when they begin. It
+// returns all.
+func veiled(all []*cli.Command) []*cli.Command {
+	for _, cmd := range all {
+		veiled(cmd.Commands)
+		if act := cmd.Action; act != nil {
+			cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
+				harden.Client()
+				return act(ctx, cmd)
+			}
+		}
+	}
+	return all
 }
 
 // Daemon returns the group of [DaemonCommands] for a command line that cannot

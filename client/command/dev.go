@@ -58,7 +58,7 @@ Examples:
 		DisableSliceFlagSeparator: true,
 	}
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error { return f.run(ctx, cmd) }
-	return cmd
+	return veiled([]*cli.Command{cmd})[0]
 }
 
 func (f devFlags) run(ctx context.Context, cmd *cli.Command) (err error) {

@@ -2,11 +2,14 @@ package command
 
 import (
 	"errors"
+	"os"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
 // A runEvent is what run --json says in one line, in the place of the lines for
@@ -103,7 +106,24 @@ func hintOf(err error) string {
 	if e, ok := errors.AsType[*ExitError](err); ok && e.Hint != "" {
 		return e.Hint
 	}
+	if e, ok := errors.AsType[*harden.ForeignError](err); ok {
+		return "start it without, here or in its unit: " + e.Without() + " " + typed(os.Args)
+	}
 	return client.Hint(err)
+}
+
+// plainCharacters need no quotes in a shell.
+const plainCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,@+"
+
+// typed returns a command line as one types it.
+func typed(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		if words[i] = arg; strings.Trim(arg, plainCharacters) != "" || arg == "" {
+			words[i] = shellQuote(arg)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // A refusedError is what the daemon said about a run that it did not begin, or

@@ -100,3 +100,15 @@ func TestHidden(t *testing.T) {
 		t.Error(m)
 	}
 }
+
+// A monitor that is told to load foreign code does not begin, and neither does a
+// spawner.
+func TestForeignCode(t *testing.T) {
+	for _, args := range [][]string{{Name}, {Name, roleChild}, {SpawnerName, "root"}} {
+		cmd := &exec.Cmd{Path: "/proc/self/exe", Args: args, Env: []string{"LD_PRELOAD=/nonexistent/hook.so"}}
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "loads foreign code into programs: LD_PRELOAD") {
+			t.Errorf("%q: %v, %s", args, err, out)
+		}
+	}
+}

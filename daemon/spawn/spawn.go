@@ -34,6 +34,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"github.com/cortex-auth/cortex/vault/harden"
 )
 
 // Name is argv[0] of monitors.
@@ -64,6 +66,10 @@ const (
 // Monitor is the main function of a process called [Name]. It returns the
 // exit status.
 func Monitor() int {
+	if err := harden.Refuse(os.Environ()); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", Name, err)
+		return 1
+	}
 	if len(os.Args) > 1 && os.Args[1] == roleChild {
 		return child()
 	}

@@ -32,6 +32,10 @@ import (
 // returns the exit status.
 func Spawner() int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := harden.Refuse(os.Environ()); err != nil {
+		log.Error("cannot serve a daemon", "err", err)
+		return 1
+	}
 	harden.Process(harden.Options{}).Warn(log) // and no more: there is one for each program
 	ctx, stop := harden.UntilSignal(context.Background())
 	defer stop()

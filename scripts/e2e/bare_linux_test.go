@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -122,6 +123,52 @@ func TestBare(t *testing.T) {
 	for _, name := range []string{"not dumpable", "no new privileges", "locked memory"} {
 		if !strings.Contains(daemon.output.String(), fmt.Sprintf(`msg="a protection is missing" measure=%q`, name)) {
 			t.Errorf("the start does not say that %q is missing:\n%s", name, daemon.output)
+		}
+	}
+}
+
+// A program that may more than whoever starts it does nothing.
+func TestRaised(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give privileges to a file")
+	}
+	program, err := os.ReadFile(filepath.Join(bin, "cortex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "raised-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "cortex")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	// CAP_NET_BIND_SERVICE, permitted and effective, in the form of version 2.
+	capability := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	for _, row := range []struct {
+		name string
+		give func() error
+		want bool
+	}{
+		{"ordinary", func() error { return nil }, false},
+		{"set-user-id", func() error { return os.Chmod(path, 0o755|os.ModeSetuid) }, true},
+		{"set-group-id", func() error { return os.Chmod(path, 0o755|os.ModeSetgid) }, true},
+		{"with a capability", func() error {
+			return errors.Join(os.Chmod(path, 0o755), unix.Setxattr(path, "security.capability", capability, 0))
+		}, true},
+	} {
+		if err := row.give(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"cortex", "cortex-monitor"} {
+			cmd := &exec.Cmd{Path: path, Args: []string{name, "--version"}, Dir: "/", Env: []string{}}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			out, err := cmd.CombinedOutput()
+			if got := strings.Contains(string(out), "refusing to run with more privileges"); got != row.want || got && cmd.ProcessState.ExitCode() != 1 {
+				t.Errorf("%s, as %s: %v, %s", row.name, name, err, out)
+			}
 		}
 	}
 }

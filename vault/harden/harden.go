@@ -111,18 +111,7 @@ func took(name, detail string, err error) Measure {
 // programs. This one is linked statically; those it starts may not be. Only
 // names are reported.
 func environment(environ []string) Measure {
-	var found []string
-	for _, v := range environ {
-		name, value, _ := strings.Cut(v, "=")
-		switch name {
-		case "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH",
-			"DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH":
-			if value != "" {
-				found = append(found, name)
-			}
-		}
-	}
-	if len(found) > 0 {
+	if found := foreign(environ); len(found) > 0 {
 		return Measure{Name: "environment", Detail: "can load foreign code: " + strings.Join(found, ", ")}
 	}
 	return Measure{Name: "environment", OK: true, Detail: "loads no foreign code"}

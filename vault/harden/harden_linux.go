@@ -19,9 +19,10 @@ func measures(opts Options) []Measure {
 // notDumpable closes /proc/PID/mem, ptrace and core dumps to processes of the
 // same user.
 func notDumpable() Measure {
-	err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	return took("not dumpable", "closed to ptrace by its own user", err)
+	return took("not dumpable", "closed to ptrace by its own user", hide())
 }
+
+func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
 // umask makes new files readable to nobody else.
 func umask() Measure {

@@ -31,6 +31,21 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestRefuse(t *testing.T) {
+	if err := Refuse([]string{"PATH=/bin", "LD_PRELOAD=", "LD_BIND_NOW=1", "DYLD_PRINT_LIBRARIES=1", "MY_LD_PRELOAD=x", "=LD_PRELOAD"}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "LD_PROFILE", "GCONV_PATH", "DYLD_INSERT_LIBRARIES", "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_VERSIONED_FRAMEWORK_PATH"} {
+		err, ok := errors.AsType[*ForeignError](Refuse([]string{"A=b", name + "=/secret/hook.so", "LD_PRELOAD=x"}))
+		if !ok || err.Names[0] != name || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hook") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := (&ForeignError{[]string{"A", "B"}}).Without(); got != "env -u A -u B" {
+		t.Error(got)
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	for _, test := range []struct {
 		environ []string
