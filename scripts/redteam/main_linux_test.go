@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -15,11 +14,8 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == toolName {
-		os.Exit(toolMain(os.Args[1:]))
-	}
 	os.Exit(func() int {
-		if status, done := elsewhere(); done {
+		if status, done := otherwise(); done {
 			return status
 		}
 		dir, err := os.MkdirTemp("", "red-") // short, for the path of a socket
@@ -35,10 +31,6 @@ func TestMain(m *testing.M) {
 		}
 		bin = dir
 		if err := e2e.Build("../..", dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		if err := installTool(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

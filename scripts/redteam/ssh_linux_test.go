@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +56,7 @@ func (h *host) talk(t *testing.T, messages ...[]byte) (answers [][]byte) {
 	for _, m := range messages {
 		fmt.Fprintln(&lines, hex.EncodeToString(m))
 	}
-	cmd := h.withSSH(t, filepath.Join(bin, toolName), "agent")
+	cmd := h.withSSH(t, tool(), "agent")
 	cmd.Stdin = strings.NewReader(lines.String())
 	r := finish(t, cmd)
 	if r.status != 0 {

@@ -23,13 +23,26 @@ import (
 // toolName is what this program is called where it is what an attacker brings along.
 const toolName = "redtool"
 
-// installTool puts it beside the program.
-func installTool() error {
+// tool returns where it is: beside the program.
+var tool = once(func() string {
+	path := filepath.Join(bin, toolName)
 	text, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.WriteFile(path, text, 0o755)
 	}
-	return os.WriteFile(filepath.Join(bin, toolName), text, 0o755)
+	if err != nil {
+		stage.Fatal(err)
+	}
+	return path
+})
+
+// otherwise reports whether this program is not to make moves here, but is the tool
+// or makes them elsewhere, and its exit status then.
+func otherwise() (status int, done bool) {
+	if filepath.Base(os.Args[0]) == toolName {
+		return toolMain(os.Args[1:]), true
+	}
+	return elsewhere()
 }
 
 // toolMain is its main function:
@@ -54,7 +67,7 @@ func toolMain(args []string) int {
 	case "say":
 		err = say(args[1])
 	case "hold":
-		err = hold(args[1], args[2])
+		err = holdOpen(args[1], args[2])
 	case "bequeath":
 		err = bequeath(args[1], args[2])
 	case "heir":
@@ -163,7 +176,7 @@ func exchange(conn net.Conn, message []byte) ([]byte, error) {
 	return answer, err
 }
 
-func hold(sock, text string) error {
+func holdOpen(sock, text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		return err

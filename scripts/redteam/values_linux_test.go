@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,7 +105,7 @@ func lostOutput(t *testing.T, h *host) outcome {
 	}
 	dir := open777(t)
 	cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", `
-		i=0; while printf %01000d 0; do i=$((i+1)); echo $i > "$1/next" && mv "$1/next" "$1/count"; done`, "sh", dir)
+		i=0; while printf %010000d 0; do i=$((i+1)); echo $i > "$1/next" && mv "$1/next" "$1/count"; done`, "sh", dir)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,8 +130,8 @@ func lostOutput(t *testing.T, h *host) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d of %d bytes came", len(rest), written*1000)
-	if len(rest) < written*1000 {
+	t.Logf("%d of %d bytes came", len(rest), written*10000)
+	if len(rest) < written*10000 {
 		return limited
 	}
 	return stopped
@@ -204,85 +203,6 @@ func handedOver(t *testing.T, h *host) outcome {
 		return open
 	}
 	return stopped
-}
-
-// killAll kills the daemon and all that it has started, and starts another daemon.
-func (h *host) killAll(t *testing.T) {
-	t.Helper()
-	for _, pid := range processes() {
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		uid := ownerOf(pid)
-		if uid == h.own.uid || uid >= runner1 && uid < runner1+len(h.spawners) {
-			t.Logf("killing %d %q", pid, bytes.ReplaceAll(name, []byte{0}, []byte(" ")))
-			unix.Kill(pid, unix.SIGKILL)
-		}
-	}
-	<-h.daemon.Ended
-	h.start(t)
-}
-
-// processes returns the ids of all.
-func processes() (pids []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		var pid int
-		if _, err := fmt.Sscan(e.Name(), &pid); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// ownerOf returns whose a process is, -1 if it is gone.
-func ownerOf(pid int) int {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := strings.Cut(string(status), "\nUid:")
-	uid := -1
-	fmt.Sscan(rest, &uid)
-	return uid
-}
-
-// changedFiles returns the files that have changed since, on all file systems, and
-// hold one of some texts.
-func changedFiles(since time.Time, texts ...string) (found []string) {
-	for _, root := range mounts() {
-		var device uint64
-		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			var st unix.Stat_t
-			if err != nil || unix.Lstat(path, &st) != nil {
-				return nil
-			}
-			if path == root {
-				device = st.Dev
-			}
-			if d.IsDir() && st.Dev != device {
-				return filepath.SkipDir
-			}
-			if d.Type().IsRegular() && time.Unix(st.Ctim.Unix()).After(since) && st.Size < 1<<30 {
-				b, _ := os.ReadFile(path)
-				if slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(b, []byte(text)) }) {
-					found = append(found, path)
-				}
-			}
-			return nil
-		})
-	}
-	return found
-}
-
-// mounts returns where file systems are that hold files in memory or on disks.
-func mounts() (dirs []string) {
-	text, _ := os.ReadFile("/proc/self/mountinfo")
-	seen := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		mount, system, _ := strings.Cut(line, " - ")
-		m, s := strings.Fields(mount), strings.Fields(system)
-		if len(m) > 4 && len(s) > 1 && !seen[m[2]] && (strings.HasPrefix(s[1], "/dev/") || slices.Contains([]string{"tmpfs", "overlay", "ramfs", "devtmpfs"}, s[0])) {
-			seen[m[2]] = true
-			dirs = append(dirs, m[4])
-		}
-	}
-	return dirs
 }
 
 // A command changes the file before what it starts reads it.
