@@ -298,7 +298,7 @@ func TestRefusalIsRepeated(t *testing.T) {
 			t.Error(err)
 		}
 		said = ipc.Status{}
-		(&enrolment{client: s.client, sessions: s}).describe(&said)
+		(&enrolment{client: s.client, sessions: s, book: newBook(t, t.TempDir())}).describe(&said)
 		if said.Problem != "" || said.Hint != "" {
 			t.Errorf("problem %q, hint %q of old", said.Problem, said.Hint)
 		}
