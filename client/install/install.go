@@ -83,6 +83,20 @@ func (i *Install) Apply(ctx context.Context, force bool) ([]Change, error) {
 	return changes, i.manager.start(ctx, changed)
 }
 
+// Start starts the service where it is installed, and reports whether it is. It does
+// nothing to one that runs.
+func (i *Install) Start(ctx context.Context) (installed bool, err error) {
+	for _, f := range i.Files {
+		if _, err := os.Lstat(f.Path); errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+	}
+	if err := i.manager.check(ctx); err != nil {
+		return true, err
+	}
+	return true, i.manager.start(ctx, false)
+}
+
 // Remove stops the service and removes the files. An [ErrEdited] comes before
 // anything is changed, and not with force.
 func (i *Install) Remove(ctx context.Context, force bool) ([]Change, error) {

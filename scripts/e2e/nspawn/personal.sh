@@ -19,6 +19,12 @@ login as
 as cortex run --project app -- true || true
 await cortex grant approve app
 
+# A log-in starts a service that does not run.
+as systemctl --user stop cortex-daemon
+login as
+grep '^started the daemon: cortex-daemon.service' /tmp/login
+as cortex daemon status | grep '^daemon: *running'
+
 run() { as cortex run --project app -- "$@"; }
 [[ $(run sh -c 'printenv OPENAI_API_KEY | tr a-z A-Z') == SK-NSPAWN-CANARY ]] || fail "the value did not arrive"
 run sh -c 'cat /proc/self/cgroup' | grep cortex-daemon.service
