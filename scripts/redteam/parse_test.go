@@ -48,28 +48,22 @@ func TestParseRefuses(t *testing.T) {
 func TestCompare(t *testing.T) {
 	move := func(*testing.T) outcome { return open }
 	rows := []row{{id: "a", want: map[install]outcome{vaultSide: open}}, {id: "b", want: map[install]outcome{personal: open, isolated: open}}}
-	whole := func() (map[install][]moves, map[install][]string) {
-		return map[install][]moves{vaultSide: {{"a": move}}, personal: {{"b": move}}}, map[install][]string{isolated: {"b"}}
+	whole := func() map[install][]moves {
+		return map[install][]moves{vaultSide: {{"a": move}}, personal: {{"b": move}}, isolated: {{"b": move}}}
 	}
-	made, later := whole()
-	if wrong := compare(rows, made, later); wrong != nil {
+	if wrong := compare(rows, whole()); wrong != nil {
 		t.Error(wrong)
 	}
-	for want, spoil := range map[string]func(made map[install][]moves, later map[install][]string){
-		"outcome: nobody makes the move a":  func(made map[install][]moves, _ map[install][]string) { delete(made, vaultSide) },
-		"isolated: nobody makes the move b": func(_ map[install][]moves, later map[install][]string) { delete(later, isolated) },
-		"outcome: the move b has no row":    func(made map[install][]moves, _ map[install][]string) { made[vaultSide][0]["b"] = move },
-		"personal: the move b is made twice": func(made map[install][]moves, _ map[install][]string) {
-			made[personal] = append(made[personal], moves{"b": move})
-		},
-		"isolated: the move c has no row": func(_ map[install][]moves, later map[install][]string) {
-			later[isolated] = append(later[isolated], "c")
-		},
-		"personal: b is made, or listed twice": func(_ map[install][]moves, later map[install][]string) { later[personal] = []string{"b"} },
+	for want, spoil := range map[string]func(made map[install][]moves){
+		"outcome: nobody makes the move a":   func(made map[install][]moves) { delete(made, vaultSide) },
+		"isolated: nobody makes the move b":  func(made map[install][]moves) { delete(made, isolated) },
+		"outcome: the move b has no row":     func(made map[install][]moves) { made[vaultSide][0]["b"] = move },
+		"isolated: the move c has no row":    func(made map[install][]moves) { made[isolated][0]["c"] = move },
+		"personal: the move b is made twice": func(made map[install][]moves) { made[personal] = append(made[personal], moves{"b": move}) },
 	} {
-		made, later := whole()
-		spoil(made, later)
-		if wrong := compare(rows, made, later); !slices.ContainsFunc(wrong, func(s string) bool { return strings.HasPrefix(s, want) }) {
+		made := whole()
+		spoil(made)
+		if wrong := compare(rows, made); !slices.ContainsFunc(wrong, func(s string) bool { return strings.HasPrefix(s, want) }) {
 			t.Errorf("%q, want %s", wrong, want)
 		}
 	}
