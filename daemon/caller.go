@@ -36,11 +36,13 @@ type hashes struct {
 
 // The limits of hashing: a larger file is not hashed, and more of them are not
 // remembered, nor is one that was changed just now: within a tick of the kernel's clock
-// it could be changed again and look the same.
+// it could be changed again and look the same. No file is read within one of its last
+// change.
 const (
 	maxHashed = 1 << 30
 	maxHashes = 256
 	settled   = 2 * time.Second
+	tick      = 20 * time.Millisecond // twice the longest there is
 )
 
 // of returns the SHA-256 of a plain file, "" if it cannot be had.
@@ -70,6 +72,9 @@ func (h *hashes) sum(f *os.File, left *int64) (string, spawn.Identity, error) {
 		return "", id, errors.New("is too large to be hashed")
 	}
 	began := time.Now()
+	if wait := tick - began.Sub(time.Unix(0, id.CTime)); wait > 0 {
+		time.Sleep(min(wait, tick)) // also where the clock was set back
+	}
 	sum, err := hashOf(io.NewSectionReader(f, 0, id.Size))
 	if err != nil {
 		return "", id, err
