@@ -55,11 +55,12 @@ func (h *host) again(t *testing.T) {
 	h.start(t)
 }
 
-// A process that has left the session kills what watches over it, and the daemon.
+// A process that has left the session kills what watches over it, and the daemon. It
+// stops both before, so that none of them sees the other one end.
 func bothKilled(t *testing.T, h *host) outcome {
 	dir := open777(t)
 	cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", `
-		setsid sh -c 'echo $$ > "$3/pid"; kill -9 "$1" "$2"; echo done > "$3/done"; exec sleep 1000' sh "$1" $PPID "$2" & exec sleep 1000`,
+		setsid sh -c 'echo $$ > "$3/pid"; kill -STOP "$1" "$2"; kill -9 "$1" "$2"; echo done > "$3/done"; exec sleep 1000' sh "$1" $PPID "$2" & exec sleep 1000`,
 		"sh", strconv.Itoa(h.daemon.Cmd.Process.Pid), dir)
 	cmd.Run()
 	pid := pidOf(t, string(read(t, filepath.Join(dir, "pid"))))
