@@ -78,6 +78,7 @@ func (m *measurer) look() error {
 		return err
 	}
 	c := &m.out.command
+	m.out.exact.Dir = m.dir
 	c.Dir, c.Args = m.dir, append([]string{}, m.spec.Args...)
 	if err := m.program(); err != nil {
 		return err

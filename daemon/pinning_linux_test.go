@@ -266,3 +266,28 @@ func TestPinnedTemplate(t *testing.T) {
 		t.Errorf("%d templates", n)
 	}
 }
+
+// What the caller alone sees in an approved directory, by a mount of its own, is not
+// what the command sees there.
+func TestPinnedMountOverAFile(t *testing.T) {
+	if err := exec.Command("unshare", "-Urm", "true").Run(); err != nil {
+		t.Skip("no namespaces here: ", err)
+	}
+	h := newPinned(t, api.CommandsEnforce)
+	h.write("deploy.sh", ". ./lib.sh\n")
+	h.write("lib.sh", "echo good\n")
+	h.write("evil.sh", "echo evil\n")
+	h.start()
+	h.run("sh", "deploy.sh").want(1, "", notApproved)
+	h.approve()
+	cmd := h.launcher("--", "sh", "deploy.sh")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Args = append([]string{"unshare", "-Urm", "bash", "-c", `mount --bind evil.sh lib.sh && cat lib.sh >&2 && exec -a "$@"`, "bash", "cortex-cli", exe}, cmd.Args[1:]...)
+	if cmd.Path, err = exec.LookPath("unshare"); err != nil {
+		t.Fatal(err)
+	}
+	h.finish(cmd).want(0, "good\n", "echo evil\n")
+}

@@ -138,7 +138,7 @@ func readFull(fd int, b []byte) error {
 func become(s Spec) *StartError {
 	unblockSignals()
 	closeStrays()
-	if err := unix.Fchdir(int(s.Dir.Fd())); err != nil {
+	if err := s.enter(); err != nil {
 		return notExecutable(s.Program, fmt.Errorf("entering the working directory: %w", err))
 	}
 	if err := s.readValue(); err != nil {

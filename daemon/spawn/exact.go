@@ -21,6 +21,9 @@ type Identity struct {
 // An Exact says what files the words of a [Spec] mean. If one of them is another by the
 // time the program is to be executed, it is not: that is a [StartError].
 type Exact struct {
+	// Dir is the path of the Spec's directory, empty for any. What is in it is looked up
+	// from this path: behind a descriptor somebody else's mounts can lead elsewhere.
+	Dir string
 	// Path is where the program is, from the Spec's directory.
 	Path    string
 	Program Identity
@@ -97,6 +100,24 @@ func (e *Exact) execute(s Spec, args, env []string) *StartError {
 	return notExecutable(program, syscall.Exec(programPath(f, path), argv, env))
 }
 
+// enter makes a Spec's directory this process's.
+func (s Spec) enter() error {
+	if s.Exact == nil || s.Exact.Dir == "" {
+		return syscall.Fchdir(int(s.Dir.Fd()))
+	}
+	if err := syscall.Chdir(s.Exact.Dir); err != nil {
+		return fmt.Errorf("%s: %w", s.Exact.Dir, err)
+	}
+	var is, want syscall.Stat_t
+	if err := errors.Join(syscall.Stat(".", &is), syscall.Fstat(int(s.Dir.Fd()), &want)); err != nil {
+		return err
+	}
+	if is.Dev != want.Dev || is.Ino != want.Ino {
+		return fmt.Errorf("%s is another one than the caller's", s.Exact.Dir)
+	}
+	return nil
+}
+
 var errChanged = errors.New("it was changed while it was looked at: run it again")
 
 // check looks at what the arguments name, for the last time.
@@ -134,7 +155,7 @@ func (e *Exact) valid(args int) bool {
 		}
 		last = f.Arg
 	}
-	texts := []string{e.Path}
+	texts := []string{e.Dir, e.Path}
 	if i := e.Interpreter; i != nil {
 		texts = slices.Concat(texts, []string{i.Path}, i.Argv)
 		if len(i.Argv) == 0 || i.Path == "" {
@@ -146,6 +167,7 @@ func (e *Exact) valid(args int) bool {
 
 // The form of an Exact, behind the rest of a Spec's, with exactBit of streams:
 //
+//	dir          text
 //	path         text
 //	program      identity: device, inode, size, times of modification and change, 8 each
 //	interpreter  list, of at most one: path text, identity, argv list of text
@@ -156,7 +178,7 @@ func (e *Exact) size() int {
 	if e == nil {
 		return 0
 	}
-	n := 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files)
+	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files)
 	if i := e.Interpreter; i != nil {
 		n += 4 + len(i.Path) + identitySize + textsSize(i.Argv)
 	}
@@ -167,7 +189,7 @@ func appendExact(b []byte, e *Exact) []byte {
 	if e == nil {
 		return b
 	}
-	b = appendIdentity(appendText(b, e.Path), e.Program)
+	b = appendIdentity(appendText(appendText(b, e.Dir), e.Path), e.Program)
 	if i := e.Interpreter; i != nil {
 		b = binary.BigEndian.AppendUint32(b, 1)
 		b = appendTexts(appendIdentity(appendText(b, i.Path), i.Identity), i.Argv)
@@ -189,7 +211,7 @@ func appendIdentity(b []byte, id Identity) []byte {
 }
 
 func (d *decoder) exact() *Exact {
-	e := &Exact{Path: string(d.text()), Program: d.identity()}
+	e := &Exact{Dir: string(d.text()), Path: string(d.text()), Program: d.identity()}
 	switch d.uint32() {
 	case 0:
 	case 1:

@@ -191,6 +191,7 @@ func TestExactIsOfTheArguments(t *testing.T) {
 	for _, e := range []Exact{
 		{},
 		{Path: "a\x00b"},
+		{Dir: "/\x00", Path: "a"},
 		{Path: "a", Files: []File{{Arg: 1}}},
 		{Path: "a", Files: []File{{Arg: -1}}},
 		{Path: "a", Files: []File{{Arg: 0}, {Arg: 0}}},
