@@ -84,8 +84,11 @@ func (p *project) commandsBecome(mode string) {
 // looked at, and no variable that makes programs run other code.
 func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gift) error {
 	spec.Exact = got.exact
-	if got.pin == nil {
+	switch {
+	case got.pin == nil:
 		return nil
+	case got.exact == nil:
+		return fmt.Errorf("%w: the server says it is pinned, and was told of none", errMeasure)
 	}
 	for _, name := range renames(req) {
 		if pinned.InEnv(pinned.DefaultEnv, name) || pinned.LoadsCode(name) {
@@ -96,7 +99,7 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	if err != nil {
 		return err
 	}
-	env, gone, dirs := d.rightsOf(c.peer).strip(spec.Env, got.pin.Env)
+	env, gone, dirs := d.rightsOf(c.peer).strip(spec.Env, got.pin.Env, got.exact.Dir)
 	spec.Env = env
 	gone, dirs = p.tellStripped("", gone), p.tellStripped("PATH:", dirs)
 	if len(gone)+len(dirs) > 0 {

@@ -9,23 +9,34 @@ import (
 	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
-// strip returns the variables that a pinned command may have. Of PATH that is what
-// nobody with these rights could put a program into. gone are the names of the others,
-// dirs what was taken out of PATH; each once, in their order.
-func (r rights) strip(env, allowed []string) (kept, gone, dirs []string) {
-	for _, v := range env {
+// strip returns the variables that a pinned command may have in a directory, each once:
+// the last of a name, which is the one that was looked at ([spawn.Lookup]). Of PATH that
+// is what nobody with these rights could put a program into; PWD is the directory. gone
+// are the names of the others, dirs what was taken out of PATH; each once, in their order.
+func (r rights) strip(env, allowed []string, dir string) (kept, gone, dirs []string) {
+	for i, v := range env {
 		name, value, _ := strings.Cut(v, "=")
 		switch {
 		case !pinned.InEnv(allowed, name):
 			gone = append(gone, name)
+		case again(env[i+1:], name):
 		case name == "PATH":
 			path, out := r.closed(value)
 			kept, dirs = append(kept, "PATH="+path), append(dirs, out...)
+		case name == "PWD":
+			kept = append(kept, "PWD="+dir)
+		case (name == "COLUMNS" || name == "LINES") && strings.Trim(value, "0123456789") != "":
+			gone = append(gone, name) // a shell calculates with it
 		default:
 			kept = append(kept, v)
 		}
 	}
 	return kept, unique(gone), unique(dirs)
+}
+
+func again(env []string, name string) bool {
+	_, found := spawn.Lookup(env, name)
+	return found
 }
 
 // closed returns the directories of a PATH in which others find nothing but what was
