@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -90,10 +91,8 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	case got.exact == nil:
 		return fmt.Errorf("%w: the server says it is pinned, and was told of none", errMeasure)
 	}
-	for _, name := range renames(req) {
-		if pinned.InEnv(pinned.DefaultEnv, name) || pinned.LoadsCode(name) {
-			return fmt.Errorf("this command is pinned: %s cannot be one of its secrets", name)
-		}
+	if err := mayCall(req, got.pin.Env); err != nil {
+		return err
 	}
 	p, err := d.projects.of(req.Project)
 	if err != nil {
@@ -104,6 +103,25 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	gone, dirs = p.tellStripped("", gone), p.tellStripped("PATH:", dirs)
 	if len(gone)+len(dirs) > 0 {
 		c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
+	}
+	return nil
+}
+
+// mayCall refuses names for secrets that nobody approved: it would be the caller who
+// decides which variable of the program, or whether its input, holds a value.
+func mayCall(req ipc.Request, approved []string) error {
+	if req.Stdin != "" {
+		return client.WithHint(errors.New("this command is pinned: nothing of the project can be its standard input"),
+			"have it read "+req.Stdin+" from its environment")
+	}
+	for _, name := range renames(req) {
+		switch {
+		case pinned.InEnv(pinned.DefaultEnv, name) || pinned.LoadsCode(name):
+			return fmt.Errorf("this command is pinned: %s cannot be one of its secrets", name)
+		case !slices.Contains(approved, name):
+			return client.WithHint(fmt.Errorf("this command is pinned: %s cannot be one of its secrets, as its pin does not name that variable", name),
+				"use the names that the vault has, or have an administrator approve the command with --env "+name)
+		}
 	}
 	return nil
 }

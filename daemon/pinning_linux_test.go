@@ -120,9 +120,10 @@ func TestPinnedEnvironment(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	h.finish(launch()).want(0, "1\n"+path+"\n1\nC\n") // said once
-	for _, flag := range []string{"--env=BASH_ENV=OPENAI_API_KEY", "--file=OPENAI_API_KEY=PATH", "--template=app=LD_PRELOAD"} {
+	for _, flag := range []string{"--env=BASH_ENV=OPENAI_API_KEY", "--file=OPENAI_API_KEY=PATH", "--template=app=LD_PRELOAD", "--env=OTHER=OPENAI_API_KEY", "--file=OPENAI_API_KEY=OTHER", "--template=app=OTHER"} {
 		h.finish(launch(flag)).want(1, "", "this command is pinned: ", "cannot be one of its secrets")
 	}
+	h.finish(launch("--stdin=OPENAI_API_KEY")).want(1, "", "this command is pinned: nothing of the project can be its standard input\n")
 	h.finish(launch("--env=EXTRA=OPENAI_API_KEY")).want(0, "1\n"+path+"\n‹cortex:EXTRA›\nC\n")
 }
 
@@ -261,8 +262,10 @@ func TestPinnedTemplate(t *testing.T) {
 	h.vault.do(func() { h.vault.commands = api.CommandsEnforce })
 	h.finish(cmd()).want(1, "", notApproved)
 	h.approve()
+	h.finish(cmd()).want(1, "", "this command is pinned: CONFIG cannot be one of its secrets", "approve the command with --env CONFIG")
+	h.vault.do(func() { h.vault.pins[0].Env = []string{"CONFIG"} })
 	h.finish(cmd()).want(0, "\"app\"\n", "it runs without")
-	if n := h.vault.count("POST /project/config"); n != 1 {
+	if n := h.vault.count("POST /project/config"); n != 2 {
 		t.Errorf("%d templates", n)
 	}
 }
