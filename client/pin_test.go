@@ -43,14 +43,21 @@ func TestCommandIsSent(t *testing.T) {
 	if err != nil || got.Commands != api.CommandsEnforce || got.Pin == nil || got.Pin.ID != "p" || got.Pin.Env[0] != "HOME" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if text, err := c.ProjectConfig(t.Context(), "my-app", "a/b", token, vecSession(), caller); err != nil || string(text.Reveal()) != "text" {
+	if text, err := c.ProjectConfig(t.Context(), "my-app", "a/b", "", token, vecSession(), caller); err != nil || string(text.Reveal()) != "text" {
 		t.Errorf("%s, %v", text.Reveal(), err)
+	}
+	if _, err := c.ProjectConfig(t.Context(), "my-app", "a/c", "/srv/<&>", token, vecSession(), caller); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.ProjectConfig(t.Context(), "my-app", "a/d", "/srv/app", token, vecSession(), CallerContext{PID: 42}); err != nil {
+		t.Error(err)
 	}
 	if _, err := c.SignSSH(t.Context(), "my-app", token, vecSession(), caller, SSHLogin{Name: "K"}); err != nil {
 		t.Error(err)
 	}
 	for path, end := range map[string]string{
 		"/project/secrets/my-app": want, "/project/config/my-app/a/b": want,
+		"/project/config/my-app/a/c": want[:len(want)-1] + `,"path":"/srv/<&>"}`, "/project/config/my-app/a/d": `{"path":"/srv/app"}`,
 		"/project/ssh-signatures/my-app": `,"request":"",` + want[1:],
 	} {
 		if !strings.HasSuffix(asked[path], end) {

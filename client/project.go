@@ -90,7 +90,7 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 	if !proof.ValidName(project) {
 		return Secrets{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
-	r, err := caller.request(at("/project/secrets/", project), token)
+	r, err := caller.request(at("/project/secrets/", project), token, "")
 	if err != nil {
 		return Secrets{}, err
 	}
@@ -117,13 +117,18 @@ func (c *Client) ProjectSecrets(ctx context.Context, project string, token opaqu
 	return Secrets{values, out.SSHKeys, out.Withheld, out.Offline, out.Commands, out.Pin}, nil
 }
 
-// request returns one for values: a POST where the command is said, else a GET.
-func (cc CallerContext) request(path path, token opaque.Bytes) (request, error) {
+// request returns one for values: a POST where the command is said, or a file on a disk
+// that they are for, else a GET.
+func (cc CallerContext) request(path path, token opaque.Bytes, file string) (request, error) {
 	r := request{method: http.MethodGet, path: path, header: bearer(token)}
-	if len(cc.Command) == 0 {
+	in := api.ForConfig{Command: cc.Command}
+	if file != "" {
+		in.Path = &file
+	}
+	if len(in.Command) == 0 && in.Path == nil {
 		return r, nil
 	}
-	body, err := plainJSON(api.ForCommand{Command: cc.Command})
+	body, err := plainJSON(in) // without a path it is an api.ForCommand, too
 	if err != nil {
 		return request{}, err
 	}
@@ -143,15 +148,17 @@ func (c *Client) RevokeProject(ctx context.Context, namespace, project string) (
 }
 
 // ProjectConfig fetches a template with the values that a project token opens
-// in it, for a command as [Client.ProjectSecrets] does. Wipe the result.
-func (c *Client) ProjectConfig(ctx context.Context, project, template string, token opaque.Bytes, by Attester, caller CallerContext) (opaque.Bytes, error) {
+// in it, for a command as [Client.ProjectSecrets] does. Wipe the result. It is for
+// memory only, unless file is the path from the top of a file on a disk: that the vault
+// records, and the project has to allow it, else it is an [api.ExposureDenied].
+func (c *Client) ProjectConfig(ctx context.Context, project, template, file string, token opaque.Bytes, by Attester, caller CallerContext) (opaque.Bytes, error) {
 	if !proof.ValidName(project) {
 		return opaque.Bytes{}, fmt.Errorf("bad project name %q: use 1 to 128 of A-Z a-z 0-9 _ . -", printable(project, 128))
 	}
 	if !proof.ValidPath(template) {
 		return opaque.Bytes{}, fmt.Errorf("bad template path %q: use 1 to 512 of A-Z a-z 0-9 _ . / -", printable(template, 512))
 	}
-	r, err := caller.request(at("/project/config/", project, "/", template), token)
+	r, err := caller.request(at("/project/config/", project, "/", template), token, file)
 	if err != nil {
 		return opaque.Bytes{}, err
 	}

@@ -99,7 +99,7 @@ func (d *enrolment) render(ctx context.Context, project string, w wish, path str
 		return opaque.Bytes{}, err
 	}
 	text, _, err := asPinned(p, w.look, by, func(by client.CallerContext) (opaque.Bytes, error) {
-		text, err := d.client.ProjectConfig(ctx, project, path, t.value, s, by)
+		text, err := d.client.ProjectConfig(ctx, project, path, "", t.value, s, by)
 		if err != nil {
 			err = fmt.Errorf("rendering a template for project %s: %w", project, err)
 		}

@@ -48,6 +48,7 @@ var problems = []struct {
 	{vault.ErrProjectMismatch, http.StatusForbidden, api.ProjectAgentMismatch},
 	{vault.ErrBinaryNotAllowed, http.StatusForbidden, api.BinaryNotAllowed},
 	{vault.ErrBinaryDisabled, http.StatusForbidden, api.BinaryDisabled},
+	{vault.ErrExposure, http.StatusForbidden, api.ExposureDenied},
 	{vault.ErrDenied, http.StatusForbidden, api.Forbidden},
 	{errCrossOrigin, http.StatusForbidden, api.Forbidden},
 	{vault.ErrNotFound, http.StatusNotFound, api.NotFound},

@@ -58,6 +58,46 @@ func TestPins(t *testing.T) {
 	})
 }
 
+// A template is for a command, for a file on a disk, or both, as the body says.
+func TestConfigFor(t *testing.T) {
+	both(t, func(t *testing.T, s *servertest.Server) {
+		a, token := enforcing(t, s)
+		s.SecretWith(t, map[string]any{"key_path": "conf", "secret_type": "TEMPLATE_CONFIG", "value": "{{openai_api_key}}"})
+		ask := func(body string) servertest.Answer {
+			return a.Tell(t, "/project/config/app/conf", token, body, body)
+		}
+		set := func(name, value string) {
+			s.Admin(t, "PUT", "/admin/projects/app/settings", map[string]string{name: value}, nil)
+		}
+		renders := func(answer servertest.Answer) {
+			t.Helper()
+			if answer.Status != http.StatusOK || string(answer.Body) != "sk-1" {
+				t.Errorf("%d %s", answer.Status, answer.Body)
+			}
+		}
+		command := forCommand("now")
+		inFile := strings.TrimSuffix(command, "}") + `,"path":"/srv/app/app.conf"}`
+		const file = `{"path":"/srv/app/app.conf"}`
+		set("template_files", "allow")
+		refusedCommand(t, ask(file), "the daemon does not say what it runs")
+		id := refusedCommand(t, ask(inFile), "nothing has been approved yet")
+		s.Admin(t, "POST", "/admin/projects/app/pins/"+id+"/approve", api.ApprovePin{}, nil)
+		renders(ask(command))
+		renders(ask(inFile))
+		set("template_files", "deny")
+		wantError(t, ask(inFile), http.StatusForbidden, api.ExposureDenied)
+		renders(ask(command))
+		set("commands", "any")
+		wantError(t, ask(file), http.StatusForbidden, api.ExposureDenied)
+		renders(ask(`{}`))
+		set("template_files", "allow")
+		renders(ask(file))
+		for _, path := range []string{`""`, `"app.conf"`, `1`, `["/a"]`, `"/\u0000"`} {
+			wantError(t, ask(`{"path":`+path+`}`), http.StatusBadRequest, api.InvalidRequest)
+		}
+	})
+}
+
 // A daemon from before works where nobody asks for commands, and does so again.
 func TestOlderDaemons(t *testing.T) {
 	both(t, func(t *testing.T, s *servertest.Server) {
@@ -133,6 +173,9 @@ func TestCommandIsAttested(t *testing.T) {
 	s.Admin(t, "POST", "/admin/projects/app/pins/"+id+"/approve", api.ApprovePin{}, nil)
 	wantError(t, a.Tell(t, "/project/secrets/app", token, forCommand("good"), forCommand("bad")), http.StatusUnauthorized, api.Unauthorized)
 	wantError(t, a.Tell(t, "/project/secrets/app", token, forCommand("good"), ""), http.StatusUnauthorized, api.Unauthorized)
+	inFile := strings.TrimSuffix(forCommand("good"), "}") + `,"path":"/srv/app/app.conf"}`
+	wantError(t, a.Tell(t, "/project/config/app/conf", token, inFile, forCommand("good")), http.StatusUnauthorized, api.Unauthorized)
+	wantError(t, a.Tell(t, "/project/config/app/conf", token, forCommand("good"), inFile), http.StatusUnauthorized, api.Unauthorized)
 	session := a.SessionID
 	a.SessionID = ""
 	wantError(t, a.FetchFor(t, "app", token, forCommand("good")), http.StatusUnauthorized, api.Unauthorized)

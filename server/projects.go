@@ -71,15 +71,21 @@ func (s *Server) secretsFor(ctx context.Context, c call[api.ForCommand]) (fetche
 	return fetched(result), s.guard.Failed(c.client, err)
 }
 
-// configFor is projectConfig for a command that the daemon says.
-func (s *Server) configFor(ctx context.Context, c call[api.ForCommand]) (rendered, error) {
+// configFor is projectConfig for a command, or a file on a disk, that the daemon says.
+func (s *Server) configFor(ctx context.Context, c call[api.ForConfig]) (rendered, error) {
 	command, err := commandOf(c.In.Command)
 	if err != nil {
 		return rendered{}, err
 	}
+	exposed := ""
+	if c.In.Path != nil {
+		if exposed = *c.In.Path; exposed == "" {
+			return rendered{}, &vault.InvalidError{Field: "path", Reason: "is empty"}
+		}
+	}
 	text, err := s.vault.FetchConfig(ctx, c.client.ActingFor(c.Header).Origin, vault.ConfigRequest{
 		Project: c.PathValue("project"), Template: c.PathValue("template"), Bearer: c.bearer, Attestation: c.attestation,
-		Caller: c.callerProof(), Body: c.raw, Command: command,
+		Caller: c.callerProof(), Body: c.raw, Command: command, Exposed: exposed,
 	})
 	return rendered{text}, s.guard.Failed(c.client, err)
 }
@@ -114,6 +120,9 @@ func (s *Server) updateProject(ctx context.Context, c call[api.UpdateProject]) (
 	if c.In.Commands != nil {
 		change.Commands = new(vault.Commands(*c.In.Commands))
 	}
+	if c.In.TemplateFiles != nil {
+		change.TemplateFiles = new(vault.TemplateFiles(*c.In.TemplateFiles))
+	}
 	row, err := s.vault.UpdateProject(ctx, c.By, namespace, c.PathValue("project"), change)
 	return wireSettings(row), err
 }
@@ -135,8 +144,7 @@ func (s *Server) deleteProject(ctx context.Context, q *request) (api.Deleted, er
 func wireSettings(s vault.ProjectSettings) api.ProjectSettings {
 	return api.ProjectSettings{
 		ProjectName: s.Project, Namespace: s.Namespace, TokenTTLSeconds: int64(s.TokenTTL.Seconds()), Masking: string(s.Masking), OnFreeze: string(s.OnFreeze),
-		OfflineTTLSeconds: int64(s.OfflineTTL.Seconds()),
-		Commands:          string(s.Commands),
+		OfflineTTLSeconds: int64(s.OfflineTTL.Seconds()), Commands: string(s.Commands), TemplateFiles: string(s.TemplateFiles),
 	}
 }
 

@@ -158,14 +158,15 @@ func TestConfig(t *testing.T) {
 func TestProjectSettings(t *testing.T) {
 	s := servertest.New(t)
 	const path = "/admin/projects/app/settings"
-	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "optional"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
-	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "GET", path, nil), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":1209600,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any","template_files":"deny"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"token_ttl_seconds": 90}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"always","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any","template_files":"deny"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "optional"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any","template_files":"deny"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, struct{}{}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"leave","offline_ttl_seconds":0,"commands":"any","template_files":"deny"}`)
 	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"masking": "never"}), http.StatusBadRequest, api.InvalidRequest)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "end"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":0,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "end"}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":0,"commands":"any","template_files":"deny"}`)
 	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"on_freeze": "stay"}), http.StatusBadRequest, api.InvalidRequest)
-	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": 60}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":60,"commands":"any"}`)
+	wantBody(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": 60}), http.StatusOK, `{"project_name":"app","namespace":"default","token_ttl_seconds":90,"masking":"optional","on_freeze":"end","offline_ttl_seconds":60,"commands":"any","template_files":"deny"}`)
+	wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"template_files": "yes"}), http.StatusBadRequest, api.InvalidRequest)
 	for _, bad := range []any{-1, 604801, int64(1) << 62, -int64(1) << 62, "1h", 1.5} {
 		wantError(t, s.TryAdmin(t, "PUT", path, map[string]any{"offline_ttl_seconds": bad}), http.StatusBadRequest, api.InvalidRequest)
 	}

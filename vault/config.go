@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
@@ -47,10 +49,33 @@ type ConfigRequest struct {
 	// /project/config/<Project>/<Template> without a body, or over POST with Body; nil
 	// if there was none.
 	Attestation *proof.Attestation
+	// Exposed is the file on a disk that the text is for, as the daemon says in Body:
+	// a path from the top; "" for memory only.
+	Exposed string
 	// Body, Caller and Command are as in [FetchRequest].
 	Body    []byte
 	Caller  *CallerProof
 	Command *pinned.Command
+}
+
+// fetch is the part of r that is as in every request with a project token.
+func (r ConfigRequest) fetch() FetchRequest {
+	return FetchRequest{
+		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, Body: r.Body, Command: r.Command,
+		path: "/project/config/" + r.Project + "/" + r.Template,
+	}
+}
+
+// maxExposed is the longest path of a file for a template, in bytes.
+const maxExposed = 1024
+
+// checkExposed refuses a path that would say nothing to whoever reads the record.
+func checkExposed(path string) error {
+	printable := utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) })
+	if !strings.HasPrefix(path, "/") || len(path) > maxExposed || !printable {
+		return invalid("path", "must begin with / and be printable, and at most %d bytes long", maxExposed)
+	}
+	return nil
 }
 
 // A config is an authorised request for a template, and what it comes to.
@@ -68,7 +93,8 @@ func (c config) wipe() {
 // allow, with what the project token opens: each value goes by its path, by its
 // path with underscores for slashes, and by its variable. Nothing is escaped. The
 // text, which the caller wipes, leaves only after the audit entry that names
-// every secret in it is durable.
+// every secret in it is durable, and the file on a disk that it is for, if it is.
+// That is for projects that allow it, else [ErrExposure].
 //
 // It returns [ErrNotFound] if there is no such template, [ErrDenied] if a policy
 // denies it, a [*TemplateError] for a name that the token does not open, and
@@ -82,16 +108,17 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 	if checkPath("", r.Template) != nil {
 		return opaque.Bytes{}, ErrNotFound
 	}
-	asked := FetchRequest{
-		Project: r.Project, Bearer: r.Bearer, Attestation: r.Attestation, Caller: r.Caller, Body: r.Body, Command: r.Command,
-		path: "/project/config/" + r.Project + "/" + r.Template,
+	if r.Exposed != "" {
+		if err := checkExposed(r.Exposed); err != nil {
+			return opaque.Bytes{}, err
+		}
 	}
 	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var c config
 	var snapshot store.Snapshot
 	err = v.db.View(ctx, func(tx *store.Tx) error {
 		snapshot = tx.Snapshot()
-		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, asked, r.Template)
+		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, r)
 		return err
 	})
 	if err != nil && c.agent.ID == "" {
@@ -107,7 +134,7 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 		err = v.doWith(ctx, k, by, rec, func(o *op) error {
 			if o.Changed(snapshot, fetchBuckets...) {
 				c.wipe()
-				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, asked, r.Template); err != nil {
+				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, r); err != nil {
 					return err
 				}
 			}
@@ -123,12 +150,16 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 }
 
 // authorizeConfig checks everything and renders.
-func (o *op) authorizeConfig(attest bool, r FetchRequest, path string) (c config, err error) {
-	if c.fetch, err = o.identify(attest, r); err != nil {
+func (o *op) authorizeConfig(attest bool, r ConfigRequest) (c config, err error) {
+	path := r.Template
+	if c.fetch, err = o.identify(attest, r.fetch()); err != nil {
 		return config{fetch: fetch{token: c.token}}, err
 	}
 	if c.refused() {
 		return c, nil
+	}
+	if err := o.expose(&c, r.Exposed); err != nil {
+		return c, err
 	}
 	rs, err := o.rulesFor(c.agent)
 	if err != nil {
@@ -151,6 +182,22 @@ func (o *op) authorizeConfig(attest bool, r FetchRequest, path string) (c config
 		return c, &TemplateError{path, fmt.Sprintf("makes more than %d bytes", template.MaxOutput)}
 	}
 	return c, err
+}
+
+// expose notes the file on a disk that the text is for, if the project allows one.
+func (o *op) expose(c *config, path string) error {
+	if path == "" {
+		return nil
+	}
+	settings, err := projectSettings.Get(o.Tx, store.Join(c.token.Namespace, c.token.Project))
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	if !settings.ExposeFiles {
+		return ErrExposure
+	}
+	c.resources = append(c.resources, audit.Resource{Path: path, Decision: "exposed"})
+	return nil
 }
 
 // openTemplate returns the source of a template that the agent may use.

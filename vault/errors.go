@@ -53,6 +53,8 @@ var (
 	ErrProjectMismatch = errors.New("the project belongs to another agent")
 	// ErrBinaryNotAllowed: the daemon's hash is not on the allowlist.
 	ErrBinaryNotAllowed = errors.New("daemon binary is not on the allowlist")
+	// ErrExposure: the project keeps its templates in memory.
+	ErrExposure = errors.New("the project's templates are for files in memory only: template_files is deny")
 	// ErrBinaryDisabled: the daemon's hash is on the allowlist, disabled.
 	ErrBinaryDisabled = errors.New("daemon binary is disabled on the allowlist")
 	// ErrDenied: the caller's kind may not do this.

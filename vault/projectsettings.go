@@ -34,6 +34,8 @@ type projectSettingsRow struct {
 
 	Commands   Commands `cbor:"6,keyasint,omitempty"` // empty: any
 	OfflineTTL int64    `cbor:"7,keyasint,omitempty"` // seconds; 0: not at all
+
+	ExposeFiles bool `cbor:"8,keyasint,omitempty"`
 }
 
 // Key returns namespace and project.
@@ -71,6 +73,16 @@ const (
 	CommandsEnforce Commands = "enforce"
 )
 
+// TemplateFiles says whether a caller may have a template, with the values in it, in
+// a file on a disk.
+type TemplateFiles string
+
+// The kinds of TemplateFiles.
+const (
+	FilesDeny  TemplateFiles = "deny"
+	FilesAllow TemplateFiles = "allow"
+)
+
 // ProjectSettings are what is different for a project.
 type ProjectSettings struct {
 	Namespace, Project string
@@ -87,6 +99,8 @@ type ProjectSettings struct {
 	OfflineTTL time.Duration
 	// Commands is CommandsAny if nothing else was said.
 	Commands Commands
+	// TemplateFiles is FilesDeny if nothing else was said.
+	TemplateFiles TemplateFiles
 }
 
 // A ProjectChange says which settings to change; nil fields stay as they are.
@@ -101,6 +115,8 @@ type ProjectChange struct {
 	OfflineTTL *time.Duration
 	// Commands counts at once.
 	Commands *Commands
+	// TemplateFiles counts at once.
+	TemplateFiles *TemplateFiles
 }
 
 func (c ProjectChange) validate() error {
@@ -115,6 +131,9 @@ func (c ProjectChange) validate() error {
 	}
 	if c.Commands != nil && !slices.Contains([]Commands{CommandsAny, CommandsLearn, CommandsEnforce}, *c.Commands) {
 		return invalid("commands", "must be any, learn or enforce")
+	}
+	if c.TemplateFiles != nil && *c.TemplateFiles != FilesDeny && *c.TemplateFiles != FilesAllow {
+		return invalid("template_files", "must be deny or allow")
 	}
 	if c.TokenTTL == nil || *c.TokenTTL == 0 {
 		return nil
@@ -146,7 +165,7 @@ func (v *Vault) ProjectSettings(ctx context.Context, by access.Caller, namespace
 func (r projectSettingsRow) settings() ProjectSettings {
 	return ProjectSettings{
 		Namespace: r.Namespace, Project: r.Project, TokenTTL: r.ttl(), Masking: r.masking(), OnFreeze: r.onFreeze(), OfflineTTL: r.offline(),
-		Commands: r.commands(),
+		Commands: r.commands(), TemplateFiles: r.templateFiles(),
 	}
 }
 
@@ -165,6 +184,13 @@ func (r projectSettingsRow) onFreeze() OnFreeze {
 }
 
 func (r projectSettingsRow) commands() Commands { return cmp.Or(r.Commands, CommandsAny) }
+
+func (r projectSettingsRow) templateFiles() TemplateFiles {
+	if r.ExposeFiles {
+		return FilesAllow
+	}
+	return FilesDeny
+}
 
 func (r projectSettingsRow) ttl() time.Duration {
 	if r.TokenTTL == 0 {
@@ -199,6 +225,10 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 			if err := o.setCommands(&row, *c.Commands); err != nil {
 				return err
 			}
+		}
+		if c.TemplateFiles != nil {
+			row.ExposeFiles = *c.TemplateFiles == FilesAllow
+			o.record.about("template_files", string(*c.TemplateFiles))
 		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()

@@ -183,6 +183,7 @@ var refusals = []struct {
 	{ErrProjectMismatch, statusDenied},
 	{ErrBinaryNotAllowed, statusDenied},
 	{ErrBinaryDisabled, statusDenied},
+	{ErrExposure, statusDenied},
 	{ErrNotFound, statusRefused + ":not_found"},
 	{ErrExists, statusRefused + ":exists"},
 	{ErrAmbiguous, statusRefused + ":ambiguous"},

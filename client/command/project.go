@@ -52,14 +52,16 @@ func projectSettings() *cli.Command {
    cortex project settings my-app --masking optional
    cortex project settings my-app --on-freeze end
    cortex project settings my-app --offline-ttl 8h
-   cortex project settings my-app --commands learn`,
+   cortex project settings my-app --commands learn
+   cortex project settings my-app --template-files allow`,
 		Flags: []cli.Flag{
 			projectNamespace(&namespace),
 			&cli.StringFlag{Name: "token-ttl", Usage: "`HOW-LONG` tokens live that are issued from now on: 12h, 30d, or 0 for the usual", Destination: &set.ttl},
 			&cli.StringFlag{Name: "masking", Usage: "`WHETHER` what commands print is masked: always, or optional, for run --no-mask", Destination: &set.masking},
-			&cli.StringFlag{Name: "commands", Usage: "`WHICH` commands get its secrets: any, learn for any and to keep what nobody approved, or enforce for those that were approved", Destination: &set.commands},
 			&cli.StringFlag{Name: "on-freeze", Usage: "`WHAT` becomes of commands that run when they are cut off: leave, or end", Destination: &set.onFreeze},
 			&cli.StringFlag{Name: "offline-ttl", Usage: "`HOW-LONG` daemons keep what they fetched, for when the server is away: 8h, 7d at most, or 0 for not at all", Destination: &set.offline},
+			&cli.StringFlag{Name: "commands", Usage: "`WHICH` commands get its secrets: any, learn for any and to keep what nobody approved, or enforce for those that were approved", Destination: &set.commands},
+			&cli.StringFlag{Name: "template-files", Usage: "`WHETHER` templates may be written to files on a disk, for run --template-file: deny, or allow", Destination: &set.templateFiles},
 		},
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		out, err := changeSettings(ctx, cmd, c, namespace, set)
@@ -72,12 +74,12 @@ func projectSettings() *cli.Command {
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
 			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways),
 			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves), "offline ttl", offlineTTL(out),
-			"commands", cmp.Or(out.Commands, api.CommandsAny))
+			"commands", cmp.Or(out.Commands, api.CommandsAny), "template files", cmp.Or(out.TemplateFiles, api.FilesDeny))
 	})
 }
 
 // newSettings are what is to be changed, as it was typed; empty for what stays.
-type newSettings struct{ ttl, masking, onFreeze, offline, commands string }
+type newSettings struct{ ttl, masking, onFreeze, offline, commands, templateFiles string }
 
 // offlineTTL is how long values are kept, for people.
 func offlineTTL(s api.ProjectSettings) string {
@@ -110,6 +112,9 @@ func changeSettings(ctx context.Context, cmd *cli.Command, c *client.Client, nam
 	}
 	if set.commands != "" {
 		change.Commands = &set.commands
+	}
+	if set.templateFiles != "" {
+		change.TemplateFiles = &set.templateFiles
 	}
 	out, err = c.UpdateProject(ctx, namespace, name, change)
 	return out, about("project", name, whichNamespace(err, namespace))

@@ -38,6 +38,7 @@ const (
 	ProofRequired        Code = "proof_required"         // 403, device and attest routes
 	InvalidGrant         Code = "invalid_grant"          // 400, device token with a proof (RFC 6749, 5.2)
 	CommandNotPinned     Code = "command_not_pinned"     // 403 with details, project routes
+	ExposureDenied       Code = "exposure_denied"        // 403, project config
 	ConfirmationRequired Code = "confirmation_required"  // 403 with confirmation_id
 	NotFound             Code = "not_found"              // 404
 	MethodNotAllowed     Code = "method_not_allowed"     // 405

@@ -90,10 +90,16 @@ type ApprovePin struct {
 	Env  *[]string `json:"env,omitempty"`
 }
 
-// ForCommand is the body of POST /project/secrets/{project_name} and of POST
-// /project/config/{project_name}/{template}. Command is a Command.
+// ForCommand is the body of POST /project/secrets/{project_name}. Command is a Command.
 type ForCommand struct {
 	Command json.RawMessage `json:"command,omitempty"`
+}
+
+// ForConfig is the body of POST /project/config/{project_name}/{template}. Command is a
+// Command; Path is there where the text is for a file on a disk, and begins with /.
+type ForConfig struct {
+	Command json.RawMessage `json:"command,omitempty"`
+	Path    *string         `json:"path,omitempty"`
 }
 
 // An AllowedPin is what allows a command, and the variables that it may have.

@@ -65,6 +65,12 @@ const (
 	FreezeEnds   = "end"
 )
 
+// Whether a caller may have a template in a file on a disk.
+const (
+	FilesDeny  = "deny"
+	FilesAllow = "allow"
+)
+
 // ProjectSettings answers GET and PUT /admin/projects/{project_name}/settings.
 type ProjectSettings struct {
 	ProjectName     string `json:"project_name"`
@@ -77,6 +83,8 @@ type ProjectSettings struct {
 	OfflineTTLSeconds int64 `json:"offline_ttl_seconds"`
 	// Commands is absent on older servers.
 	Commands string `json:"commands,omitempty"`
+	// TemplateFiles is absent on older servers.
+	TemplateFiles string `json:"template_files,omitempty"`
 }
 
 // UpdateProject is the body of PUT /admin/projects/{project_name}/settings.
@@ -92,4 +100,6 @@ type UpdateProject struct {
 	OfflineTTLSeconds *int64 `json:"offline_ttl_seconds,omitempty"`
 	// Commands is CommandsAny, CommandsLearn or CommandsEnforce.
 	Commands *string `json:"commands,omitempty"`
+	// TemplateFiles is FilesDeny or FilesAllow.
+	TemplateFiles *string `json:"template_files,omitempty"`
 }
