@@ -74,7 +74,7 @@ func receive() (Spec, error) {
 
 // receiveFDs fills head and returns the descriptors that come with it.
 func receiveFDs(from int, head []byte) (fds []int, err error) {
-	oob := make([]byte, unix.CmsgSpace(4*(consoleFiles+4))) // the most: see output.go
+	oob := make([]byte, unix.CmsgSpace(4*(consoleFiles+5))) // the most: see output.go
 	n, oobn, err := receiveMessage(from, head, oob)
 	if err != nil {
 		return nil, err
@@ -154,6 +154,7 @@ func become(s Spec) *StartError {
 	if err != nil {
 		return notExecutable(s.Program, fmt.Errorf("making a file for it: %w", err))
 	}
+	paths = append(paths, places(s.Exposed)...)
 	env := environment(environment(identified(s.Env, identity()), s.Secrets), paths)
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on

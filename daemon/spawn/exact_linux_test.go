@@ -83,6 +83,18 @@ func TestExact(t *testing.T) {
 	if got, status := s.output(spec); got != "value content\n" || status != 0 {
 		t.Errorf("%q, %d", got, status)
 	}
+	spec = s.exposed("made", "cat", "{{CONFIG}}", "data")
+	spec.Exact = s.exact(spec)
+	if got, status := s.output(spec); got != "key = value\ncontent\n" || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	// An argument that names a file for a template was not looked at.
+	spec = s.exposed("made", "cat", "made")
+	spec.Exact = s.exact(spec)
+	if _, err := s.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), `the argument "made" names a file that was not there`) {
+		t.Errorf("%v", err)
+	}
+	s.gone("made")
 	// What is executed is a descriptor, and not what its path leads to.
 	spec = s.spec("true")
 	spec.Env, spec.Exact = append(spec.Env, "LD_SHOW_AUXV=1"), s.exact(spec)

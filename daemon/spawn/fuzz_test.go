@@ -22,6 +22,7 @@ func FuzzSpec(f *testing.F) {
 			Files:   []Secret{{"KEY_FILE", opaque.New([]byte("a\x00b"))}}, Stdin: new(opaque.New([]byte("typed"))),
 			Streams: [3]*os.File{0: os.Stdin, 2: os.Stderr},
 		},
+		{Program: "cat", Args: []string{"{{C}}"}, Umask: -1, Exposed: []Exposed{{Variable: "C", At: "/srv/c", Path: "c"}}},
 		{Program: "ls", Umask: -1, Exact: &Exact{Dir: "/", Path: "/bin/ls", Program: Identity{1, 2, 3, 4, -5}}},
 		{
 			Program: "x", Args: []string{"a", "--b=c"}, Umask: -1, Exact: &Exact{

@@ -35,6 +35,7 @@ func monitor() int {
 	syscall.CloseOnExec(specFD)
 	syscall.CloseOnExec(outputFD)
 	syscall.CloseOnExec(ttyFD)
+	syscall.CloseOnExec(ledgerFD)
 	lacking := protectMonitor()
 
 	// Caught and not ignored: ignoring would be inherited.
@@ -55,6 +56,7 @@ func monitor() int {
 	}
 	commands := w.commands()
 	w.loop(signals, commands, output.consoles)
+	output.unexpose() // before anybody hears of the end
 	abandoned := w.abandoned || w.exit.Signaled() && deadly(w.exit.Signal())
 	if errno := output.finish(commands, abandoned); errno != 0 {
 		w.report(reportLost, byte(errno))

@@ -27,11 +27,13 @@ import (
 //	length of the rest   4
 //	terminal             1   0 none, 1 for the background, 2 for the foreground
 //	secrets              list of: name text, value text
+//	exposed files        list of: path text, value text
 //
 // The first bytes carry three descriptors for a terminal: the pty's master, the
-// relay, the caller's; then two for each stream: where to read, and where to
+// relay, the caller's; one of the program's directory for exposed files; then two for each stream: where to read, and where to
 // write. The monitor closes the socket when the program may start, and writes an
-// errno into it before if there can be no terminal. If there is neither that nor
+// errno into it before if there can be no terminal, or an errno and the number of a file, counted from 1, if that
+// cannot be made. If there is neither of these nor
 // something to mask the daemon just closes the socket.
 
 const (
@@ -45,6 +47,7 @@ type diversion struct {
 	streams  [3]*os.File // the program's
 	terminal *Terminal
 	tty      tty
+	dir      *os.File   // the program's, if files are to be exposed
 	pumps    []*os.File // for each of the streams that is masked: where to read, and where to write
 	ends     []*os.File // of pipes; the daemon's to close
 }
@@ -59,6 +62,9 @@ func (d *diversion) close() {
 // of the other streams whose output is to be masked.
 func divert(s Spec, t tty) (d diversion, err error) {
 	d.streams, d.terminal, d.tty = s.Streams, s.Terminal, t
+	if len(s.Exposed) > 0 {
+		d.dir = s.Dir
+	}
 	if s.Terminal == nil {
 		t.close() // it hangs up before there is a program
 	} else {
@@ -116,13 +122,14 @@ func sameFile(a, b *os.File) bool {
 	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }
 
-// send tells a monitor what to mask, and waits until it leads the terminal.
-func (d *diversion) send(to *net.UnixConn, secrets []Secret) error {
+// send tells a monitor what to mask and to expose, and waits until it leads the
+// terminal and has made the files.
+func (d *diversion) send(to *net.UnixConn, s Spec) error {
 	defer to.Close()
-	if d.terminal == nil && len(d.pumps) == 0 {
+	if d.terminal == nil && d.dir == nil && len(d.pumps) == 0 {
 		return nil
 	}
-	form := d.encode(secrets)
+	form := d.encode(s)
 	defer clear(form)
 	to.SetDeadline(time.Now().Add(startTimeout))
 	n, _, err := to.WriteMsgUnix(form, unix.UnixRights(d.files()...), nil)
@@ -132,14 +139,16 @@ func (d *diversion) send(to *net.UnixConn, secrets []Secret) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	if d.terminal == nil {
+	if d.terminal == nil && d.dir == nil {
 		return nil
 	}
-	answer, err := io.ReadAll(io.LimitReader(to, 1))
-	if err != nil {
-		return fmt.Errorf("waiting for the terminal: %w", err)
-	}
-	if len(answer) > 0 {
+	answer, err := io.ReadAll(io.LimitReader(to, 2))
+	switch {
+	case err != nil:
+		return fmt.Errorf("waiting for the monitor: %w", err)
+	case len(answer) == 2 && int(answer[1])-1 < len(s.Exposed):
+		return notExposed(s.Exposed[max(0, int(answer[1])-1)].Path, syscall.Errno(answer[0]))
+	case len(answer) > 0:
 		return fmt.Errorf("giving the program a terminal: %w", syscall.Errno(answer[0]))
 	}
 	return nil
@@ -148,6 +157,9 @@ func (d *diversion) send(to *net.UnixConn, secrets []Secret) error {
 // files returns what travels with the first bytes.
 func (d *diversion) files() (fds []int) {
 	files := d.pumps
+	if d.dir != nil {
+		files = append([]*os.File{d.dir}, files...)
+	}
 	if t := d.terminal; t != nil {
 		files = append([]*os.File{d.tty.master, t.Relay, t.Caller}, files...)
 	}
@@ -157,11 +169,15 @@ func (d *diversion) files() (fds []int) {
 	return fds
 }
 
-func (d *diversion) encode(secrets []Secret) []byte {
-	n := 1 + secretsSize(secrets)
+func (d *diversion) encode(s Spec) []byte {
+	var exposed []Secret
+	for _, e := range s.Exposed {
+		exposed = append(exposed, Secret{e.Path, e.Text})
+	}
+	n := 1 + secretsSize(s.Needles) + secretsSize(exposed)
 	b := make([]byte, 0, 4+n) // exactly: growing would leave copies
 	b = append(binary.BigEndian.AppendUint32(b, uint32(n)), d.kind())
-	return appendSecrets(b, secrets)
+	return appendSecrets(appendSecrets(b, s.Needles), exposed)
 }
 
 func (d *diversion) kind() byte {

@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -39,20 +40,29 @@ type parent struct {
 func (p parent) launch(files []*os.File) (process, error) { return p.start(files) }
 
 func (p parent) start(files []*os.File) (*ward, error) {
+	ledger, end, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	defer end.Close()
+	files = append(slices.Clone(files), make([]*os.File, ledgerFD-controlFD)...)[: ledgerFD-controlFD : ledgerFD-controlFD]
+	files = append(files, end)
 	cmd := &exec.Cmd{
 		Path: executable(), Args: []string{Name}, Env: slices.Concat(monitorEnv, p.identity), Dir: "/",
 		Stderr: os.Stderr, ExtraFiles: files, SysProcAttr: monitorAttr(),
 	}
 	if err := p.strays.start(cmd); err != nil {
+		ledger.Close()
 		return nil, fmt.Errorf("starting a monitor: %w", err)
 	}
-	return &ward{cmd, p.strays}, nil
+	return &ward{cmd, p.strays, ledger}, nil
 }
 
 // A ward is a monitor that is a child of this process.
 type ward struct {
 	cmd    *exec.Cmd
 	strays *strays
+	ledger *net.UnixConn // holds the files that it has made on a disk
 }
 
 func (w *ward) owner() Owner { return Owner{os.Getuid(), w.cmd.Process.Pid} }
@@ -67,9 +77,11 @@ func (w *ward) sweep() {
 	// Its id is its session's as long as nobody has collected it.
 	killSession(w.cmd.Process.Pid)
 	w.strays.kill()
+	settle(w.ledger)
 }
 
 func (w *ward) wait() {
 	w.cmd.Wait() // its status says nothing that its report did not
+	w.ledger.Close()
 	w.strays.ended(w.cmd)
 }

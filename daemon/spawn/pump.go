@@ -18,8 +18,9 @@ type pumps struct {
 	end      *os.File      // readable when nothing writes any more
 	over     *os.File      // its other end
 	done     chan struct{} // closed when everything is passed on
-	mu       sync.Mutex    // guards failed
+	mu       sync.Mutex    // guards what follows
 	failed   syscall.Errno // why something could not be written
+	exposed  exposures
 }
 
 // newPumps waits for the daemon to say what there is to mask.
@@ -38,12 +39,20 @@ func newPumps() (*pumps, error) {
 
 func (p *pumps) run() {
 	o, err := receiveOutput()
+	var which int // of the files, if one was to blame
+	if err == nil {
+		which, err = p.expose(o)
+	}
 	if err == nil && o.console != nil {
 		p.consoles <- o.console
 		err = <-o.console.adopted
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		unix.Write(outputFD, []byte{byte(errno)})
+		answer := []byte{byte(errno)}
+		if which > 0 {
+			answer = append(answer, byte(which))
+		}
+		unix.Write(outputFD, answer)
 	}
 	unix.Close(outputFD)
 	if err != nil {
@@ -67,9 +76,36 @@ func (p *pumps) run() {
 	}
 }
 
+// expose makes the files that are on a disk, and returns which one it could not make.
+func (p *pumps) expose(o output) (which int, err error) {
+	if o.dir >= 0 {
+		defer unix.Close(o.dir)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range o.exposed {
+		err := p.exposed.add(o.dir, f.Name, f.Value.Reveal())
+		f.Value.Wipe()
+		if err != nil {
+			p.exposed.remove()
+			return i + 1, err
+		}
+	}
+	return 0, nil
+}
+
+// unexpose removes them.
+func (p *pumps) unexpose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.exposed.remove()
+}
+
 // An output is what a monitor has to pass on.
 type output struct {
 	secrets []Secret
+	exposed []Secret // by their paths
+	dir     int      // from which these are; -1 if there is none
 	console *console // nil if the program has no terminal
 	files   []int    // where to read, and where to write, of each stream
 }
@@ -86,15 +122,26 @@ func receiveOutput() (o output, err error) {
 	}
 	d := decoder{rest: body}
 	kind := d.byte()
-	o.secrets = d.secrets()
-	d.check(len(d.rest) == 0 && (kind == noTerminal || len(o.files) >= consoleFiles))
+	o.secrets, o.exposed, o.dir = d.secrets(), d.secrets(), -1
+	files := 0 // that come before those of the streams
+	if kind != noTerminal {
+		files += consoleFiles
+	}
+	if len(o.exposed) > 0 {
+		files++
+	}
+	d.check(len(d.rest) == 0 && len(o.files) >= files)
 	if d.bad {
 		return output{}, errForm
 	}
+	rest := o.files[files:]
+	if len(o.exposed) > 0 {
+		o.dir = o.files[files-1]
+	}
 	if kind != noTerminal {
 		o.console, err = newConsole(o.files[:consoleFiles], kind == inForeground)
-		o.files = o.files[consoleFiles:]
 	}
+	o.files = rest
 	return o, err
 }
 

@@ -54,6 +54,7 @@ const (
 	specFD    = 4 // the monitor's, for its child
 	outputFD  = 5 // the monitor's: what to mask
 	ttyFD     = 6 // the monitor's: its session's terminal
+	ledgerFD  = 7 // the monitor's: what is to be removed if it is killed
 	childFD   = 3 // the child's end of the same
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,8 @@ type Spec struct {
 	// Files are in memory only and cannot be changed; the variables of these names
 	// hold their paths, and so do arguments where these have {{NAME}}.
 	Files []Secret
+	// Exposed are on a disk.
+	Exposed []Exposed
 	// Stdin, if it is not nil, is what the program reads in place of its stream.
 	Stdin *opaque.Bytes
 	// Exact, if it is not nil, is what Program and Args mean.
@@ -70,6 +73,11 @@ func (s Spec) Validate() error {
 			return fmt.Errorf("%w: %q cannot name a variable", ErrSpec, v.Name)
 		}
 	}
+	for _, e := range s.Exposed {
+		if e.Variable == "" || strings.ContainsAny(e.Variable, "=\x00") || !filepath.IsLocal(e.Path) || hasNUL(e.At) || filepath.Base(e.Path) == "." {
+			return fmt.Errorf("%w: %q cannot be a file for %q", ErrSpec, e.Path, e.Variable)
+		}
+	}
 	for _, v := range s.Secrets {
 		if slices.Contains(v.Value.Reveal(), 0) {
 			return fmt.Errorf("%w: the value of %s holds a NUL byte, which no variable can", ErrSpec, v.Name)
@@ -85,7 +93,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 // elements in 4 bytes and them.
 //
 //	length of the rest   4
-//	version              1   2
+//	version              1   4
 //	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along; 3: stdin is a text;
 //	                         4: an Exact follows
 //	umask                4   or ffffffff
@@ -93,12 +101,13 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //	args, env            list of text
 //	limits               list of: resource 4, soft 8, hard 8
 //	secrets, files       list of: name text, value text
+//	exposed              list of: variable text, path for the program text, path text
 //	stdin                text, with bit 3 of streams
 //	exact                see there
 //
 // The first bytes carry the descriptors: directory, then streams.
 const (
-	specVersion = 3
+	specVersion = 4
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
@@ -127,6 +136,7 @@ func (s Spec) encode() ([]byte, error) {
 	}
 	b = appendSecrets(b, s.Secrets)
 	b = appendSecrets(b, s.Files)
+	b = appendExposed(b, s.Exposed)
 	if s.Stdin != nil {
 		b = appendText(b, s.Stdin.Reveal())
 	}
@@ -136,7 +146,7 @@ func (s Spec) encode() ([]byte, error) {
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
 	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits)
-	n += secretsSize(s.Secrets) + secretsSize(s.Files) + s.Exact.size()
+	n += secretsSize(s.Secrets) + secretsSize(s.Files) + exposedSize(s.Exposed) + s.Exact.size()
 	if s.Stdin != nil {
 		n += 4 + s.Stdin.Len()
 	}
@@ -206,7 +216,7 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	for range d.count(20) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
-	s.Secrets, s.Files = d.secrets(), d.secrets()
+	s.Secrets, s.Files, s.Exposed = d.secrets(), d.secrets(), d.exposed()
 	if streams&stdinText != 0 {
 		s.Stdin = new(opaque.New(d.text()))
 	}

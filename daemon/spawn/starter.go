@@ -181,6 +181,9 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 	if err != nil {
 		if r != nil {
 			r.Kill()
+			if len(spec.Exposed) > 0 {
+				<-r.Done() // and they are gone
+			}
 		}
 		return nil, err
 	}
@@ -294,7 +297,7 @@ func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 		return err
 	}
 	defer d.close()
-	if err := d.send(r.output, spec.Needles); err != nil {
+	if err := d.send(r.output, spec); err != nil {
 		return r.notStarted(ctx, err)
 	}
 	r.spec.SetDeadline(time.Now().Add(startTimeout))
