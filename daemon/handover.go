@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func handed(req ipc.Request) (names []string) {
 // handOver gives the program the values that it gets in files and on its standard
 // input: all of them, as it could not tell a file or an input that is missing from
 // one that was never meant.
-func handOver(spec *spawn.Spec, req ipc.Request, got gift) error {
+func (d *enrolment) handOver(spec *spawn.Spec, req ipc.Request, got gift) error {
 	for _, name := range handed(req) {
 		if _, ok := got.values[name]; !ok {
 			return noValue(req.Project, name, got)
@@ -51,13 +52,44 @@ func handOver(spec *spawn.Spec, req ipc.Request, got gift) error {
 		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.values[name]})
 	}
 	for _, t := range req.Templates {
-		path, variable, _ := strings.Cut(t, "=")
-		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.texts[path]})
+		_, variable, _ := strings.Cut(t, "=")
+		if path := exposed(req, variable); path != "" {
+			at, err := d.pathFor(spec.Dir, path)
+			if err != nil {
+				return err
+			}
+			if got.pin != nil && !plainPath(at) {
+				return fmt.Errorf("this command is pinned: the path of a file for it, %q, has to be of A-Z a-z 0-9 . _ / - and not to begin with -", at)
+			}
+			spec.Exposed = append(spec.Exposed, spawn.Exposed{Variable: variable, At: at, Path: path, Text: got.texts[t]})
+			continue
+		}
+		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.texts[t]})
 	}
 	if req.Stdin != "" {
 		spec.Stdin = new(got.values[req.Stdin])
 	}
 	return nil
+}
+
+// pathFor returns the path by which the program opens a file: from the top, unless the
+// program is another user, to whom the directories above its own may be closed.
+func (d *Daemon) pathFor(dir *os.File, path string) (string, error) {
+	if len(d.cfg.Spawners) > 0 {
+		return path, nil
+	}
+	return placeOf(dir, path)
+}
+
+// exposed returns the path, from the working directory, of the file on a disk that the
+// template with that variable is to be, "" for none.
+func exposed(req ipc.Request, variable string) string {
+	for _, f := range req.TemplateFiles {
+		if v, path, _ := strings.Cut(f, "="); v == variable {
+			return path
+		}
+	}
+	return ""
 }
 
 // noValue says why there is nothing to hand over.
@@ -73,23 +105,28 @@ func noValue(project, name string, got gift) error {
 }
 
 // gather returns the values of names, and the templates of a request; or canaries.
-func (d *enrolment) gather(ctx context.Context, req ipc.Request, w wish, by client.CallerContext) (gift, error) {
+func (d *enrolment) gather(ctx context.Context, dir *os.File, req ipc.Request, w wish, by client.CallerContext) (gift, error) {
 	if req.Canary {
 		return d.canaries(ctx, req)
 	}
 	got, err := d.valuesOrHeld(ctx, req, w, by)
 	got.texts = map[string]opaque.Bytes{}
 	for _, t := range req.Templates {
-		path, _, _ := strings.Cut(t, "=")
+		path, variable, _ := strings.Cut(t, "=")
+		at := ""
+		if file := exposed(req, variable); err == nil && file != "" {
+			at, err = placeOf(dir, file)
+		}
 		if err == nil {
-			got.texts[path], err = d.render(ctx, req.Project, w, path, by)
+			got.texts[t], err = d.render(ctx, req.Project, w, path, at, by)
 		}
 	}
 	return got, err
 }
 
-// render returns a template with the values in it that the project's token opens.
-func (d *enrolment) render(ctx context.Context, project string, w wish, path string, by client.CallerContext) (opaque.Bytes, error) {
+// render returns a template with the values in it that the project's token opens: for
+// a file on a disk, whose place the vault records, unless at is empty.
+func (d *enrolment) render(ctx context.Context, project string, w wish, path, at string, by client.CallerContext) (opaque.Bytes, error) {
 	p, err := d.projects.of(project)
 	if err != nil {
 		return opaque.Bytes{}, err
@@ -99,12 +136,18 @@ func (d *enrolment) render(ctx context.Context, project string, w wish, path str
 		return opaque.Bytes{}, err
 	}
 	text, _, err := asPinned(p, w.look, by, func(by client.CallerContext) (opaque.Bytes, error) {
-		text, err := d.client.ProjectConfig(ctx, project, path, "", t.value, s, by)
+		text, err := d.client.ProjectConfig(ctx, project, path, at, t.value, s, by)
 		if err != nil {
 			err = fmt.Errorf("rendering a template for project %s: %w", project, err)
 		}
 		return text, err
 	})
+	if errors.Is(err, api.ExposureDenied) {
+		err = client.WithHint(err, "run it without --template-file, or have an administrator allow it: cortex project settings "+project+" --template-files allow")
+	}
+	if at != "" && errors.Is(err, api.MethodNotAllowed) {
+		err = client.WithHint(err, "this server knows templates for files in memory only: run it without --template-file, or update the server")
+	}
 	if errors.Is(err, api.TemplateError) {
 		err = client.WithHint(err, "have the run ask for what the template names: in .env, with --env-file, or as names in .cortex.toml")
 	}

@@ -141,6 +141,16 @@ func renames(req ipc.Request) (names []string) {
 	return names
 }
 
+// plainPath reports whether a path is nothing but one, wherever it stands in an argument
+// or a variable: whoever starts a command names the files for its templates, and nobody
+// approved that.
+func plainPath(path string) bool {
+	odd := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r))
+	}
+	return path != "" && path[0] != '-' && !strings.ContainsFunc(path, odd)
+}
+
 // tellStripped returns those of the names of which it was not said before that they are
 // stripped.
 func (p *project) tellStripped(kind string, names []string) (news []string) {

@@ -124,6 +124,7 @@ func TestPinnedEnvironment(t *testing.T) {
 		h.finish(launch(flag)).want(1, "", "this command is pinned: ", "cannot be one of its secrets")
 	}
 	h.finish(launch("--stdin=OPENAI_API_KEY")).want(1, "", "this command is pinned: nothing of the project can be its standard input\n")
+	h.finish(launch("--template=app=LD_PRELOAD", "--template-file=LD_PRELOAD=lib.so")).want(1, "", "this command is pinned: LD_PRELOAD cannot be one of its secrets")
 	h.finish(launch("--env=EXTRA=OPENAI_API_KEY")).want(0, "1\n"+path+"\n‹cortex:EXTRA›\nC\n")
 }
 
@@ -293,4 +294,23 @@ func TestPinnedMountOverAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.finish(cmd).want(0, "good\n", "echo evil\n")
+}
+
+// A file on a disk is for the same commands, too, and its path, which nobody approved,
+// is no more than a path wherever the command has it.
+func TestPinnedTemplateFile(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.start()
+	cmd := func(path string) *exec.Cmd {
+		return h.launcher("--template", "app=EXTRA", "--template-file", "EXTRA="+path, "--", "sh", "-c", `cat {{EXTRA}}`)
+	}
+	h.finish(cmd("app.conf")).want(1, "", notApproved)
+	h.approve()
+	h.finish(cmd("app.conf")).want(0, "\"app\"\n", "it runs without")
+	for _, path := range []string{"a;env", "a b", "$(env)", "ä", "{{EXTRA}}", "a=b"} {
+		h.finish(cmd(path)).want(1, "", "this command is pinned: the path of a file for it, ")
+	}
+	if left, err := os.ReadDir(h.work); err != nil || slices.ContainsFunc(left, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "a") || strings.HasPrefix(e.Name(), "$") }) {
+		t.Error(left, err)
+	}
 }

@@ -215,7 +215,7 @@ type wish struct {
 type gift struct {
 	values  map[string]opaque.Bytes // wipe them
 	keys    map[string]api.SSHKey   // those that stay in the vault
-	texts   map[string]opaque.Bytes // of templates, by path; wipe them
+	texts   map[string]opaque.Bytes // of templates, by PATH=VARIABLE; wipe them
 	missing []string                // needed names that have no value
 	waiting string                  // the grant id, if some of these wait for approval
 

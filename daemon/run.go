@@ -149,7 +149,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
 		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
 			w.look = d.look(spec, c.peer) // a person's decision can take hours
-			return d.gather(ctx, req, w, by)
+			return d.gather(ctx, spec.Dir, req, w, by)
 		})
 	})
 	defer got.wipe()
@@ -162,7 +162,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err := d.pin(c, &spec, req, got); err != nil {
 		return nil, err
 	}
-	if err := handOver(&spec, req, got); err != nil {
+	if err := d.handOver(&spec, req, got); err != nil {
 		return nil, err
 	}
 	if len(req.SSH) > 0 {

@@ -23,6 +23,7 @@ type runFlags struct {
 	dir                         string // of the project file, if there is one
 
 	names   runNames
+	exposed []string // files on a disk, VARIABLE=PATH from this directory
 	canary  bool
 	noMask  bool
 	json    bool
@@ -62,6 +63,10 @@ of values the project may have. A variable holds the path, and an argument of CO
 {{VARIABLE}} in it gets the path there. With --stdin, a secret is all that COMMAND reads as its
 standard input. All three work on Linux.
 
+With --template-file, what --template makes is a file on a disk, for programs that take no
+other: in this directory or below, with a path that leads over no link and where nothing is yet. It is
+there as long as COMMAND runs. The project has to allow it, and the vault records it.
+
 With --canary, COMMAND has no secrets but values that are made up, which look like
 cortex-canary-0123…, in CORTEX_CANARY and, on Linux, in the file CORTEX_CANARY_FILE: to see
 what becomes of a value. It needs no project, and nobody's approval.
@@ -79,6 +84,7 @@ Examples:
    cortex run --project my-app --no-inherit --timeout 10m -- npm test
    cortex run --project my-app --file TLS_KEY=TLS_KEY_FILE -- ./serve --key '{{TLS_KEY_FILE}}'
    cortex run --project my-app --template app/config=APP_CONFIG -- ./serve --config '{{APP_CONFIG}}'
+   cortex run --project my-app --template app/config=APP_CONFIG --template-file APP_CONFIG=config/app.yaml -- ./serve
    cortex run --project my-app --stdin REGISTRY_PASSWORD -- docker login --username ci --password-stdin
    cortex run --project my-app --ssh DEPLOY_KEY -- git clone git@git.example.com:app.git
    cortex run --canary -- make test 2>&1 | grep cortex`,
@@ -156,6 +162,9 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	if !found && !f.names.asks() {
 		f.warn(cmd, "neither .env nor .env.example is here: the command gets no secrets")
 	}
+	if f.exposed, err = f.names.exposed(); err != nil {
+		return err
+	}
 	r, err := f.request(cmd, dotenv.EntryNames(entries), cmd.Args().Slice())
 	if err != nil {
 		return err
@@ -208,6 +217,9 @@ func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 	r.Wait, r.Timeout, r.SSH = time.Duration(f.wait.timeFlag), time.Duration(f.timeout), f.names.ssh
 	if f.names.handsOver() {
 		r.V, r.Files, r.Templates, r.Stdin = ipc.VersionFiles, f.names.files, f.names.templates, f.names.stdin
+	}
+	if len(f.exposed) > 0 {
+		r.V, r.TemplateFiles = ipc.VersionExposed, f.exposed
 	}
 }
 

@@ -13,6 +13,7 @@ func (n *runNames) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "env", Usage: "give the variable ALIAS under another name: `NAME=ALIAS`, also several times", Destination: &n.aliases},
 		&cli.StringSliceFlag{Name: "file", Usage: "give the secret NAME in a file in memory, whose path VARIABLE holds: `NAME=VARIABLE`, also several times", Destination: &n.files},
 		&cli.StringSliceFlag{Name: "template", Usage: "give a template of the vault, with the values in it, in such a file: `PATH=VARIABLE`, also several times", Destination: &n.templates},
+		&cli.StringSliceFlag{Name: "template-file", Usage: "let the template with VARIABLE be a file on a disk, in this directory or below, while COMMAND runs: `VARIABLE=PATH`, also several times", Destination: &n.templateFiles},
 		&cli.StringFlag{Name: "stdin", Usage: "let COMMAND read the secret `VARIABLE` as its standard input", OnlyOnce: true, Destination: &n.stdin},
 		&cli.StringSliceFlag{Name: "only", Usage: "of the names in the file only the `VARIABLE`, or several", Destination: &n.only},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "an SSH agent for the key that the vault has as `VARIABLE`, or several", Destination: &n.ssh},

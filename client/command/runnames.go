@@ -12,14 +12,15 @@ import (
 
 // runNames are the flags of run that say which variables the command gets.
 type runNames struct {
-	listed    []string // in place of those in a file, unless nil
-	only      []string
-	aliases   []string // NAME=ALIAS
-	files     []string // NAME=VARIABLE, the latter for a path
-	templates []string // PATH=VARIABLE
-	stdin     string   // the variable to read as standard input, "" for none
-	ssh       []string // variables of keys, for an agent
-	noInherit bool
+	listed        []string // in place of those in a file, unless nil
+	only          []string
+	aliases       []string // NAME=ALIAS
+	files         []string // NAME=VARIABLE, the latter for a path
+	templates     []string // PATH=VARIABLE
+	templateFiles []string // VARIABLE=PATH, the former of a template
+	stdin         string   // the variable to read as standard input, "" for none
+	ssh           []string // variables of keys, for an agent
+	noInherit     bool
 }
 
 // check refuses what cannot be meant. It quotes nothing: who takes --env for that
@@ -53,6 +54,9 @@ func (n runNames) checkGiven() error {
 	}
 	if slices.ContainsFunc(n.templates, notTemplate) {
 		return errors.New("bad --template: write PATH=VARIABLE, a path of the vault, and a name of letters, digits and underscores")
+	}
+	if err := n.checkTemplateFiles(); err != nil {
+		return err
 	}
 	given := n.given()
 	for i, variable := range given {

@@ -45,6 +45,8 @@ const (
 	VersionFiles = 2
 	// VersionCanary is that of requests for a canary.
 	VersionCanary = 3
+	// VersionExposed is that of requests for files on a disk.
+	VersionExposed = 4
 )
 
 // The names of descriptors, in Request.FDs.
@@ -107,6 +109,10 @@ type Request struct {
 	// Templates are those of the vault that the program gets in such files, with
 	// their names filled in: PATH=VARIABLE each. It is of [VersionFiles].
 	Templates []string `json:"templates,omitempty"`
+	// TemplateFiles are those of Templates that are to be files on a disk, for as long as
+	// the program runs: VARIABLE=PATH each, from the working directory, in which nothing
+	// of the path is a link. It is of [VersionExposed].
+	TemplateFiles []string `json:"template_files,omitempty"`
 	// Stdin is a further variable to ask for, whose value the program reads in place
 	// of the standard input that is passed. It is of [VersionFiles].
 	Stdin string `json:"stdin,omitempty"`

@@ -30,9 +30,9 @@ func TestOneLineClients(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	want := Request{
-		Cmd: CmdRun, V: VersionFiles, Program: "sh", Args: []Text{"-c", "", "\xff\xfe", "\u2028<&>", `{"base64":"eA=="}`}, Project: "p",
+		Cmd: CmdRun, V: VersionExposed, Program: "sh", Args: []Text{"-c", "", "\xff\xfe", "\u2028<&>", `{"base64":"eA=="}`}, Project: "p",
 		FDs: []string{FileCWD, FileStdin}, Names: &[]string{"A", "B"}, Env: []Text{"A=1", "B=\x80"}, Umask: new(0o22), Wait: time.Minute, Timeout: time.Second, Aliases: []string{"C=A"},
-		Files: []string{"D=E"}, Templates: []string{"app/config=G"}, Stdin: "F",
+		Files: []string{"D=E"}, Templates: []string{"app/config=G"}, TemplateFiles: []string{"G=sub/app=.conf"}, Stdin: "F",
 		Limits: []Limit{{Resource: 7, Soft: 1, Hard: 1<<64 - 1}},
 	}
 	line, err := Line(want)
@@ -82,7 +82,7 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","program":"a\u0000b"}`, `{"cmd":"run","args":["\u0000"]}`, `{"cmd":"run","program":{"base64":"AA=="}}`,
 		`{"cmd":"run","program":{"base64":"!"}}`, `{"cmd":"run","program":{"base64":"eA=\n="}}`, `{"cmd":"run","program":{}}`, `{"cmd":"run","program":{"base64":"eB=="}}`,
 		`{"cmd":"run","env":["A"]}`, `{"cmd":"run","env":["=x"]}`, `{"cmd":"run","env":["A=\u0000"]}`, `{"cmd":"run","env":[""]}`,
-		`{"cmd":"run","v":4}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
+		`{"cmd":"run","v":5}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
 		`{"cmd":"run","umask":512}`, `{"cmd":"run","umask":-1}`, `{"cmd":"run","umask":1.5}`,
 		`{"cmd":"run","wait":-1}`, `{"cmd":"run","wait":9223372036854775808}`, `{"cmd":"run","timeout":-1}`,
 		`{"cmd":"run","names":[],"aliases":["A"]}`, `{"cmd":"run","names":[],"aliases":["=A"]}`, `{"cmd":"run","names":[],"aliases":["A="]}`,
@@ -90,6 +90,10 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","v":2,"names":[],"files":["A"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B=C"]}`, `{"cmd":"run","v":2,"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"templates":["a=B"]}`, `{"cmd":"run","v":2,"names":[],"templates":["a="]}`,
 		`{"cmd":"run","v":2,"names":[],"canary":true}`, `{"cmd":"run","v":3,"canary":true}`, `{"cmd":"run","v":3,"names":["A"],"canary":true}`, `{"cmd":"run","v":3,"names":[],"stdin":"A","canary":true}`,
 		`{"cmd":"run","v":3,"names":[],"Canary":true}`, `{"cmd":"run","v":3,"names":[],"ssh":["A"],"canary":true}`, `{"cmd":"run","v":3,"names":[],"files":["A=B"],"canary":true}`,
+		`{"cmd":"run","v":3,"names":[],"templates":["a=B"],"template_files":["B=p"]}`, `{"cmd":"run","v":4,"names":[],"templates":["a=B"],"template_files":["a=p"]}`,
+		`{"cmd":"run","v":4,"names":[],"templates":["a=B"],"template_files":["B="]}`, `{"cmd":"run","v":4,"names":[],"templates":["a=B"],"template_files":["B=p\n"]}`,
+		`{"cmd":"run","v":4,"names":[],"templates":["a=B"],"template_files":["B=p","B=q"]}`, `{"cmd":"run","v":4,"names":[],"templates":["a=B"],"template_files":["=p"]}`,
+		`{"cmd":"run","v":4,"names":[],"templates":["a=B"],"Template_files":["B=p"]}`,
 		`{"cmd":"run","v":1,"names":[],"files":["A=B"]}`, `{"cmd":"run","v":1,"names":[],"stdin":"A"}`, `{"cmd":"run","v":2,"stdin":"A"}`,
 		`{"cmd":"run","v":2,"names":[],"Files":["A=B"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B"` + strings.Repeat(`,"A=B"`, maxSecretFiles) + `]}`,
 		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,

@@ -67,7 +67,7 @@ func (r Request) validate() error {
 	switch {
 	case r.Cmd == "":
 		return errors.New("cmd is missing")
-	case r.V < 0 || r.V > VersionCanary:
+	case r.V < 0 || r.V > VersionExposed:
 		return fmt.Errorf("version %d is not known", r.V)
 	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
 		return errors.New("bad umask")
@@ -77,6 +77,8 @@ func (r Request) validate() error {
 		return errors.New("aliases or keys without names")
 	case (r.Names == nil || r.V < VersionFiles) && (len(r.Files)+len(r.Templates) > 0 || r.Stdin != ""):
 		return fmt.Errorf("files or standard input without names, or before version %d", VersionFiles)
+	case len(r.TemplateFiles) > 0 && r.V < VersionExposed:
+		return fmt.Errorf("files on a disk before version %d", VersionExposed)
 	case r.Canary && (r.V < VersionCanary || r.asks()):
 		return fmt.Errorf("a canary beside secrets, or before version %d", VersionCanary)
 	case len(r.Files)+len(r.Templates) > maxSecretFiles:
@@ -86,7 +88,7 @@ func (r Request) validate() error {
 	case r.V == 0 && len(r.FDs) > 0:
 		return errors.New("descriptors without v")
 	}
-	return errors.Join(r.validateTexts(), r.validateFiles(), r.validateLimits())
+	return errors.Join(r.validateTexts(), r.validateExposed(), r.validateFiles(), r.validateLimits())
 }
 
 // asks reports whether r may be for secrets.
@@ -112,6 +114,20 @@ func (r Request) validateTexts() error {
 	}
 	if slices.ContainsFunc(r.Templates, notPair) {
 		return errors.New("a template is not PATH=VARIABLE")
+	}
+	return nil
+}
+
+// validateExposed refuses files on a disk for what is no template of the request, and
+// for one twice.
+func (r Request) validateExposed() error {
+	for i, f := range r.TemplateFiles {
+		variable, path, _ := strings.Cut(f, "=")
+		given := func(t string) bool { return strings.HasSuffix(t, "="+variable) }
+		again := func(o string) bool { return strings.HasPrefix(o, variable+"=") }
+		if variable == "" || path == "" || strings.ContainsAny(f, "\x00\n\r") || !slices.ContainsFunc(r.Templates, given) || slices.ContainsFunc(r.TemplateFiles[:i], again) {
+			return errors.New("a file on a disk is not VARIABLE=PATH, once for a template")
+		}
 	}
 	return nil
 }

@@ -44,6 +44,17 @@ asks() { at=/home/alice/work as alice cortex run --project app "$@"; }
 [[ $(asks --file OPENAI_API_KEY=KEY -- sh -c 'readlink "$1"; tr a-z A-Z <"$KEY"; cat "$KEY"; id -un >&2' sh --key={{KEY}} 2>/dev/null) == 'SK-NSPAWN-CANARY‹cortex:OPENAI_API_KEY›' ]] || fail "no file"
 [[ $(asks --file OPENAI_API_KEY=KEY -- sh -c 'tr a-z A-Z <"$1"; echo more >>"$1" || echo refused' sh {{KEY}} 2>/dev/null) == SK-NSPAWN-CANARYrefused ]] || fail "no path in an argument"
 [[ $(echo "the caller's" | asks --stdin OPENAI_API_KEY -- tr a-z A-Z) == SK-NSPAWN-CANARY ]] || fail "no standard input"
+printf 'key = {{OPENAI_API_KEY}}' | cortex secret create app/config --type TEMPLATE_CONFIG --value-file - >/dev/null
+refused asks --template app/config=CONFIG --template-file CONFIG=app.conf -- true
+grep 'cortex project settings app --template-files allow' /tmp/out
+cortex project settings app --template-files allow >/dev/null
+refused asks --template app/config=CONFIG --template-file CONFIG=app.conf -- true # where its user may not write
+grep 'app.conf: permission denied' /tmp/out
+setfacl -m g:cortex-run:rwx /home/alice/work 2>/dev/null || { as alice chmod 777 work; }
+[[ $(asks --template app/config=CONFIG --template-file CONFIG=app.conf -- sh -c 'stat -c %a:%U app.conf; tr a-z A-Z <"$CONFIG"') =~ ^600:cortex-run-[1-8].KEY\ =\ SK-NSPAWN-CANARY$ ]] || fail "no file on a disk"
+refused asks --template app/config=CONFIG --template-file CONFIG=app.conf -- sh -c 'kill -9 $PPID; sleep 1000'
+[[ ! -e /home/alice/work/app.conf ]] || fail "a file on a disk is left"
+cortex audit list --action get_config --json | grep '"path":"/home/alice/work/app.conf","decision":"exposed"' >/dev/null
 [[ $(echo "the key is sk-nspawn-canary" | as alice cortex redact --project app) == 'the key is ‹cortex:OPENAI_API_KEY›' ]] || fail "a log is not masked"
 at=/home/alice/work as alice cortex doctor >/tmp/doctor || { cat /tmp/doctor; fail "something is wrong"; }
 
