@@ -3,7 +3,6 @@ package spawn
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,28 +38,6 @@ func ours(dir string) error {
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() {
 		return errNotOurs
-	}
-	return nil
-}
-
-// empty removes all that is in a directory, also what its owner made so that it
-// could not be removed. Links are not followed.
-func empty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		filepath.WalkDir(path, func(at string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				os.Chmod(at, 0o700) // before it is read
-			}
-			return nil // what could not be read cannot be removed either
-		})
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
 	}
 	return nil
 }

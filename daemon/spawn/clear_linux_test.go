@@ -3,8 +3,12 @@ package spawn
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestEmpty(t *testing.T) {
@@ -29,6 +33,74 @@ func TestEmpty(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(outside, "file")); err != nil {
 		t.Error("went through a link")
 	}
+}
+
+// ownHome returns an empty directory of another user's, for a process of that user.
+func ownHome(t *testing.T) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can be somebody else as well")
+	}
+	home, err := os.MkdirTemp("", "home-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { exec.Command("rm", "-rf", home).Run() })
+	if err := os.Chown(home, others[0], others[0]); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// cleared has a spawner of another user clear up its home directory, with few
+// descriptors.
+func cleared(t *testing.T, home string) {
+	t.Helper()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s := &socket{log: t.Output(), files: 32}
+	s.activate(null, executableCopy(t), others[0], []string{clearUp, home})
+	if !s.cmd.ProcessState.Success() {
+		t.Error(s.cmd.ProcessState)
+	}
+	if left, err := os.ReadDir(home); err != nil || len(left) != 1 || left[0].Name() != "tmp" {
+		t.Error(left, err)
+	}
+}
+
+// nest makes directories in each other, and closes the last one to everybody.
+func nest(t *testing.T, dir, name string, depth int) {
+	t.Helper()
+	fd, err := unix.Open(dir, unix.O_DIRECTORY, 0)
+	for i := 0; i < depth && err == nil; i++ {
+		var next int
+		if err = unix.Mkdirat(fd, name, 0o700); err == nil {
+			err = unix.Fchownat(fd, name, others[0], others[0], unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err == nil {
+			next, err = unix.Openat(fd, name, unix.O_DIRECTORY, 0)
+		}
+		unix.Close(fd)
+		fd = next
+	}
+	if err == nil {
+		err = errors.Join(unix.Mkdirat(fd, "file", 0o700), unix.Fchmod(fd, 0))
+		unix.Close(fd)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// No depth of directories keeps what is in them.
+func TestClearDeep(t *testing.T) {
+	home := ownHome(t)
+	nest(t, home, strings.Repeat("n", 200), 30)
+	nest(t, home, "d", 1_000)
+	cleared(t, home)
 }
 
 // Nobody's processes are ended for a directory that is not this user's.

@@ -24,8 +24,9 @@ var others = []int{65534, 65533}
 
 // A socket starts a spawner as another user for each connection, as systemd does.
 type socket struct {
-	path string
-	log  io.Writer
+	path  string
+	log   io.Writer
+	files int // as many may a spawner have, if it is positive
 
 	mu  sync.Mutex // guards cmd
 	cmd *exec.Cmd  // the latest
@@ -84,8 +85,8 @@ func asked(l, stop *os.File) bool {
 func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
 	// The socket is for the process with that id, as systemd has it.
 	cmd := &exec.Cmd{
-		Path: "/bin/bash", Args: append([]string{"bash", "-c", `LISTEN_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
-		Env:    []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody", "EXE=" + exe},
+		Path: "/bin/bash", Args: append([]string{"bash", "-c", `[[ $FILES = 0 ]] || ulimit -n $FILES; LISTEN_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
+		Env:    []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody", "EXE=" + exe, fmt.Sprintf("FILES=%d", s.files)},
 		Stderr: s.log, ExtraFiles: []*os.File{l}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
 	}
