@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -202,10 +205,22 @@ func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, sig
 		}
 	}
 	r, err := d.starter.Start(ctx, spec)
-	if errors.Is(err, spawn.ErrBusy) {
+	if e, ok := errors.AsType[*spawn.UnclearError](err); ok {
+		err = client.WithHint(err, clearHint(e.UID))
+	} else if errors.Is(err, spawn.ErrBusy) {
 		err = client.WithHint(err, "wait for one to end, or have root make more users: sudo cortex install daemon --isolated --run-users N")
 	}
 	return r, err
+}
+
+// clearHint says how a user's home directory is cleared that its user cannot clear.
+func clearHint(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	// No line that empties what is not just that user's.
+	if err != nil || !filepath.IsAbs(u.HomeDir) || filepath.Base(u.HomeDir) != u.Username || filepath.Dir(u.HomeDir) == "/" {
+		return "root looks why: journalctl --unit 'cortex-spawner@*'"
+	}
+	return "root empties it: sudo rm -rf " + u.HomeDir + "; why: journalctl --unit 'cortex-spawner@*'"
 }
 
 // taken waits for the client to take its terminal, or to leave it to others: it

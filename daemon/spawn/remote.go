@@ -15,8 +15,9 @@ import (
 //
 //	daemon   1 byte, the version, with the monitor's three sockets, and its
 //	         terminal if there is one
-//	spawner  1 byte, 0 or the errno why there is no monitor; the system says with
-//	         it who has sent it
+//	spawner  1 byte, 0 or the errno why there is no monitor, which is 255 if
+//	         something of another run is left; the system says with it who has
+//	         sent it
 //	daemon   1 byte for each order: wake, or kill
 //	daemon   hangs up its half: nothing may be left
 //	spawner  hangs up when nothing is left
@@ -28,6 +29,7 @@ const (
 	spawnerSockets = 3
 	orderWake      = 'W'
 	orderKill      = 'K'
+	answerUnclear  = 255 // no errno is as high
 )
 
 // remote starts a monitor by the spawner at a socket.
@@ -70,10 +72,22 @@ func order(conn *net.UnixConn, files []*os.File) (Owner, error) {
 	if err != nil {
 		return Owner{}, err
 	}
-	if answer[0] != 0 {
+	if answer[0] != 0 && answer[0] != answerUnclear {
 		return Owner{}, syscall.Errno(answer[0])
 	}
-	return who(oob[:oobn])
+	o, err := who(oob[:oobn])
+	if err == nil && answer[0] == answerUnclear {
+		err = &UnclearError{o.UID}
+	}
+	return o, err
+}
+
+// An UnclearError means that a user that programs can be has something left of
+// another run, so that it is nobody until that is gone.
+type UnclearError struct{ UID int }
+
+func (e *UnclearError) Error() string {
+	return fmt.Sprintf("the home directory of uid %d cannot be cleared of what another run left", e.UID)
 }
 
 // A foster is a monitor that is a child of the spawner.

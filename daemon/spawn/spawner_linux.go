@@ -131,7 +131,11 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	}
 	if err != nil {
 		errno, _ := errors.AsType[syscall.Errno](err)
-		conn.Write([]byte{byte(max(errno, 1))})
+		answer := byte(max(errno, 1))
+		if s.unclear != nil {
+			answer = answerUnclear
+		}
+		conn.Write([]byte{answer})
 		return err
 	}
 	conn.Write([]byte{0}) // a daemon that has gone is noticed at once

@@ -300,6 +300,15 @@ func TestBrokenSpawner(t *testing.T) {
 	}
 }
 
+// The daemon hears why a user cannot be used.
+func TestUnclearSpawner(t *testing.T) {
+	s := newSpawner(t, others[0], "root", "/nonexistent-and-not-to-be-emptied")
+	_, err := newMonitor(newPool([]string{s.path}, func() {}).launch, func(bare) {})
+	if e, ok := errors.AsType[*UnclearError](err); !ok || e.UID != others[0] || !strings.Contains(err.Error(), "cannot be cleared of what another run left") {
+		t.Error(err)
+	}
+}
+
 func TestSpawnerOrders(t *testing.T) {
 	s := newSpawner(t, others[0], "root")
 	null, err := os.Open(os.DevNull)
