@@ -1,10 +1,12 @@
 package spawn
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +103,38 @@ func TestClearDeep(t *testing.T) {
 	nest(t, home, strings.Repeat("n", 200), 30)
 	nest(t, home, "d", 1_000)
 	cleared(t, home)
+}
+
+// A run lets nobody into the home of the next one.
+func TestClearMode(t *testing.T) {
+	home := ownHome(t)
+	entry := func(tag, perm uint16, id uint32) []byte {
+		b := binary.LittleEndian.AppendUint16(nil, tag)
+		return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint16(b, perm), id)
+	}
+	const none = 1<<32 - 1
+	everything := slices.Concat([]byte{2, 0, 0, 0}, // the version
+		entry(1, 7, none), entry(2, 7, uint32(others[1])), entry(4, 7, none), entry(16, 7, none), entry(32, 7, none))
+	lists := []string{"system.posix_acl_access", "system.posix_acl_default"}
+	for _, list := range lists {
+		if err := unix.Setxattr(home, list, everything, 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(home, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cleared(t, home)
+	for _, list := range lists {
+		if n, err := unix.Getxattr(home, list, nil); err == nil {
+			t.Errorf("%s is there: %d", list, n)
+		}
+	}
+	for _, dir := range []string{home, filepath.Join(home, "tmp")} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", dir, info.Mode(), err)
+		}
+	}
 }
 
 // Nobody's processes are ended for a directory that is not this user's.
