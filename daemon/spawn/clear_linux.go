@@ -12,7 +12,7 @@ import (
 // clearUp is the argument of a [Spawner] that only clears up.
 const clearUp = "--clear"
 
-// clearHome ends every other process of this user, and empties its home directory,
+// clearHome ends every other process of this user, clears its keyrings, and empties its home directory,
 // which is closed to others again, and in which there is then a directory for temporary files.
 func clearHome(home string) error {
 	if err := ours(home); err != nil {
@@ -22,6 +22,7 @@ func clearHome(home string) error {
 	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("ending what else runs as uid %d: %w", os.Getuid(), err)
 	}
+	clearKeys()
 	if err := closeToOthers(home); err != nil {
 		return fmt.Errorf("closing %s to others: %w", home, err)
 	}
