@@ -129,12 +129,21 @@ func coreDump(ctx context.Context, t *target) (finding, error) {
 	}
 	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	var before unix.Rlimit
-	if err := unix.Prlimit(t.daemon.pid, unix.RLIMIT_CORE, &all, &before); err == nil {
+	limitErr := unix.Prlimit(t.daemon.pid, unix.RLIMIT_CORE, &all, &before)
+	if limitErr == nil {
 		unix.Prlimit(t.daemon.pid, unix.RLIMIT_CORE, &before, nil)
 		return open("the daemon's core limit could be raised, and was put back")
 	}
-	f.evidence += "; so it is with the daemon's, which is not dumpable besides"
+	f.evidence += fmt.Sprintf("; nor can the daemon's be raised (%v)%s", limitErr, besides(t.daemon.pid))
 	return f, nil
+}
+
+// besides says that a process is not dumpable, if so it is.
+func besides(pid int) string {
+	if _, dumpable, err := ownerOf(pid); err != nil || dumpable {
+		return ""
+	}
+	return ", and it is not dumpable besides"
 }
 
 // coreOfCommand raises the core limit of a command, and ends it by a signal that dumps.

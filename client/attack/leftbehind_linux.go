@@ -39,9 +39,17 @@ func leftBehind(ctx context.Context, t *target) (finding, error) {
 	}
 	s := &search{since: t.began.Add(-time.Second), until: time.Now().Add(searchTime), say: t.say}
 	s.everywhere(ctx)
+	return s.verdict(control)
+}
+
+// verdict says what the search has come to, which was to find a control as well. What
+// was not looked into may have a value.
+func (s *search) verdict(control string) (finding, error) {
 	switch {
 	case len(s.canaries) > 0:
 		return open("it is in %s", strings.Join(s.canaries[:min(3, len(s.canaries))], " and "))
+	case s.late || s.closed > 0:
+		return untried("not to its end: %s", s)
 	case !slices.Contains(s.controls, control):
 		return untried("what is written to %s is not found there", control)
 	}
@@ -57,9 +65,9 @@ type search struct {
 	since, until time.Time
 	say          func(string, ...any)
 
-	systems, looked, changed, closed int
-	late                             bool
-	canaries, controls               []string // files
+	systems, looked, changed, closed, shut int // shut are directories
+	late                                   bool
+	canaries, controls                     []string // files
 }
 
 // String says what was searched.
@@ -67,6 +75,9 @@ func (s *search) String() string {
 	text := fmt.Sprintf("it is in none of the %d files that have changed, of %d on %d file systems", s.changed, s.looked, s.systems)
 	if s.closed > 0 {
 		text += fmt.Sprintf("; %d more are closed to this user", s.closed)
+	}
+	if s.shut > 0 {
+		text += fmt.Sprintf("; %d directories are closed to this user", s.shut)
 	}
 	if s.late {
 		text += fmt.Sprintf("; after %v the rest was left out", searchTime)
@@ -94,8 +105,11 @@ func (s *search) below(ctx context.Context, root string, mounts []string) {
 		case ctx.Err() != nil || time.Now().After(s.until):
 			s.late = true
 			return errLate
+		case errors.Is(err, fs.ErrPermission):
+			s.shut++
+			return nil
 		case err != nil:
-			return nil // what is closed, or has gone
+			return nil // what has gone
 		}
 		var st unix.Stat_t
 		if unix.Lstat(path, &st) != nil {
@@ -126,6 +140,9 @@ func (s *search) file(path string, st unix.Stat_t) {
 		return
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
 	if err != nil {
 		s.closed++
 		return

@@ -62,7 +62,7 @@ at=/home/alice/work as alice cortex doctor >/tmp/doctor || { cat /tmp/doctor; fa
 at=/home/alice/work as alice cortex doctor --attack --json -- sleep 1000 >/tmp/attack || { cat /tmp/attack; fail "more got through than the threat model says"; }
 attacked /tmp/attack printed-value=limited printed-otherwise=open mask-off=stopped environ=stopped command-memory=stopped command-files=stopped monitor-memory=stopped \
 	daemon-memory=stopped core-dump=stopped preload=stopped agent-key=stopped socket-taken-over=stopped daemon-replaced=stopped spawner=stopped command-asks-daemon=stopped \
-	command-reads-key=stopped command-reads-other=stopped process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped \
+	command-reads-key=stopped command-reads-other=stopped process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped/untried \
 	other-server=stopped type-into-shell=stopped
 refused as bob cortex doctor --attack --sock /run/cortex/agent.sock
 

@@ -42,7 +42,7 @@ if command -v java; then run java -version; fi
 as cortex doctor --attack --json >/tmp/attack || { cat /tmp/attack; fail "more got through than the threat model says"; }
 attacked /tmp/attack printed-value=limited printed-otherwise=open mask-off=stopped environ=open command-memory=open monitor-memory=stopped daemon-memory=stopped \
 	core-dump=stopped preload=stopped agent-key=open socket-taken-over=stopped daemon-replaced=open command-asks-daemon=open command-reads-other=open \
-	process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped other-server=stopped type-into-shell=stopped socket=untried
+	process-left-behind=stopped monitor-killed=stopped launcher-killed=stopped files-left-behind=stopped/untried other-server=stopped type-into-shell=stopped socket=untried
 if as cortex doctor --attack --json -- sh -c 'printenv CORTEX_CANARY > /home/alice/leak; exec sleep 1000' >/tmp/attack; then fail "the leak was not found"; fi
 attacked /tmp/attack -files-left-behind=open environ=open
 grep '/home/alice/leak' /tmp/attack
