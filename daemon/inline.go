@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,36 @@ func inline(c pinned.Command, called ...string) bool {
 		}
 	}
 	return false
+}
+
+// plain reports whether a path leads to a plain file. What else a program may read there
+// makes the command weak.
+func (m *measurer) plain(path string) bool {
+	if passed(path) {
+		m.weak = append(m.weak, "inline")
+		return false
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil, filepath.Clean(path) == os.DevNull:
+		return false
+	case info.IsDir():
+		if _, open, _ := m.rights.follow(path); open {
+			m.weak = append(m.weak, "dir")
+		}
+		return false
+	case !info.Mode().IsRegular():
+		m.weak = append(m.weak, "inline") // a device, a pipe: somebody else's words
+		return false
+	}
+	return true
+}
+
+// passed reports whether a path leads to a descriptor that the program has from its
+// caller. Here it would be one of the daemon's.
+func passed(path string) bool {
+	path = filepath.Clean(path)
+	return slices.ContainsFunc([]string{"/dev/std", "/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"}, func(in string) bool { return strings.HasPrefix(path, in) })
 }
 
 // stem returns the name of a program without its version.

@@ -178,8 +178,8 @@ func (m *measurer) abs(path string) string {
 func (m *measurer) argument(n int, arg string) error {
 	found := false
 	for _, name := range spawn.FileNames(arg) {
-		if info, err := os.Stat(m.abs(name)); name == "" || err != nil || !info.Mode().IsRegular() {
-			continue // what can be seen later, by whoever runs it, is refused then
+		if name == "" || !m.plain(m.abs(name)) {
+			continue // a file that can be seen later, by whoever runs it, is refused then
 		}
 		if found {
 			return fmt.Errorf("the argument %.200q names two files", arg)

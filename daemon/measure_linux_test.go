@@ -188,8 +188,18 @@ func TestMeasureWeak(t *testing.T) {
 		"a command":                 {func(*bench) {}, "sh -ec data data", "inline"},
 		"standard input":            {func(*bench) {}, "sh", "inline"},
 		"an interpreter renamed":    {func(b *bench) { b.link("/bin/sh", "bin/python3.11") }, "bin/python3.11 -m data", "inline"},
-		"no interpreter":            {func(*bench) {}, "ls -c", ""},
-		"env":                       {func(b *bench) { b.write("bin/script", "#!/usr/bin/env -i sh\n", 0o755) }, "bin/script", "interpreter"},
+		"a directory named":         {func(b *bench) { b.mode("sub", 0o777) }, "ls --in=sub", "dir"},
+		"a closed directory named":  {func(*bench) {}, "ls sub /dev/null", ""},
+		"standard input by name":    {func(*bench) {}, "ls /dev/stdin", "inline"},
+		"a descriptor by name":      {func(*bench) {}, "ls --in=/proc/self/fd/99", "inline"},
+		"a device":                  {func(*bench) {}, "ls /dev/zero", "inline"},
+		"a pipe": {func(b *bench) {
+			if err := unix.Mkfifo(b.at("pipe"), 0o644); err != nil {
+				b.t.Fatal(err)
+			}
+		}, "ls pipe", "inline"},
+		"no interpreter": {func(*bench) {}, "ls -c", ""},
+		"env":            {func(b *bench) { b.write("bin/script", "#!/usr/bin/env -i sh\n", 0o755) }, "bin/script", "interpreter"},
 		"all": {func(b *bench) {
 			b.mode("", 0o777)
 			b.env = append(b.env, "HOME="+b.dir)
