@@ -48,7 +48,7 @@ const (
 // of returns the SHA-256 of a plain file, "" if it cannot be had.
 func (h *hashes) of(f *os.File) string {
 	left := int64(maxHashed)
-	sum, _, err := h.sum(f, &left)
+	sum, _, err := h.sum(f, &left, false)
 	if err != nil {
 		return ""
 	}
@@ -56,8 +56,9 @@ func (h *hashes) of(f *os.File) string {
 }
 
 // sum returns the SHA-256 of a plain file, and of what file that is, and takes what is
-// read for it from what is left to be read.
-func (h *hashes) sum(f *os.File, left *int64) (string, spawn.Identity, error) {
+// read for it from what is left to be read. Nothing is remembered of a file that is
+// open to be changed: one that is mapped into memory changes and looks the same.
+func (h *hashes) sum(f *os.File, left *int64, open bool) (string, spawn.Identity, error) {
 	id, ok := spawn.Identify(f)
 	if !ok {
 		return "", id, errors.New("is no plain file")
@@ -65,7 +66,7 @@ func (h *hashes) sum(f *os.File, left *int64) (string, spawn.Identity, error) {
 	h.mu.Lock()
 	sum, known := h.all[id]
 	h.mu.Unlock()
-	if known {
+	if known && !open {
 		return sum, id, nil
 	}
 	if *left -= id.Size; *left < 0 {
@@ -82,7 +83,7 @@ func (h *hashes) sum(f *os.File, left *int64) (string, spawn.Identity, error) {
 	if again, _ := spawn.Identify(f); again != id {
 		return "", id, errors.New("was changed while it was looked at")
 	}
-	if began.Sub(time.Unix(0, id.CTime)) >= settled {
+	if !open && began.Sub(time.Unix(0, id.CTime)) >= settled {
 		h.keep(id, sum)
 	}
 	return sum, id, nil

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/cortex-auth/cortex/daemon/spawn"
 )
 
 // A hash is remembered for a file that cannot look the same with other content.
@@ -38,6 +40,21 @@ func TestHashes(t *testing.T) {
 	}
 	if first, again := hash(old), hash(old); len(first) != 64 || first != again || len(h.all) != 1 {
 		t.Errorf("%q, then %q: %v", first, again, h.all)
+	}
+	f, err := os.Open(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	id, _ := spawn.Identify(f)
+	left := int64(maxHashed)
+	h.all[id] = "of before"
+	if got, _, err := h.sum(f, &left, true); err != nil || len(got) != 64 {
+		t.Errorf("an open file has the hash of before: %q, %v", got, err)
+	}
+	h.all = nil
+	if _, _, err := h.sum(f, &left, true); err != nil || len(h.all) != 0 {
+		t.Errorf("the hash of an open file is remembered: %v", err)
 	}
 	dir, err := os.Open(t.TempDir())
 	if err != nil {

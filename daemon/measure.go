@@ -156,7 +156,7 @@ func (m *measurer) see(path string, script bool) (s sight, err error) {
 	}
 	f := os.NewFile(uintptr(fd), s.path)
 	defer f.Close()
-	if s.sum, s.id, err = m.hashes.sum(f, &m.left); err != nil {
+	if s.sum, s.id, err = m.hashes.sum(f, &m.left, s.open); err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	if script {
