@@ -95,7 +95,7 @@ func cmpNone(text string) string {
 func (p Pin) argsDiffer(c Command) (far int, why string) {
 	fixed := p.fixed()
 	for i, arg := range c.Args[:min(len(c.Args), len(fixed))] {
-		if !match(fixed[i], arg) {
+		if !match(fixed[i], arg) || !isLiteral(fixed[i]) && climbs(fixed[i], arg) {
 			return atArgs + i, fmt.Sprintf("argument %d is not what was approved", i+1)
 		}
 	}
@@ -104,6 +104,11 @@ func (p Pin) argsDiffer(c Command) (far int, why string) {
 		return atArgs + len(c.Args), fmt.Sprintf("argument %d is missing", len(c.Args)+1)
 	case len(c.Args) > len(fixed) && !p.more():
 		return atArgs + len(fixed), fmt.Sprintf("argument %d is one more than was approved", len(fixed)+1)
+	}
+	for i := len(fixed); i < len(c.Args); i++ {
+		if climbs("", c.Args[i]) {
+			return atArgs + i, fmt.Sprintf("argument %d leads up by .., and was not approved as it is", i+1)
+		}
 	}
 	return 0, ""
 }

@@ -53,6 +53,19 @@ type part string
 
 func (p part) any() bool { return p == "**" }
 
+// climbs reports whether a text that a pattern fits leads up by a name .. that is not in the
+// pattern: a star stands for what is further down.
+func climbs(pattern, text string) bool { return ups(text) > ups(pattern) }
+
+func ups(text string) (n int) {
+	for name := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("/=:,", r) }) {
+		if name == ".." {
+			n++
+		}
+	}
+	return n
+}
+
 // matchPath reports whether a pattern fits a path: * any text within a name, and a
 // name ** any number of names.
 func matchPath(pattern, p string) bool {

@@ -268,3 +268,32 @@ func TestWeakness(t *testing.T) {
 		t.Errorf("of directories %q", got)
 	}
 }
+
+// What a star stands for leads nowhere up.
+func TestStarsDoNotClimb(t *testing.T) {
+	for _, row := range []struct {
+		pattern, arg string
+		want         bool
+	}{
+		{"conf/*", "conf/prod", true},
+		{"conf/*", "conf/../../etc/shadow", false},
+		{"conf/*", "conf/..", false},
+		{"conf/.*", "conf/..", false},
+		{"--in=*", "--in=..", false},
+		{"*", "-v=a:../b", false},
+		{"**", "../x", false},
+		{"**", "a..b", true},
+		{"../conf/*", "../conf/prod", true},
+		{"../conf/*", "../conf/../x", false},
+		{"../x", "../x", true},
+		{"*", "...", true},
+	} {
+		c := deploy()
+		c.Args, c.Files = []string{row.arg}, nil
+		p := Of(c)
+		p.Args = []string{row.pattern}
+		if ok, why := p.Allows(c); ok != row.want {
+			t.Errorf("%q for %q: %v, %s", row.pattern, row.arg, ok, why)
+		}
+	}
+}
