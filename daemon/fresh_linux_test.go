@@ -27,7 +27,7 @@ func TestHashOfFreshFile(t *testing.T) {
 		defer f.Close()
 		var h hashes
 		left := int64(maxHashed)
-		_, was, err := h.sum(f, &left)
+		_, was, err := h.sum(f, &left, true)
 		if err != nil {
 			t.Fatal(err)
 		}

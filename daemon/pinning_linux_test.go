@@ -306,6 +306,7 @@ func TestPinnedTemplateFile(t *testing.T) {
 	}
 	h.finish(cmd("app.conf")).want(1, "", notApproved)
 	h.approve()
+	h.vault.do(func() { h.vault.pins[0].Env = []string{"EXTRA"} })
 	h.finish(cmd("app.conf")).want(0, "\"app\"\n", "it runs without")
 	for _, path := range []string{"a;env", "a b", "$(env)", "ä", "{{EXTRA}}", "a=b"} {
 		h.finish(cmd(path)).want(1, "", "this command is pinned: the path of a file for it, ")
