@@ -271,8 +271,7 @@ func (o *op) setCommands(row *projectSettingsRow, c Commands) error {
 	row.Commands = c
 	o.record.about("commands", string(c))
 	if c == CommandsEnforce {
-		// What its daemons hold they got for any command.
-		return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
+		return nil
 	}
 	rows, err := o.pinsOf(row.Namespace, row.Project)
 	if err != nil {
