@@ -58,7 +58,7 @@ func TestExposedWithoutDaemon(t *testing.T) {
 	run, out := s.start(s.exposed("app.conf", "sleep", "1000"))
 	run.control.Close()
 	io.ReadAll(out)
-	run.monitor.wait()
+	<-run.Done()
 	s.gone("app.conf")
 }
 
