@@ -292,7 +292,7 @@ func (o *op) pinPending(p pendingRow) error {
 	if err != nil {
 		return err
 	}
-	if err := o.setCommands(&settings, CommandsEnforce); err != nil {
+	if err := o.changeSettings(&settings, ProjectChange{Commands: new(CommandsEnforce)}); err != nil {
 		return err
 	}
 	return projectSettings.Put(o.Tx, settings)

@@ -715,6 +715,25 @@ func TestEnforceOffline(t *testing.T) {
 	}
 }
 
+// A project that enforces because of an approval tells its daemons, as one does whose
+// settings are changed: what they hold they got for any command.
+func TestPinningTells(t *testing.T) {
+	v, h, _, _ := ready(t)
+	keep(t, v, "", "other", "value")
+	q := h.ask("app", "OTHER")
+	q.Command, q.Regenerate = command("x"), true
+	id := wantPending(t, second(h.send(q)), "OTHER").GrantID
+	events, _, err := v.WatchEvents(t.Context(), h.daemonCaller())
+	want(t, err, nil)
+	defer events.Close()
+	want(t, second(v.ApproveGrant(t.Context(), vaulttest.Admin, id, vault.Approval{Pin: true})), nil)
+	<-events.Ready()
+	heard, err := events.Take()
+	if err != nil || !slices.ContainsFunc(heard, func(e vault.Event) bool { return e.Kind == vault.EventResync }) {
+		t.Errorf("heard %+v, %v", heard, err)
+	}
+}
+
 // A trap among the values springs for an approved command, and not for one that gets
 // nothing anyway.
 func TestHoneyAndCommand(t *testing.T) {

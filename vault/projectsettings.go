@@ -221,15 +221,6 @@ func (v *Vault) UpdateProject(ctx context.Context, by access.Caller, namespace, 
 		if err := o.changeSettings(&row, c); err != nil {
 			return err
 		}
-		if c.Commands != nil {
-			if err := o.setCommands(&row, *c.Commands); err != nil {
-				return err
-			}
-		}
-		if c.TemplateFiles != nil {
-			row.ExposeFiles = *c.TemplateFiles == FilesAllow
-			o.record.about("template_files", string(*c.TemplateFiles))
-		}
 		o.record.about(name, "namespace="+row.Namespace)
 		s = row.settings()
 		if err := o.ensureNamespace(row.Namespace); err != nil {
@@ -258,21 +249,30 @@ func (o *op) changeSettings(row *projectSettingsRow, c ProjectChange) error {
 		row.OfflineTTL = int64(*c.OfflineTTL / time.Second)
 		o.record.about("offline_ttl", row.offline().String())
 	}
+	if c.Commands != nil {
+		row.Commands = *c.Commands
+		o.record.about("commands", string(*c.Commands))
+	}
+	if c.TemplateFiles != nil {
+		row.ExposeFiles = *c.TemplateFiles == FilesAllow
+		o.record.about("template_files", string(*c.TemplateFiles))
+	}
 	if c == (ProjectChange{}) {
 		return nil
 	}
 	// What its daemons hold was allowed by the settings as they were.
-	return o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}})
-}
-
-// setCommands says for which commands a project is. Those that wait for a decision
-// wait no more where nothing is refused.
-func (o *op) setCommands(row *projectSettingsRow, c Commands) error {
-	row.Commands = c
-	o.record.about("commands", string(c))
-	if c == CommandsEnforce {
+	if err := o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}}); err != nil {
+		return err
+	}
+	if c.Commands == nil || *c.Commands == CommandsEnforce {
 		return nil
 	}
+	return o.waitNoMore(*row)
+}
+
+// waitNoMore ends the wait for a decision of a project's commands, of which none is
+// refused any more.
+func (o *op) waitNoMore(row projectSettingsRow) error {
 	rows, err := o.pinsOf(row.Namespace, row.Project)
 	if err != nil {
 		return err
