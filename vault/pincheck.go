@@ -21,11 +21,8 @@ type CommandError struct {
 
 func (e *CommandError) Error() string { return "this command was not approved: " + e.Why }
 
-// Why a command is refused that no pin was compared with.
-const (
-	whyUntold = "the daemon does not say what it runs"
-	whyDenied = "it was denied by an administrator"
-)
+// whyUntold is why a command is refused that is not known.
+const whyUntold = "the daemon does not say what it runs"
 
 // An AllowedPin is the pin that allows what a daemon is about to run.
 type AllowedPin struct {
@@ -88,7 +85,7 @@ func (o *op) compare(c *checked, t tokenRow) error {
 	i, why := pinned.Match(all, *c.command)
 	switch {
 	case denied != "" && c.mode == CommandsEnforce:
-		c.refused = &CommandError{PinID: denied, Why: whyDenied}
+		c.refused = &CommandError{PinID: denied, Why: pinned.WhyDenied}
 	case i >= 0:
 		c.allowed = &AllowedPin{ID: rows[i].ID, Env: all[i].Environment()}
 	case c.mode == CommandsLearn:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -68,9 +69,6 @@ func (e *pendingError) next() string {
 	return "an administrator approves it on the server"
 }
 
-// whyDenied is what the vault says of a command that somebody denied.
-const whyDenied = "it was denied by an administrator"
-
 // A notPinnedError says that a person must approve a command first.
 type notPinnedError struct {
 	project string
@@ -100,7 +98,7 @@ func (e *notPinnedError) code() string { return ipc.NotPinned }
 func (e *notPinnedError) next() string {
 	origin, err := client.Origin(e.url)
 	switch {
-	case e.why == whyDenied:
+	case e.why == pinned.WhyDenied:
 		return "the denial holds for this command in this directory, until an administrator deletes it"
 	case err == nil && proof.ValidName(e.pinID):
 		return fmt.Sprintf("an administrator approves it with: cortex pin approve %s %s --url %s", e.project, e.pinID, origin)

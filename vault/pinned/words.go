@@ -9,6 +9,9 @@ import (
 	"unicode"
 )
 
+// WhyDenied is why a command is refused that somebody denied.
+const WhyDenied = "it was denied by an administrator"
+
 // Printable returns a text that whoever starts a command chose as it can be shown:
 // quoted as in Go where anything in it is not printed as it is.
 func Printable(text string) string {
