@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
@@ -175,21 +173,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 // login logs the daemon in.
 func (h *host) login(t *testing.T) (log string, err error) {
 	t.Helper()
-	cmd := h.cortex(t, h.own, "daemon", "login", "--agent-id", h.agent, "--url", h.URL, "--no-browser")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	if err := e2e.ApproveLogin(io.TeeReader(stderr, &said), func(code string) {
-		h.TryAdmin(t, http.MethodPost, "/admin/web/device/approve", object{"agent_id": h.agent, "user_code": code})
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return said.String(), cmd.Wait()
+	return h.admit(t, h.cortex(t, h.own, "daemon", "login", "--agent-id", h.agent, "--url", h.URL, "--no-browser"), h.agent)
 }
 
 // start starts the daemon.

@@ -54,6 +54,12 @@ func (h *station) login(t *testing.T, s *site, args ...string) (log string, err 
 	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, "cortex"), append([]string{"daemon", "login", "--agent-id", h.agent, "--url", h.url, "--no-browser"}, args...)...)
 	cmd.Dir, cmd.Env = h.dir, h.env
+	return s.admit(t, cmd, h.agent)
+}
+
+// admit carries out a log-in of an agent, and approves it, if it gets there.
+func (s *site) admit(t *testing.T, cmd *exec.Cmd, agent string) (log string, err error) {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +69,7 @@ func (h *station) login(t *testing.T, s *site, args ...string) (log string, err 
 	}
 	var said bytes.Buffer
 	if err := e2e.ApproveLogin(io.TeeReader(stderr, &said), func(code string) {
-		s.TryAdmin(t, http.MethodPost, "/admin/web/device/approve", object{"agent_id": h.agent, "user_code": code})
+		s.TryAdmin(t, http.MethodPost, "/admin/web/device/approve", object{"agent_id": agent, "user_code": code})
 	}); err != nil {
 		t.Fatal(err)
 	}
