@@ -223,13 +223,20 @@ func clearHint(uid int) string {
 	return "root empties it: sudo rm -rf " + u.HomeDir + "; why: journalctl --unit 'cortex-spawner@*'"
 }
 
+// takeTimeout is how long a client may take over its terminal: as long the program's
+// values wait here. One that was stopped meanwhile is a client that did not.
+const takeTimeout = time.Minute
+
 // taken waits for the client to take its terminal, or to leave it to others: it
 // returns whether the program is in the foreground.
 func taken(ctx context.Context, signals <-chan ipc.Signal) (foreground bool, err error) {
+	late := time.After(takeTimeout)
 	for {
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
+		case <-late:
+			return false, client.WithHint(fmt.Errorf("nobody has taken the terminal for %v: the program was not started", takeTimeout), "run it again")
 		case s := <-signals:
 			if s.Signal == unix.SIGCONT {
 				return s.Foreground, nil
