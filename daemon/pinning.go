@@ -195,6 +195,8 @@ func explainPinned(err error, project string) error {
 	switch {
 	case e == nil:
 		return err
+	case e.Details != nil && e.Details.Why == pinned.WhyDenied:
+		return client.WithHint(err, "the denial holds for this command in every directory, until an administrator removes it: cortex pin remove "+project+" "+e.Details.PinID)
 	case e.Details == nil || e.Details.PinID == "":
 		return client.WithHint(err, "too many commands wait for a decision: an administrator sees them with cortex pin list "+project)
 	}

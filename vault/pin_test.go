@@ -344,6 +344,50 @@ func TestApproveWider(t *testing.T) {
 	intact(t, v)
 }
 
+// A denial is of a command wherever it is run, and whatever is in its files: also of one that
+// waits already. Nothing that it covers can be approved beside it.
+func TestDenyCommandEverywhere(t *testing.T) {
+	v, h, bearer := enforced(t)
+	ctx := t.Context()
+	elsewhere, newer := command("drop"), command("drop")
+	elsewhere.Dir, newer.ProgramSHA256 = "/tmp", strings.Repeat("b", 64)
+	asked := refusedFor(t, second(h.runs("app", bearer, command("drop"))), pinned.NothingApproved)
+	waits := refusedFor(t, second(h.runs("app", bearer, elsewhere)), pinned.NothingApproved)
+	refusedFor(t, second(h.runs("app", bearer, command("drop", "all"))), pinned.NothingApproved)
+	want(t, v.DenyPin(ctx, vaulttest.Admin, "app", asked.PinID), nil)
+	if got := pinsOf(t, v, "app"); !slices.Equal(got, []string{"asked drop all", "denied drop"}) {
+		t.Errorf("pins %q: what waited in another directory is not settled", got)
+	}
+	_, err := v.ApprovePin(ctx, vaulttest.Admin, "app", waits.PinID, vault.PinChange{})
+	want(t, err, vault.ErrNotFound)
+	for name, c := range map[string]*pinned.Command{"another directory": elsewhere, "another version": newer} {
+		if e := refusedFor(t, second(h.runs("app", bearer, c)), pinned.WhyDenied); e.PinID != asked.PinID {
+			t.Errorf("%s: %s", name, e.PinID)
+		}
+	}
+	// While it learns nothing is refused, and what was denied is not asked for anew.
+	commands(t, v, "app", vault.CommandsLearn)
+	want(t, second(h.runs("app", bearer, newer)), nil)
+	if r := last(t, v, access.GetSecrets); r.Resources[0].Decision != "denied="+asked.PinID {
+		t.Errorf("recorded %+v", r.Resources)
+	}
+	if got := pinsOf(t, v, "app"); !slices.Equal(got, []string{"learned drop all", "denied drop"}) {
+		t.Errorf("pins %q", got)
+	}
+	// What was learned before cannot be approved beside a denial that covers it.
+	want(t, v.DeletePin(ctx, vaulttest.Admin, "app", asked.PinID), nil)
+	want(t, second(h.runs("app", bearer, elsewhere)), nil)
+	want(t, second(h.runs("app", bearer, command("drop"))), nil)
+	commands(t, v, "app", vault.CommandsEnforce)
+	here := refusedFor(t, second(h.runs("app", bearer, command("drop"))), pinned.NothingApproved)
+	there := refusedFor(t, second(h.runs("app", bearer, elsewhere)), pinned.NothingApproved)
+	want(t, second(v.ApprovePin(ctx, vaulttest.Admin, "app", there.PinID, vault.PinChange{})), nil)
+	want(t, v.DenyPin(ctx, vaulttest.Admin, "app", here.PinID), nil)
+	refusedFor(t, second(h.runs("app", bearer, elsewhere)), pinned.WhyDenied)
+	wantInvalid(t, second(v.ApprovePin(ctx, vaulttest.Admin, "app", there.PinID, vault.PinChange{})), "pin")
+	intact(t, v)
+}
+
 // A denial holds against what other pins allow, and asks nobody again.
 func TestDenyCommand(t *testing.T) {
 	v, h, bearer := enforced(t)

@@ -38,6 +38,7 @@ type checked struct {
 	command *pinned.Command
 	digest  string
 	allowed *AllowedPin
+	denied  string        // the id of the pin by which somebody denied it
 	keep    string        // the status to keep it with, if it is to be kept
 	refused *CommandError // nil if values may leave
 }
@@ -66,6 +67,9 @@ func (o *op) check(t tokenRow, command *pinned.Command) (c checked, err error) {
 
 // compare looks for a pin that allows a command.
 func (o *op) compare(c *checked, t tokenRow) error {
+	if err := o.lookForDenial(c, t); err != nil || c.denied != "" {
+		return err
+	}
 	rows, err := gather(pinsApproved.All(o.Tx, store.Join(t.Namespace, t.Project)))
 	if err != nil {
 		return err
@@ -78,14 +82,8 @@ func (o *op) compare(c *checked, t tokenRow) error {
 		}
 		all = append(all, p)
 	}
-	denied, err := o.deniedCommand(t, c.digest)
-	if err != nil {
-		return err
-	}
 	i, why := pinned.Match(all, *c.command)
 	switch {
-	case denied != "" && c.mode == CommandsEnforce:
-		c.refused = &CommandError{PinID: denied, Why: pinned.WhyDenied}
 	case i >= 0:
 		c.allowed = &AllowedPin{ID: rows[i].ID, Env: all[i].Environment()}
 	case c.mode == CommandsLearn:
@@ -96,14 +94,31 @@ func (o *op) compare(c *checked, t tokenRow) error {
 	return nil
 }
 
-// deniedCommand returns the id of the pin by which somebody denied a command, empty
-// if nobody did. A denial wins over what other pins allow.
-func (o *op) deniedCommand(t tokenRow, digest string) (id string, err error) {
-	row, err := pinsByCommand.Get(o.Tx, store.Join(t.Namespace, t.Project, digest))
-	if isNotFound(err) || err == nil && row.Status != pinDenied {
-		return "", nil
+// lookForDenial looks for a pin by which somebody denied a command. That wins over what
+// other pins allow.
+func (o *op) lookForDenial(c *checked, t tokenRow) error {
+	rows, err := o.pinsOf(t.Namespace, t.Project)
+	if err != nil {
+		return err
 	}
-	return row.ID, err
+	c.denied, err = denial(rows, *c.command)
+	if c.denied != "" && c.mode == CommandsEnforce {
+		c.refused = &CommandError{PinID: c.denied, Why: pinned.WhyDenied}
+	}
+	return err
+}
+
+// denial returns the id of the pin by which somebody denied a command, empty if nobody did.
+func denial(rows []pinRow, command pinned.Command) (id string, err error) {
+	for _, r := range rows {
+		if r.Status != pinDenied {
+			continue
+		}
+		if denied, err := pinned.ParseCommand(r.Command); err != nil || command.Repeats(denied) {
+			return r.ID, err
+		}
+	}
+	return "", nil
 }
 
 // answer keeps what is to be kept of a command, and says in the record what became of
@@ -119,8 +134,8 @@ func (o *op) answer(f fetch) error {
 		said = "not told"
 	case c.allowed != nil:
 		said = "pin=" + c.allowed.ID
-	case c.refused != nil && c.refused.PinID != "":
-		said = pinDenied + "=" + c.refused.PinID
+	case c.denied != "":
+		said = pinDenied + "=" + c.denied
 	case c.keep != "":
 		row, err := o.keepCommand(f)
 		if err != nil {

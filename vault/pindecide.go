@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -118,6 +119,13 @@ func (o *op) approvePin(row pinRow, c PinChange) (Pin, error) {
 	if err := allowed.Validate(); err != nil {
 		return Pin{}, invalid("pin", "%v", err)
 	}
+	rows, err := o.pinsOf(row.Namespace, row.Project)
+	if err != nil {
+		return Pin{}, err
+	}
+	if id, err := denial(rows, command); err != nil || id != "" && id != row.ID {
+		return Pin{}, cmp.Or(err, invalid("pin", "is denied by pin %s, which holds in every directory: remove that before", id))
+	}
 	if ok, why := allowed.Allows(command); !ok {
 		return Pin{}, invalid("pin", "does not allow the command itself: %s", why)
 	}
@@ -139,7 +147,8 @@ func (o *op) allow(row pinRow, allowed pinned.Pin) (Pin, error) {
 		o.record.about(row.ID, "weak: "+weakness)
 	}
 	o.tellPin(row, grantApproved)
-	if err := o.settlePins(rows, row.ID, allowed); err != nil {
+	allows := func(c pinned.Command) bool { ok, _ := allowed.Allows(c); return ok }
+	if err := o.settlePins(rows, row.ID, allows, grantApproved); err != nil {
 		return Pin{}, err
 	}
 	if err := pins.Put(o.Tx, row); err != nil {
@@ -148,9 +157,9 @@ func (o *op) allow(row pinRow, allowed pinned.Pin) (Pin, error) {
 	return row.pin()
 }
 
-// settlePins deletes the commands that nobody decided on and that a pin, which was
-// just approved, allows.
-func (o *op) settlePins(rows []pinRow, id string, allowed pinned.Pin) error {
+// settlePins deletes the commands that nobody decided on and that a decision covers, which
+// was just made on the pin with the id.
+func (o *op) settlePins(rows []pinRow, id string, covers func(pinned.Command) bool, status string) error {
 	var covered []pinRow
 	for _, r := range rows {
 		if r.ID == id || !r.waits() {
@@ -160,7 +169,7 @@ func (o *op) settlePins(rows []pinRow, id string, allowed pinned.Pin) error {
 		if err != nil {
 			return err
 		}
-		if ok, _ := allowed.Allows(c); !ok {
+		if !covers(c) {
 			continue
 		}
 		covered = append(covered, r)
@@ -168,7 +177,7 @@ func (o *op) settlePins(rows []pinRow, id string, allowed pinned.Pin) error {
 		r.identify(&rec)
 		o.also = append(o.also, rec)
 	}
-	return o.dropPins(covered, grantApproved)
+	return o.dropPins(covered, status)
 }
 
 // pin finds a pin by its id, and completes the record with what it is about.
@@ -187,7 +196,9 @@ func (o *op) pin(project, id string) (pinRow, error) {
 	return row, nil
 }
 
-// DenyPin refuses a command until the pin is deleted, without asking anybody again.
+// DenyPin refuses a command until the pin is deleted, without asking anybody again: the
+// program with these arguments, in whatever directory, and whatever other pins allow
+// ([pinned.Command.Repeats]).
 func (v *Vault) DenyPin(ctx context.Context, by access.Caller, project, id string) error {
 	return v.do(ctx, by, record{action: access.DenyPin, project: project, resource: id, status: statusDenied}, func(o *op) error {
 		row, err := o.pin(project, id)
@@ -207,6 +218,14 @@ func (v *Vault) DenyPin(ctx context.Context, by access.Caller, project, id strin
 		row.Status, row.Pin = pinDenied, nil
 		row.Decided, row.DecidedBy = o.now.UnixNano(), o.by.Name
 		o.tellPin(row, grantDenied)
+		denied, err := pinned.ParseCommand(row.Command)
+		if err != nil {
+			return err
+		}
+		repeats := func(c pinned.Command) bool { return c.Repeats(denied) }
+		if err := o.settlePins(rows, row.ID, repeats, grantDenied); err != nil {
+			return err
+		}
 		return pins.Put(o.Tx, row)
 	})
 }

@@ -41,8 +41,8 @@ Examples:
 		if err != nil {
 			return about("project", name, whichNamespace(err, namespace))
 		}
-		return showRows(&f, cmd, rows, table[api.Pin]{"ID\tSTATUS\tWEAK\tAGENT\tLAST ASKED\tCOMMAND", func(p api.Pin) []string {
-			return []string{p.ID, p.Status, mark(len(p.Weakness) > 0, "weak"), p.AgentID, p.LastAsked.String(), short(commandLine(p))}
+		return showRows(&f, cmd, rows, table[api.Pin]{"ID\tSTATUS\tWEAK\tAGENT\tLAST ASKED\tDIRECTORY\tCOMMAND", func(p api.Pin) []string {
+			return []string{p.ID, p.Status, mark(len(p.Weakness) > 0, "weak"), p.AgentID, p.LastAsked.String(), short(commandDir(p)), short(commandLine(p))}
 		}})
 	})
 }
@@ -72,6 +72,19 @@ func commandLine(p api.Pin) string {
 	default:
 		return shellLine(rule.Program, rule.Args)
 	}
+}
+
+// commandDir returns the directories that a pin is about.
+func commandDir(p api.Pin) string {
+	switch {
+	case p.Pin != nil && len(p.Pin.Dirs) > 0:
+		return strings.Join(p.Pin.Dirs, " or ")
+	case p.Pin != nil:
+		return "any"
+	case p.Command != nil:
+		return p.Command.Dir
+	}
+	return ""
 }
 
 func shellLine(program string, args []string) string {
@@ -148,8 +161,11 @@ func onePin[A any](cmd *cli.Command, do func(context.Context, *client.Client, ap
 
 func pinDeny() *cli.Command {
 	return onePin(&cli.Command{
-		Name: "deny", Usage: "refuse a command, whatever else is allowed, until the pin is removed",
-		Description: `Example:
+		Name: "deny", Usage: "refuse a command in every directory, whatever other pins allow, until the pin is removed",
+		Description: `What is refused is the program with these arguments, in whatever directory, and whatever is in its
+files by now. Other arguments, and a copy of the program, are other commands.
+
+Example:
    cortex pin deny my-app 0ebc2b1f`,
 	}, func(ctx context.Context, c *client.Client, p api.Pin) (api.DeniedGrant, error) {
 		return c.DenyPin(ctx, p.ProjectName, p.ID)

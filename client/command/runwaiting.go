@@ -99,7 +99,7 @@ func (e *notPinnedError) next() string {
 	origin, err := client.Origin(e.url)
 	switch {
 	case e.why == pinned.WhyDenied:
-		return "the denial holds for this command in this directory, until an administrator deletes it"
+		return whatToDoDenied
 	case err == nil && proof.ValidName(e.pinID):
 		return fmt.Sprintf("an administrator approves it with: cortex pin approve %s %s --url %s", e.project, e.pinID, origin)
 	case e.hint != "":
@@ -107,6 +107,9 @@ func (e *notPinnedError) next() string {
 	}
 	return "an administrator approves it on the server"
 }
+
+// whatToDoDenied is what somebody hears whose command was denied.
+const whatToDoDenied = "the denial holds for this command in every directory, until an administrator removes it"
 
 // event returns what waits, for programs.
 func (e *notPinnedError) event() runEvent {

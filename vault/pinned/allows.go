@@ -32,6 +32,23 @@ func Match(pins []Pin, c Command) (index int, why string) {
 	return -1, why
 }
 
+// Repeats reports whether a command is another one once more: the same program, by its path,
+// with the same arguments, in whatever directory, and whatever is in its files by now. An
+// argument is the same, too, where it names the same file.
+func (c Command) Repeats(other Command) bool {
+	if c.Program != other.Program || len(c.Args) != len(other.Args) {
+		return false
+	}
+	for i, arg := range c.Args {
+		f, named := fileOf(c.Files, i)
+		g, _ := fileOf(other.Files, i)
+		if arg != other.Args[i] && !(named && f.Path == g.Path) {
+			return false
+		}
+	}
+	return true
+}
+
 // How far a comparison gets before something differs. Behind atArgs each argument
 // that is as it should be counts.
 const (

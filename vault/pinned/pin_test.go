@@ -99,6 +99,39 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// A command is the same one once more in another directory and with other content, and by
+// another name of its file, but not with another program or argument.
+func TestRepeats(t *testing.T) {
+	same := map[string]func(*Command){
+		"itself":              func(*Command) {},
+		"a directory":         func(c *Command) { c.Dir = "/" },
+		"a program's content": func(c *Command) { c.ProgramSHA256 = sumB },
+		"a file's content":    func(c *Command) { c.Files[0].SHA256 = sumB },
+		"a file's path":       func(c *Command) { c.Files[0].Path = "/other" },
+		"a file's name":       func(c *Command) { c.Args[0] = "./prod.toml" },
+		"an interpreter":      func(c *Command) { c.Interpreter = "/bin/sh" },
+		"weaker":              func(c *Command) { c.Weak = []string{"home"} },
+	}
+	other := map[string]func(*Command){
+		"a program":         func(c *Command) { c.Program = "/bin/true" },
+		"an argument":       func(c *Command) { c.Args[1] = "later" },
+		"an argument less":  func(c *Command) { c.Args = c.Args[:1] },
+		"an argument more":  func(c *Command) { c.Args = append(c.Args, "") },
+		"another file":      func(c *Command) { c.Args[0], c.Files[0].Path = "./prod.toml", "/other" },
+		"a name of no file": func(c *Command) { c.Args[0], c.Files = "./prod.toml", nil },
+	}
+	for name, change := range same {
+		if c := deploy().with(change); !c.Repeats(deploy()) {
+			t.Errorf("%s: is another command", name)
+		}
+	}
+	for name, change := range other {
+		if c := deploy().with(change); c.Repeats(deploy()) {
+			t.Errorf("%s: is the same command", name)
+		}
+	}
+}
+
 // What a pattern would read as something else is itself in an exact pin.
 func TestOfPatterns(t *testing.T) {
 	for _, text := range []string{"*", "**", `\*`, `\`, `a*`} {
