@@ -9,7 +9,7 @@ import (
 	"github.com/cortex-auth/cortex/scripts/e2e"
 )
 
-// Each script runs in a copy of this machine's system that was booted for it.
+// Each script runs in a Debian that was booted for it.
 func TestInstall(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can boot a system")
