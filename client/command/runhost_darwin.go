@@ -2,6 +2,8 @@ package command
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +24,17 @@ func limits() []ipc.Limit {
 		}
 	}
 	return list
+}
+
+// dispositions returns the signals that whoever started this process had it ignore,
+// as nohup and shells do: those two of them that the runtime lets be seen.
+func dispositions() (ignored, blocked []syscall.Signal) {
+	for _, s := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(s) {
+			ignored = append(ignored, s)
+		}
+	}
+	return ignored, nil
 }
 
 // drain waits until this process may use the terminal, and until everything is

@@ -1,10 +1,12 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -65,6 +67,39 @@ func files(l *unix.Rlimit) bool {
 		return true
 	}
 	return false
+}
+
+// dispositions returns the signals that whoever started this process had it ignore,
+// as nohup and shells do, and those that it had wait. Of those to be ignored the
+// runtime lets only SIGHUP, SIGINT and job control's be seen: it has handlers for the
+// others by now.
+func dispositions() (ignored, blocked []syscall.Signal) {
+	// This thread's mask: the first one's is another while it starts a third.
+	var mask unix.Sigset_t
+	if unix.PthreadSigmask(unix.SIG_BLOCK, nil, &mask) == nil {
+		blocked = signals(mask.Val[0])
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return nil, blocked
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nSigIgn:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	set, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 64)
+	if err != nil {
+		return nil, blocked
+	}
+	return signals(set), blocked
+}
+
+// signals returns the signals of a set that has a bit for each, the lowest for 1.
+func signals(set uint64) (list []syscall.Signal) {
+	for s := syscall.Signal(1); s <= ipc.MaxSignal; s++ {
+		if set&(1<<(s-1)) != 0 {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // drain waits until this process may use the terminal, and until everything is

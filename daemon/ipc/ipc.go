@@ -141,6 +141,10 @@ type Request struct {
 	Offline bool `json:"offline,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
+	// Ignored are the signals that the program begins by ignoring, Blocked those that
+	// wait until it wants them.
+	Ignored []syscall.Signal `json:"ignored,omitempty"`
+	Blocked []syscall.Signal `json:"blocked,omitempty"`
 }
 
 // A Limit is a resource limit as setrlimit(2) has it. The largest uint64 means

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // What reading from the socket can fail with.
@@ -88,7 +89,7 @@ func (r Request) validate() error {
 	case r.V == 0 && len(r.FDs) > 0:
 		return errors.New("descriptors without v")
 	}
-	return errors.Join(r.validateTexts(), r.validateExposed(), r.validateFiles(), r.validateLimits())
+	return errors.Join(r.validateTexts(), r.validateExposed(), r.validateFiles(), r.validateLimits(), validateSignals(r.Ignored), validateSignals(r.Blocked))
 }
 
 // asks reports whether r may be for secrets.
@@ -160,6 +161,15 @@ const maxSSH = 16
 
 // maxSecretFiles leaves the program descriptors of its own, whatever its limit is.
 const maxSecretFiles = 64
+
+func validateSignals(list []syscall.Signal) error {
+	for i, s := range list {
+		if s < 1 || s > MaxSignal || slices.Contains(list[:i], s) {
+			return errors.New("bad signals")
+		}
+	}
+	return nil
+}
 
 // maxResource is beyond every resource that systems have limits for.
 const maxResource = 32

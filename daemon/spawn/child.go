@@ -136,7 +136,8 @@ func readFull(fd int, b []byte) error {
 
 // become turns this process into the program, or says why not.
 func become(s Spec) *StartError {
-	unblockSignals()
+	s.Ignored.ignore()
+	s.Blocked.block()
 	closeStrays()
 	if err := s.enter(); err != nil {
 		return notExecutable(s.Program, fmt.Errorf("entering the working directory: %w", err))

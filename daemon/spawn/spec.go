@@ -37,6 +37,10 @@ type Spec struct {
 	// Limits are resource limits. None goes beyond the daemon's own.
 	Limits []ipc.Limit
 
+	// Ignored are the signals that the program begins by ignoring, Blocked those that
+	// wait until it wants them.
+	Ignored, Blocked Signals
+
 	// Dir is the directory to start in.
 	Dir *os.File
 	// Streams are standard input, output and error; nil for /dev/null.
@@ -100,6 +104,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //	program              text
 //	args, env            list of text
 //	limits               list of: resource 4, soft 8, hard 8
+//	ignored, blocked     8 each: a bit for each signal, the lowest for 1
 //	secrets, files       list of: name text, value text
 //	exposed              list of: variable text, path for the program text, path text
 //	stdin                text, with bit 3 of streams
@@ -107,7 +112,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //
 // The first bytes carry the descriptors: directory, then streams.
 const (
-	specVersion = 4
+	specVersion = 5
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
@@ -134,6 +139,8 @@ func (s Spec) encode() ([]byte, error) {
 		b = binary.BigEndian.AppendUint64(b, l.Soft)
 		b = binary.BigEndian.AppendUint64(b, l.Hard)
 	}
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Ignored))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Blocked))
 	b = appendSecrets(b, s.Secrets)
 	b = appendSecrets(b, s.Files)
 	b = appendExposed(b, s.Exposed)
@@ -145,7 +152,7 @@ func (s Spec) encode() ([]byte, error) {
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits)
+	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits) + 8 + 8
 	n += secretsSize(s.Secrets) + secretsSize(s.Files) + exposedSize(s.Exposed) + s.Exact.size()
 	if s.Stdin != nil {
 		n += 4 + s.Stdin.Len()
@@ -216,6 +223,7 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	for range d.count(20) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
+	s.Ignored, s.Blocked = Signals(d.uint64()), Signals(d.uint64())
 	s.Secrets, s.Files, s.Exposed = d.secrets(), d.secrets(), d.exposed()
 	if streams&stdinText != 0 {
 		s.Stdin = new(opaque.New(d.text()))

@@ -47,9 +47,8 @@ func (w *watch) below() []int {
 // killSession does nothing: macOS does not tell who belongs to a session.
 func killSession(int) {}
 
-// unblockSignals does nothing: the runtime restores the mask it was started
-// with.
-func unblockSignals() {}
+// block does nothing: the runtime restores the mask it was started with.
+func (Signals) block() {}
 
 // closeStrays keeps everything but the three streams from the program.
 func closeStrays() {

@@ -138,8 +138,12 @@ func statFields(stat string) []string {
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 }
 
-// unblockSignals empties the thread's signal mask, which programs inherit.
-func unblockSignals() { unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+// block makes these the thread's signal mask, which programs inherit.
+func (set Signals) block() {
+	var mask unix.Sigset_t
+	mask.Val[0] = uint64(set)
+	unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
+}
 
 // closeStrays keeps everything but the three streams from the program.
 func closeStrays() {
