@@ -26,6 +26,9 @@ func surroundings(c *connection, req ipc.Request) (spawn.Spec, error) {
 		return spec, nil
 	}
 	spec.Env, spec.Limits = ipc.Strings(req.Env), req.Limits
+	if req.Schedule != nil {
+		spec.Schedule = *req.Schedule
+	}
 	spec.Ignored, spec.Blocked = spawn.SignalSet(req.Ignored), spawn.SignalSet(req.Blocked)
 	if req.Umask != nil {
 		spec.Umask = *req.Umask

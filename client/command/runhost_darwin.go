@@ -37,6 +37,15 @@ func dispositions() (ignored, blocked []syscall.Signal) {
 	return ignored, nil
 }
 
+// schedule returns this process's nice value, and nothing else.
+func schedule() *ipc.Schedule {
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return nil
+	}
+	return &ipc.Schedule{Nice: nice}
+}
+
 // drain waits until this process may use the terminal, and until everything is
 // on it. It fails in a background that nobody can leave.
 func drain(tty int) error {

@@ -102,6 +102,28 @@ func signals(set uint64) (list []syscall.Signal) {
 	return list
 }
 
+// schedule returns how this process gets processors and disks.
+func schedule() *ipc.Schedule {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return nil
+	}
+	s := &ipc.Schedule{Nice: int(attr.Nice), Policy: int(attr.Policy)}
+	if io, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, 1, 0, 0); errno == 0 { // 1: of a process
+		s.IO = int(io)
+	}
+	var cpus unix.CPUSet
+	if unix.SchedGetaffinity(0, &cpus) == nil {
+		for n := range 64 * ipc.MaxCPUs {
+			if cpus.IsSet(n) {
+				s.CPUs = append(s.CPUs, make([]uint64, n/64+1-len(s.CPUs))...)
+				s.CPUs[n/64] |= 1 << (n % 64)
+			}
+		}
+	}
+	return s
+}
+
 // drain waits until this process may use the terminal, and until everything is
 // on it. It fails in a background that nobody can leave.
 func drain(tty int) error {

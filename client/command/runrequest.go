@@ -52,6 +52,7 @@ func newRunRequest(sock, project, url string, names, command []string) (*runRequ
 		FDs: []string{ipc.FileCWD, ipc.FileStdin, ipc.FileStdout, ipc.FileStderr},
 		Env: ipc.Texts(variables(os.Environ())), Umask: new(umask()), Limits: limits(),
 	}
+	r.request.Schedule = schedule()
 	r.request.Ignored, r.request.Blocked = dispositions()
 	if url != "" {
 		r.request.URL = &url

@@ -145,7 +145,26 @@ type Request struct {
 	// wait until it wants them.
 	Ignored []syscall.Signal `json:"ignored,omitempty"`
 	Blocked []syscall.Signal `json:"blocked,omitempty"`
+	// Schedule is when the program is to have its turn; nil for as the daemon has it.
+	Schedule *Schedule `json:"schedule,omitempty"`
 }
+
+// A Schedule is how a process gets the processors and the disks. A program gets it as
+// far as it is not better than what the daemon has.
+type Schedule struct {
+	// Nice is the nice value, from -20 to 19.
+	Nice int `json:"nice"`
+	// Policy is that of sched(7).
+	Policy int `json:"policy,omitempty"`
+	// IO is the priority of ioprio_get(2), 0 for none.
+	IO int `json:"io,omitempty"`
+	// CPUs are those that it may be on, 64 a word, the lowest bit of the first for number
+	// 0; none for any.
+	CPUs []uint64 `json:"cpus,omitempty"`
+}
+
+// MaxCPUs is how many words there are for processors.
+const MaxCPUs = 16
 
 // A Limit is a resource limit as setrlimit(2) has it. The largest uint64 means
 // none.

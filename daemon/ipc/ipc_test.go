@@ -99,6 +99,8 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,
 		`{"cmd":"run","limits":[{"resource":1},{"resource":1}]}`,
 		`{"cmd":"run","ignored":[0]}`, `{"cmd":"run","ignored":[65]}`, `{"cmd":"run","ignored":[1,1]}`, `{"cmd":"run","blocked":[-1]}`, `{"cmd":"run","blocked":["1"]}`, `{"cmd":"run","Blocked":[]}`,
+		`{"cmd":"run","schedule":{"nice":20}}`, `{"cmd":"run","schedule":{"nice":-21}}`, `{"cmd":"run","schedule":{"policy":-1}}`, `{"cmd":"run","schedule":{"io":65536}}`,
+		`{"cmd":"run","schedule":{"Nice":1}}`, `{"cmd":"run","schedule":{"cpus":[0` + strings.Repeat(",0", MaxCPUs) + `]}}`, `{"cmd":"run","schedule":[]}`,
 		`{"cmd":"run","project":"\ud800"}`, `{"cmd":"run","project":"\udc00\ud800"}`, `{"cmd":"run","project":"\ud800x\udc00"}`, `{"cmd":"run","project":"\ud8"}`,
 		"{\"cmd\":\"run\",\"project\":\"\xff\"}",
 		`{"cmd":"run",` + manyMembers(maxMembers) + `}`,
@@ -135,7 +137,7 @@ func TestErrorsQuoteNothing(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"cmd":"status"}`))
 	f.Add([]byte(`{"cmd":"run","program":"a","args":["b",{"base64":"/w=="}],"project":"p","url":null,"env_file":".env"}`))
-	f.Add([]byte(`{"cmd":"run","v":1,"fds":["cwd","stdin","stdout","stderr"],"names":["A"],"env":["A=1"],"umask":18,"ignored":[1],"blocked":[64,2],"limits":[{"resource":7,"soft":1,"hard":18446744073709551615}]}`))
+	f.Add([]byte(`{"cmd":"run","v":1,"fds":["cwd","stdin","stdout","stderr"],"names":["A"],"env":["A=1"],"umask":18,"ignored":[1],"blocked":[64,2],"schedule":{"nice":-20,"policy":3,"io":24576,"cpus":[18446744073709551615,0]},"limits":[{"resource":7,"soft":1,"hard":18446744073709551615}]}`))
 	f.Add([]byte(`{"cmd":"run","v":3,"fds":["cwd"],"names":[],"canary":true}`))
 	f.Add([]byte(`{"cmd":"run","project":"\ud83d\ude00"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {

@@ -89,7 +89,7 @@ func (r Request) validate() error {
 	case r.V == 0 && len(r.FDs) > 0:
 		return errors.New("descriptors without v")
 	}
-	return errors.Join(r.validateTexts(), r.validateExposed(), r.validateFiles(), r.validateLimits(), validateSignals(r.Ignored), validateSignals(r.Blocked))
+	return errors.Join(r.validateTexts(), r.validateExposed(), r.validateFiles(), r.validateLimits(), validateSignals(r.Ignored), validateSignals(r.Blocked), r.Schedule.validate())
 }
 
 // asks reports whether r may be for secrets.
@@ -167,6 +167,13 @@ func validateSignals(list []syscall.Signal) error {
 		if s < 1 || s > MaxSignal || slices.Contains(list[:i], s) {
 			return errors.New("bad signals")
 		}
+	}
+	return nil
+}
+
+func (s *Schedule) validate() error {
+	if s != nil && (s.Nice < -20 || s.Nice > 19 || s.Policy < 0 || s.Policy > 0xff || s.IO < 0 || s.IO > 0xffff || len(s.CPUs) > MaxCPUs) {
+		return errors.New("bad schedule")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 // differs from one of them in case alone is refused: package json would take
 // it for the same.
 var members = []string{
-	"cmd", "program", "args", "project", "url", "env_file", "v", "fds", "names", "aliases", "files", "templates", "template_files", "canary", "env", "umask", "wait", "timeout", "limits", "ignored", "blocked",
+	"cmd", "program", "args", "project", "url", "env_file", "v", "fds", "names", "aliases", "files", "templates", "template_files", "canary", "env", "umask", "wait", "timeout", "limits", "ignored", "blocked", "schedule", "nice", "policy", "io", "cpus",
 	"resource", "soft", "hard", "base64", "signal",
 }
 

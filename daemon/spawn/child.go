@@ -157,6 +157,7 @@ func become(s Spec) *StartError {
 	}
 	paths = append(paths, places(s.Exposed)...)
 	env := environment(environment(identified(s.Env, identity()), s.Secrets), paths)
+	schedule(s.Schedule)
 	for _, l := range s.Limits {
 		limit(l) // last: they could keep this process from going on
 	}

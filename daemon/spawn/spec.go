@@ -40,6 +40,9 @@ type Spec struct {
 	// Ignored are the signals that the program begins by ignoring, Blocked those that
 	// wait until it wants them.
 	Ignored, Blocked Signals
+	// Schedule is when the program has its turn, as far as it is not better than the
+	// daemon's own.
+	Schedule ipc.Schedule
 
 	// Dir is the directory to start in.
 	Dir *os.File
@@ -69,6 +72,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("%w: no program", ErrSpec)
 	case slices.ContainsFunc(slices.Concat([]string{s.Program}, s.Args, s.Env), hasNUL):
 		return fmt.Errorf("%w: an argument or a variable holds a NUL byte", ErrSpec)
+	case len(s.Schedule.CPUs) > ipc.MaxCPUs:
+		return fmt.Errorf("%w: too many processors", ErrSpec)
 	case !s.Exact.valid(len(s.Args)):
 		return fmt.Errorf("%w: its files are not those of its arguments", ErrSpec)
 	}
@@ -105,6 +110,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //	args, env            list of text
 //	limits               list of: resource 4, soft 8, hard 8
 //	ignored, blocked     8 each: a bit for each signal, the lowest for 1
+//	schedule             nice value 1, policy 1, priority of I/O 2, list of 8 for the processors
 //	secrets, files       list of: name text, value text
 //	exposed              list of: variable text, path for the program text, path text
 //	stdin                text, with bit 3 of streams
@@ -141,6 +147,7 @@ func (s Spec) encode() ([]byte, error) {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Ignored))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Blocked))
+	b = appendSchedule(b, s.Schedule)
 	b = appendSecrets(b, s.Secrets)
 	b = appendSecrets(b, s.Files)
 	b = appendExposed(b, s.Exposed)
@@ -152,7 +159,7 @@ func (s Spec) encode() ([]byte, error) {
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits) + 8 + 8
+	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits) + 8 + 8 + scheduleSize(s.Schedule)
 	n += secretsSize(s.Secrets) + secretsSize(s.Files) + exposedSize(s.Exposed) + s.Exact.size()
 	if s.Stdin != nil {
 		n += 4 + s.Stdin.Len()
@@ -224,6 +231,7 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
 	s.Ignored, s.Blocked = Signals(d.uint64()), Signals(d.uint64())
+	s.Schedule = d.schedule()
 	s.Secrets, s.Files, s.Exposed = d.secrets(), d.secrets(), d.exposed()
 	if streams&stdinText != 0 {
 		s.Stdin = new(opaque.New(d.text()))
