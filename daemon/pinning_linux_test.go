@@ -240,14 +240,16 @@ func TestPinnedRedact(t *testing.T) {
 	h := newPinned(t, api.CommandsEnforce)
 	h.start()
 	h.run("true").want(1, "", notApproved)
+	h.approve()
+	h.run("true").want(0, "", "")
 	redact := func() *exec.Cmd {
 		cmd := h.launcher()
 		cmd.Args = []string{"cortex-cli", "redact"}
 		cmd.Stdin = strings.NewReader("it is sk-canary\n")
 		return cmd
 	}
-	h.finish(redact()).want(1, "", notApproved+"nothing has been approved yet\n")
-	if c := h.vault.told[1]; filepath.Base(c.Program) != "cat" || c.Dir != "/" || len(c.Args) != 0 {
+	h.finish(redact()).want(1, "", notApproved+"the program ", "/cat is not what was approved\n")
+	if c := h.vault.told[len(h.vault.told)-1]; filepath.Base(c.Program) != "cat" || c.Dir != "/" || len(c.Args) != 0 {
 		t.Errorf("told %s", c.Encode())
 	}
 	h.approve()

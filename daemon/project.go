@@ -91,6 +91,7 @@ type project struct {
 	told     map[string]bool // the variables that it was said of that they are not masked
 	stripped map[string]bool // so, too, that pinned commands run without
 	redacted []time.Time     // when a text was, lately
+	runBy    map[int]bool    // the uids of those whose programs had its values
 }
 
 func (p *project) get() *token {
@@ -112,6 +113,23 @@ func (p *project) wasCut() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cut
+}
+
+// ran notes that a program of a user's has the values.
+func (p *project) ran(uid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.runBy == nil {
+		p.runBy = map[int]bool{}
+	}
+	p.runBy[uid] = true
+}
+
+// wasRunBy reports whether a user has run it.
+func (p *project) wasRunBy(uid int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.runBy[uid]
 }
 
 // settle notes that a request was decided, or forgotten, at the server.
@@ -186,6 +204,16 @@ func (ps *projects) of(name string) (*project, error) {
 	}
 	ps.all[name] = p
 	return p, nil
+}
+
+// ran notes that a program of a user's has the values of a project.
+func (ps *projects) ran(name string, uid int) {
+	ps.mu.Lock()
+	p := ps.all[name]
+	ps.mu.Unlock()
+	if p != nil {
+		p.ran(uid)
+	}
 }
 
 // vain reports whether nothing has come of a project, and nobody is asking for it.
@@ -462,7 +490,7 @@ func (d *enrolment) explainDiscover(err error, project string) error {
 	case errors.Is(err, api.PendingApproval):
 		return client.WithHint(err, "an administrator approves it at "+d.client.URL())
 	case errors.Is(err, api.GrantDenied):
-		return client.WithHint(wrapped, "take the variable out of the .env file, or have an administrator delete the decision: GET and DELETE "+d.client.URL()+"/admin/pending-grants")
+		return client.WithHint(wrapped, "take the variable out of the .env file, or have an administrator delete the decision: cortex grant list --all, cortex grant delete GRANT --url "+d.client.URL())
 	case e.Status == http.StatusUnauthorized:
 		return client.WithHint(wrapped, "check that an administrator registered the key of agent "+d.key.AgentID+" and did not freeze it, and this host's clock")
 	}

@@ -27,7 +27,7 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	if err != nil {
 		return nil, err
 	}
-	names, err := d.redacts(req.Project)
+	names, err := d.redacts(req.Project, c.peer.UID)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,9 @@ const (
 	redactTime = time.Minute
 )
 
-// redacts returns the names whose values are to be masked in a text.
-func (d *enrolment) redacts(name string) ([]string, error) {
+// redacts returns the names whose values are to be masked in a text of a user's, who has
+// run the project: to others a mask would answer guesses.
+func (d *enrolment) redacts(name string, uid int) ([]string, error) {
 	p, err := d.projects.of(name)
 	if err != nil {
 		return nil, err
@@ -75,6 +76,9 @@ func (d *enrolment) redacts(name string) ([]string, error) {
 			why = "was revoked or frozen since it was last run"
 		}
 		return nil, client.WithHint(fmt.Errorf("project %s %s", name, why), "cortex run --project "+name+" -- true")
+	}
+	if !p.wasRunBy(uid) {
+		return nil, client.WithHint(fmt.Errorf("project %s has not been run by this user since the daemon was started", name), "cortex run --project "+name+" -- true")
 	}
 	return t.names, p.mayRedact(time.Now())
 }

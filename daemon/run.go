@@ -187,7 +187,11 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if mask {
 		spec.Needles = needles(spec, req, got)
 	}
-	return d.launch(ctx, c, spec, signals)
+	r, err := d.launch(ctx, c, spec, signals)
+	if err == nil && !req.Canary {
+		d.projects.ran(req.Project, c.peer.UID)
+	}
+	return r, err
 }
 
 // launch starts the program, once the client has taken the terminal for it, if
