@@ -54,7 +54,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	}
 	c.closeFiles()
 	c.let()
-	req = ipc.Request{Project: req.Project, Timeout: req.Timeout, Acks: req.Acks} // the rest can be long, and go
+	req = ipc.Request{V: req.V, Project: req.Project, Timeout: req.Timeout, Acks: req.Acks} // the rest can be long, and go
 	d.running.Add(1)
 	defer d.running.Add(-1)
 	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
@@ -76,7 +76,11 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	case err != nil:
 		return ipc.Response{Error: err.Error()}
 	}
-	return ipc.Response{OK: true, ExitCode: new(exit.Status())}
+	answer := ipc.Response{OK: true, ExitCode: new(exit.Status())}
+	if req.V > 0 {
+		answer.KilledBy = int(exit.Signal)
+	}
+	return answer
 }
 
 // grace is how long a program that took too long has to end itself.

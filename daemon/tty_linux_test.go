@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -165,12 +166,36 @@ func TestTerminal(t *testing.T) {
 	x, cmd = h.at("sh", "-c", `echo up; exec sleep 1000`)
 	x.expect("up")
 	x.press("\x03")
-	h.wantStatus(cmd, 130)
+	if err := cmd.Wait(); cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != unix.SIGINT {
+		t.Errorf("not ended by SIGINT: %v", err)
+	}
 	x, cmd = h.at("sh", "-c", `trap "echo bye; exit 3" QUIT; echo up; while :; do sleep 1000 & wait $!; done`)
 	x.expect("up")
 	x.press("\x1c")
 	x.expect("bye")
 	h.wantStatus(cmd, 3)
+
+	// What ends by a key has the rest of the job end by it, too, as without a launcher.
+	for signal, key := range map[syscall.Signal]string{unix.SIGINT: "\x03", unix.SIGQUIT: "\x1c"} {
+		script := h.shell("-c", `cortex-cli run -- sh -c 'echo up; exec sleep 1000'; echo went on`)
+		if signal == unix.SIGQUIT { // which bash ignores
+			script.Path, script.Args = "/bin/sh", slices.Concat([]string{"sh"}, script.Args[3:])
+		}
+		x, cmd = h.sit(script)
+		x.expect("up")
+		x.press(key)
+		if err := cmd.Wait(); cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != signal {
+			t.Errorf("the shell was not ended by %v: %v", signal, err)
+		}
+		x.wantModes(signal)
+	}
+	// What gets the key and ends otherwise, or by a signal from elsewhere, ends alone.
+	x, cmd = h.sit(h.shell("-c", `cortex-cli run -- sh -c 'trap "exit 3" INT; echo up; while :; do sleep 1000 & wait $!; done'; echo went on, $?; cortex-cli run -- sh -c 'kill -INT $$'; echo went on, $?`))
+	x.expect("up")
+	x.press("\x03")
+	x.expect("went on, 3")
+	x.expect("went on, 130")
+	h.wantStatus(cmd, 0)
 
 	// A new size of the window is told.
 	x, cmd = h.at("sh", "-c", `trap "stty size; exit 0" WINCH; echo up; while :; do sleep 1000 & wait $!; done`)

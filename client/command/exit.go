@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/urfave/cli/v3"
@@ -29,6 +30,9 @@ func Main(ctx context.Context, root *cli.Command, args []string, stderr io.Write
 		err = fmt.Errorf("%w: %w", err, cause) // which signal it was
 	}
 	Report(stderr, err)
+	if e, ok := errors.AsType[*ExitError](err); ok && e.key != 0 {
+		passOn(e.key)
+	}
 	return Status(err)
 }
 
@@ -57,6 +61,8 @@ type ExitError struct {
 	Code int
 	Err  error
 	Hint string // the next command to type, or ""
+
+	key syscall.Signal // by which the keyboard ended the child, and this process is to end; or 0
 }
 
 // Error returns the text of Err, or the status when there is none.

@@ -227,7 +227,7 @@ func (f runFlags) shape(r *ipc.Request, entries []dotenv.Entry) {
 func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 	status, err := r.send(ctx)
 	if r.asJSON {
-		return tellEnd(cmd, status, err)
+		return tellEnd(cmd, r.key, status, err)
 	}
 	if w, ok := errors.AsType[waitingError](err); ok {
 		w.tell(cmd)
@@ -237,7 +237,7 @@ func finishRun(cmd *cli.Command, r *runRequest, ctx context.Context) error {
 		return err
 	}
 	if status != 0 {
-		return &ExitError{Code: status}
+		return &ExitError{Code: status, key: r.key}
 	}
 	return nil
 }

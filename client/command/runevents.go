@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -81,7 +82,7 @@ func (e *pendingError) event() runEvent {
 }
 
 // tellEnd says how a run ended, for programs, and returns what it exits with.
-func tellEnd(cmd *cli.Command, status int, err error) error {
+func tellEnd(cmd *cli.Command, key syscall.Signal, status int, err error) error {
 	end := runEvent{Event: "exited", ExitCode: &status}
 	if err != nil {
 		status = Status(err)
@@ -98,7 +99,7 @@ func tellEnd(cmd *cli.Command, status int, err error) error {
 	if status == 0 {
 		return nil
 	}
-	return &ExitError{Code: status}
+	return &ExitError{Code: status, key: key}
 }
 
 // hintOf returns what to type about an error, "" for nothing.

@@ -10,6 +10,9 @@ import (
 	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
+// getTermios asks a terminal for its modes.
+const getTermios = unix.TIOCGETA
+
 // openDir opens the working directory.
 func openDir() (*os.File, error) { return os.Open(".") }
 

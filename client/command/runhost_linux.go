@@ -13,6 +13,9 @@ import (
 	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
+// getTermios asks a terminal for its modes.
+const getTermios = unix.TCGETS
+
 // openDir opens the working directory, also one that may not be read.
 func openDir() (*os.File, error) {
 	fd, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

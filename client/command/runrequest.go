@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -28,6 +29,9 @@ type runRequest struct {
 	// news hears what is waited for, what the vault has nothing for, and what is
 	// not masked, before the command runs.
 	news func(ipc.Response)
+	// key is the signal by which the terminal's keyboard ended the command, and which
+	// this process has not had; 0 for none.
+	key syscall.Signal
 	// asJSON has what is to be said written for programs.
 	asJSON bool
 }

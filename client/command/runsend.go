@@ -285,6 +285,7 @@ func lost(err error) error {
 func (r *runRequest) finish(answer ipc.Response) (int, error) {
 	switch {
 	case answer.OK && answer.ExitCode != nil:
+		r.key = r.terminal.endedBy(syscall.Signal(answer.KilledBy))
 		return *answer.ExitCode, nil
 	case answer.ErrorCode == ipc.PendingApproval, answer.ErrorCode == ipc.NotPinned:
 		return 0, r.waiting(answer)

@@ -26,6 +26,7 @@ type terminal struct {
 	wanted bool        // the command is to have the foreground when there is one
 	began  bool        // the daemon is ready
 	modes  *term.State // to be restored; nil while the terminal is not taken
+	keys   []key       // of the terminal, for signals, since it was first taken
 	stop   func()      // ends the reading
 }
 
@@ -106,6 +107,7 @@ func (t *terminal) hangUp() { unix.Shutdown(t.relay, unix.SHUT_RDWR) }
 // take puts the terminal in raw mode and begins to read from it, and reports
 // whether that could be done. What it was before is kept from the first time on.
 func (t *terminal) take() bool {
+	keys := signalKeys(t.fd())
 	modes, err := term.MakeRaw(t.fd())
 	if err != nil {
 		return false
@@ -114,6 +116,9 @@ func (t *terminal) take() bool {
 		return true
 	}
 	t.modes = modes
+	if t.keys == nil {
+		t.keys = keys
+	}
 	stopped, stop, err := os.Pipe()
 	if err != nil {
 		t.release()

@@ -47,6 +47,7 @@ func (t *terminal) read(stop int) {
 			t.hangUp()
 			return
 		}
+		t.note(buf[:n])
 		if _, err := unix.Write(t.relay, buf[:n]); err != nil {
 			return // there is no command any more
 		}

@@ -192,6 +192,9 @@ type Response struct {
 	// ended it. With OK false it is the status of a program that could not be
 	// started, or StatusTimeout.
 	ExitCode *int `json:"exit_code,omitempty"`
+	// KilledBy is the signal that ended the program, with ExitCode; never for a request
+	// without a version.
+	KilledBy int `json:"killed_by,omitempty"`
 	// Stopped is the signal that stopped the program; it waits for SIGCONT.
 	Stopped int `json:"stopped,omitempty"`
 	// Terminal tells that the program is about to be started on a terminal: the
