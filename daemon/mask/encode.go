@@ -108,24 +108,43 @@ func inPercent(text []byte, add func([]byte)) {
 	}
 }
 
-// inJSON escapes the text as the encoders of Go, JavaScript, Python and PHP do.
+// A jsonStyle is how an encoder escapes what it need not, or need not in that way.
+type jsonStyle struct {
+	hex    string // as numbers, besides control characters
+	format string // of these numbers
+	slash  bool   // with a backslash
+}
+
+// What encoders do by default, of Go, JavaScript and Python (with or without what HTML
+// could see), of PHP, of Gson and of .NET.
+var jsonStyles = []jsonStyle{
+	{format: `\u%04x`},
+	{format: `\u%04x`, hex: "<>&"},
+	{format: `\u%04x`, slash: true},
+	{format: `\u%04x`, hex: "<>&='"},
+	{format: `\u%04X`, hex: "<>&+'`\""},
+}
+
 func inJSON(text []byte, add func([]byte)) {
-	for _, escaped := range []string{"", "<>&", "/"} {
-		add(jsonText(text, escaped, false))
-		add(jsonText(text, escaped, true))
+	for _, style := range jsonStyles {
+		add(style.escape(text, false))
+		add(style.escape(text, true))
 	}
 }
 
-func jsonText(text []byte, escaped string, ascii bool) []byte {
+// escape escapes a text, and everything in it that is not ASCII or not.
+func (s jsonStyle) escape(text []byte, ascii bool) []byte {
 	out := make([]byte, 0, 6*len(text))
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		c, short := text[0], strings.IndexByte("\"\\/\b\f\n\r\t", text[0])
 		switch {
-		case n == 1 && short >= 0 && (c != '/' || strings.Contains(escaped, "/")):
+		case strings.IndexByte(s.hex, c) >= 0:
+			out = s.number(out, r)
+		case short >= 0 && (c != '/' || s.slash):
 			out = append(out, '\\', `"\/bfnrt`[short])
-		case c < ' ' || c != '/' && strings.IndexByte(escaped, c) >= 0 || ascii && r != utf8.RuneError && r > '~':
-			out = appendUnicode(out, r)
+		case c < ' ' || ascii && r != utf8.RuneError && r > '~':
+			out = s.number(out, r)
 		default:
 			out = append(out, text[:n]...)
 		}
@@ -134,12 +153,13 @@ func jsonText(text []byte, escaped string, ascii bool) []byte {
 	return out
 }
 
-func appendUnicode(out []byte, r rune) []byte {
+// number appends a character as one number, or as two.
+func (s jsonStyle) number(out []byte, r rune) []byte {
 	if r > 0xffff {
 		r -= 0x10000
-		return fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		return fmt.Appendf(out, s.format+s.format, 0xd800+r>>10, 0xdc00+r&0x3ff)
 	}
-	return fmt.Appendf(out, `\u%04x`, r)
+	return fmt.Appendf(out, s.format, r)
 }
 
 // inShell quotes the text as shells print it: between single quotes, between

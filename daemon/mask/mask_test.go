@@ -85,6 +85,31 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// What encoders of JSON escape that need not, each in its way.
+func TestJSONStyles(t *testing.T) {
+	for value, printed := range map[string][]string{
+		"aZ3+kQ9/xT7+pLm2Vb8=": {
+			`aZ3+kQ9/xT7+pLm2Vb8=`,
+			`aZ3+kQ9\/xT7+pLm2Vb8=`,          // PHP
+			`aZ3+kQ9/xT7+pLm2Vb8\u003d`,      // Gson
+			`aZ3\u002BkQ9/xT7\u002BpLm2Vb8=`, // .NET
+		},
+		"<a&b>'c\"d`é😀\\\n": {
+			"<a&b>'c\\\"d`é😀\\\\\\n",
+			`\u003ca\u0026b\u003e'c\"d` + "`" + `\u00e9\ud83d\ude00\\\n`,     // Go, of ASCII only
+			`\u003ca\u0026b\u003e\u0027c\"d` + "`" + `é😀\\\n`,                // Gson
+			`\u003Ca\u0026b\u003E\u0027c\u0022d\u0060\u00E9\uD83D\uDE00\\\n`, // .NET
+		},
+	} {
+		s := newSet(t, value)
+		for _, text := range printed {
+			if got := through(t, s, `{"a":"`+text+`"}`); got != `{"a":"‹cortex:A›"}` {
+				t.Errorf("%s: %s", text, got)
+			}
+		}
+	}
+}
+
 // The programs people print variables with.
 func TestTools(t *testing.T) {
 	long := strings.Repeat(secret, 7)
