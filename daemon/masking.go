@@ -22,6 +22,9 @@ func (d *enrolment) masks(c *connection, req ipc.Request, got gift) (bool, error
 		return true, nil
 	}
 	if *req.NoMask {
+		if !got.unmaskable && req.Project == "" {
+			return false, fmt.Errorf("a run of no project: %w", errMustMask)
+		}
 		if !got.unmaskable {
 			return false, client.WithHint(fmt.Errorf("project %s: %w", req.Project, errMustMask),
 				"run it without --no-mask, or have an administrator allow it: cortex project settings "+req.Project+" --masking optional")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/vault/harden"
+	"github.com/cortex-auth/cortex/vault/proof"
 )
 
 // DaemonCommands returns the verbs under "daemon": login, status and logout.
@@ -91,7 +92,14 @@ func usage(cmd *cli.Command, err error) error {
 // The flags that several verbs have.
 
 func agentIDFlag(dst *string) cli.Flag {
-	return &cli.StringFlag{Name: "agent-id", Usage: "the agent's `ID`", Sources: cli.EnvVars("CORTEX_AGENT_ID"), Required: true, Destination: dst}
+	return &cli.StringFlag{Name: "agent-id", Usage: "the agent's `ID`", Sources: cli.EnvVars("CORTEX_AGENT_ID"), Required: true, Destination: dst, Validator: validAgentID}
+}
+
+func validAgentID(id string) error {
+	if !proof.ValidAgentID(id) {
+		return identity.ErrAgentID
+	}
+	return nil
 }
 
 func keyFileFlag(dst *string) *cli.StringFlag {

@@ -11,6 +11,8 @@ import (
 // shows for how long, elsewhere it is said once that it waits.
 type countdown struct {
 	live bool // w is a terminal
+	// columns returns how wide that is, 0 if nobody knows.
+	columns func() int
 
 	mu    sync.Mutex // guards what follows
 	w     io.Writer
@@ -67,6 +69,11 @@ func (c *countdown) show(left time.Duration) {
 	defer c.mu.Unlock()
 	c.clear()
 	seconds := int(left.Round(time.Second) / time.Second)
-	fmt.Fprintf(c.w, "waiting for the approval: %d:%02d left (Ctrl-C stops)", seconds/60, seconds%60)
+	text := fmt.Sprintf("%d:%02d left", seconds/60, seconds%60)
+	// A line that does not fit would not be cleared, but followed by others.
+	if long := "waiting for the approval: " + text + " (Ctrl-C stops)"; c.columns() == 0 || len(long) < c.columns() {
+		text = long
+	}
+	fmt.Fprint(c.w, text)
 	c.shown = true
 }

@@ -13,11 +13,16 @@ import (
 func TestCountdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
-		c := &countdown{w: &screen, live: true}
+		wide := 80
+		c := &countdown{w: &screen, live: true, columns: func() int { return wide }}
 		stop := c.start(61 * time.Second)
 		time.Sleep(1500 * time.Millisecond)
 		c.say("the server is away")
-		time.Sleep(61 * time.Second)
+		time.Sleep(30 * time.Second)
+		wide = 40
+		time.Sleep(2 * time.Second)
+		wide = 0
+		time.Sleep(29 * time.Second)
 		stop()
 		c.say("done")
 		var lines []string
@@ -29,7 +34,7 @@ func TestCountdown(t *testing.T) {
 		}
 		text := strings.Join(lines, "\n")
 		begin := "waiting for the approval: 1:01 left (Ctrl-C stops)\nwaiting for the approval: 1:00 left (Ctrl-C stops)\nthe server is away\nwaiting for the approval: 0:59 left"
-		if !strings.HasPrefix(text, begin) || !strings.HasSuffix(text, "waiting for the approval: 0:00 left (Ctrl-C stops)\ndone") || strings.Contains(text, ":-") {
+		if !strings.HasPrefix(text, begin) || !strings.HasSuffix(text, "waiting for the approval: 0:00 left (Ctrl-C stops)\ndone") || strings.Contains(text, ":-") || !strings.Contains(text, "\nwaiting for the approval: 0:30 left (Ctrl-C stops)\n0:29 left\n0:28 left\nwaiting") {
 			t.Errorf("%s", text)
 		}
 	})

@@ -53,9 +53,6 @@ Examples:
 }
 
 func (l login) run(ctx context.Context, cmd *cli.Command) error {
-	if !proof.ValidAgentID(l.agentID) {
-		return usage(cmd, identity.ErrAgentID)
-	}
 	if l.namespace != "" && !proof.ValidName(l.namespace) {
 		return usage(cmd, errors.New("bad namespace: use 1 to 128 of A-Z a-z 0-9 _ . - and no dot in front"))
 	}
@@ -74,7 +71,7 @@ func (l login) run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	down := &countdown{w: cmd.Root().ErrWriter, live: onTerminal(cmd.Root().ErrWriter)}
+	down := &countdown{w: cmd.Root().ErrWriter, live: onTerminal(cmd.Root().ErrWriter), columns: func() int { return columns(cmd.Root().ErrWriter) }}
 	p := poll{client: c.Client, key: key, say: down.say}
 	auth, err := p.begin(ctx, l.host(c.URL(), cmd.Root().Version))
 	if err != nil {

@@ -51,12 +51,24 @@ func (l login) show(ctx context.Context, cmd *cli.Command, c meeting, key identi
 // draw shows an address as a QR code on a terminal, for a browser elsewhere. One
 // that only this machine understands is of no use there.
 func draw(w io.Writer, page string) {
-	f, ok := w.(*os.File)
 	u, err := url.Parse(page)
-	if !ok || err != nil || client.Loopback(u.Hostname()) || os.Getenv("TERM") == "dumb" {
+	if err != nil || client.Loopback(u.Hostname()) || os.Getenv("TERM") == "dumb" {
 		return
 	}
-	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
-		io.WriteString(w, qrCode(page, columns))
+	if wide := columns(w); wide > 0 {
+		io.WriteString(w, qrCode(page, wide))
 	}
+}
+
+// columns returns how wide a terminal is, 0 if it is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	wide, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return wide
 }

@@ -107,7 +107,10 @@ func readStatus(ctx context.Context, sock string) (status, error) {
 		s.Hint, s.Server = a.Hint, a.Server
 		s.Runs, s.Projects, s.Failures, s.Hardening = a.Runs, a.Projects, a.Failures, a.Hardening
 		s.AwaySince, s.Held, s.Journal = a.AwaySince, a.Held, a.Journal
-		if a.AgentID != "" && (a.ServerURL != s.ServerURL || a.AgentID != s.AgentID) {
+		if a.foreign {
+			s.LoggedIn, s.ServerURL, s.AgentID, s.ExpiresAt = a.Session != nil, a.ServerURL, a.AgentID, nil
+			s.Proved = a.Session != nil && a.Session.Proved
+		} else if a.AgentID != "" && (a.ServerURL != s.ServerURL || a.AgentID != s.AgentID) {
 			s.ServerURL, s.AgentID, s.Proved, s.ExpiresAt = a.ServerURL, a.AgentID, false, nil
 		}
 	}
@@ -180,9 +183,6 @@ func (s status) login() string {
 		return "none (" + identity.LoginCommand("", "") + ")"
 	}
 	text := fmt.Sprintf("agent %s at %s", printable(s.AgentID), printable(s.ServerURL))
-	if !s.LoggedIn && s.Sock == systemSock {
-		return text // which is nobody's but the daemon's
-	}
 	if !s.LoggedIn {
 		return text + ", deleted here; the daemon keeps it until it stops"
 	}
@@ -231,6 +231,9 @@ func (s status) hardening() string {
 // daemonAnswer is the part of the daemon's answer that is shown. Daemons of
 // older programs send their access token along: it is not even read.
 type daemonAnswer struct {
+	foreign bool // the daemon is another user's
+
+	Session         *ipc.Login    `json:"session"`
 	OK              bool          `json:"ok"`
 	AgentID         string        `json:"agent_id"`
 	ServerURL       string        `json:"server_url"`
@@ -268,7 +271,7 @@ func askDaemon(ctx context.Context, sock, what string, patience time.Duration) (
 		return a, err
 	}
 	defer conn.Close()
-	a.PID = servedBy(conn)
+	a.PID, a.foreign = servedBy(conn)
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
 	line, err := ipc.Line(ipc.Request{Cmd: what})
@@ -286,12 +289,13 @@ func askDaemon(ctx context.Context, sock, what string, patience time.Duration) (
 	return a, json.Unmarshal(line, &a)
 }
 
-// servedBy returns the process that serves a socket, 0 if nobody can tell.
-func servedBy(conn net.Conn) int {
+// servedBy returns the process that serves a socket, 0 if nobody can tell, and whether it is
+// another user's.
+func servedBy(conn net.Conn) (pid int, foreign bool) {
 	p, err := peer.Of(conn.(*net.UnixConn))
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	defer p.Close()
-	return p.PID
+	return p.PID, p.UID != os.Geteuid()
 }
