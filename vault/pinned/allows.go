@@ -162,12 +162,11 @@ func fileOf(files []File, arg int) (File, bool) {
 	return files[i], true
 }
 
-// weaker compares what could be changed. What arguments name that may be anything
-// may be changed as well.
+// weaker compares what could be changed.
 func (p Pin) weaker(c Command) (far int, why string) {
 	for _, token := range c.Weak {
 		if f, isFile := c.fileOfToken(token); isFile {
-			if _, pinned := fileOf(p.Files, f.Arg); !pinned {
+			if _, pinned := fileOf(p.Files, f.Arg); !pinned && slices.Contains(p.Weak, OtherFiles) {
 				continue
 			}
 		}

@@ -59,7 +59,10 @@ func climbs(pattern, text string) bool { return ups(text) > ups(pattern) }
 
 func ups(text string) (n int) {
 	for name := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("/=:,", r) }) {
-		if name == ".." {
+		if len(name) > 2 && name[0] == '-' {
+			name = name[2:] // behind the letter of an option
+		}
+		if strings.TrimPrefix(name, "@") == ".." {
 			n++
 		}
 	}

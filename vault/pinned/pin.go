@@ -26,9 +26,14 @@ type Pin struct {
 	// Env are the variables that the command may have beside [DefaultEnv]: names,
 	// or beginnings of names before a *.
 	Env []string
-	// Weak are the tokens that a command may have in [Command].Weak.
+	// Weak are the tokens that a command may have in [Command].Weak, and [OtherFiles] where
+	// it may have any for files of which the pin says nothing.
 	Weak []string
 }
+
+// OtherFiles in [Pin].Weak allows files that whoever starts a command can change, where the
+// pin does not say which file it is.
+const OtherFiles = "files"
 
 // Bounds of what a pin lists. A hundred directories are a pattern.
 const (
@@ -73,7 +78,8 @@ func (p Pin) AnyArgs() Pin {
 }
 
 // WithArgs returns a pin with other patterns for its arguments. What an argument
-// names that may be another one now is not looked at any more.
+// names that may be another one now is not looked at any more; it may be one that whoever
+// starts the command can change if that is so of something that the command reads.
 func (p Pin) WithArgs(patterns []string) Pin {
 	p.Args = patterns
 	fixed := p.fixed()
@@ -85,8 +91,17 @@ func (p Pin) WithArgs(patterns []string) Pin {
 		}
 		return drop
 	})
-	p.Weak = slices.DeleteFunc(slices.Clone(p.Weak), func(token string) bool { return slices.Contains(dropped, token) })
+	open := slices.ContainsFunc(p.Weak, func(token string) bool { return token == "dir" || strings.HasPrefix(token, "file:") })
+	p.Weak = slices.DeleteFunc(slices.Clone(p.Weak), func(token string) bool { return slices.Contains(dropped, token) || token == OtherFiles })
+	if open && p.anyText() {
+		p.Weak = append(p.Weak, OtherFiles)
+	}
 	return p
+}
+
+// anyText reports whether an argument may be any text.
+func (p Pin) anyText() bool {
+	return slices.ContainsFunc(p.Args, func(a string) bool { return !isLiteral(a) })
 }
 
 // In returns a pin that allows other directories. Files are then known by what is
@@ -194,7 +209,7 @@ func checkEnv(names []string) error {
 func (p Pin) checkWeak() error {
 	c := Command{Interpreter: "any", Files: p.Files}
 	for i, token := range p.Weak {
-		if c.rank(token) < 0 || slices.Contains(p.Weak[:i], token) {
+		if c.rank(token) < 0 && !(token == OtherFiles && p.anyText()) || slices.Contains(p.Weak[:i], token) {
 			return wrong("weak", "has what says nothing about this command, or says something twice")
 		}
 	}

@@ -167,10 +167,31 @@ func TestAnyArgs(t *testing.T) {
 			t.Errorf("%q: %s", args, why)
 		}
 	}
-	// A file there may be anything, and so be changed.
+	// A file there may be any that nobody can change, and one that somebody can where the command read such.
 	c := deploy().with(func(c *Command) { c.Files = append(c.Files, File{1, "/now", sumB}) })
-	if ok, why := p.Allows(c.Weaker("file:1")); !ok {
+	if ok, why := p.Allows(c); !ok {
 		t.Error(why)
+	}
+	if _, why := p.Allows(c.Weaker("file:1")); why != "whoever starts it can change now, which was not so when it was approved" {
+		t.Errorf("a file that anybody can change: %q", why)
+	}
+	for _, token := range []string{"dir", "file:0"} {
+		p := Of(deploy().Weaker(token)).AnyArgs()
+		if err := p.Validate(); err != nil {
+			t.Error(err)
+		}
+		if ok, why := p.Allows(c.Weaker("file:1")); !ok {
+			t.Errorf("where %s is weak: %s", token, why)
+		}
+		if want := "whoever starts it can change files that other arguments name"; !slices.Contains(p.Weakness(), want) {
+			t.Errorf("%q", p.Weakness())
+		}
+		if again := p.AnyArgs(); !slices.Equal(again.Weak, p.Weak) {
+			t.Errorf("twice: %q", again.Weak)
+		}
+	}
+	if ok, why := Of(deploy().Weaker("home")).AnyArgs().Allows(c.Weaker("file:1", "home")); ok {
+		t.Errorf("%q, where no file was weak", why)
 	}
 	if _, why := p.Allows(c.with(func(c *Command) { c.Files[0].SHA256 = sumB })); why != "prod.toml has changed" {
 		t.Errorf("the script that is pinned: %q", why)
@@ -184,12 +205,15 @@ func TestAnyArgs(t *testing.T) {
 func TestWithArgs(t *testing.T) {
 	p := Of(deploy().Weaker("file:0", "dir"))
 	for _, args := range [][]string{{}, {"**"}, {"*", "now"}, {"--config=*", "**"}} {
-		got := p.WithArgs(args)
-		if err := got.Validate(); err != nil || len(got.Files) > 0 || !reflect.DeepEqual(got.Weak, []string{"dir"}) {
+		got, want := p.WithArgs(args), []string{"dir", OtherFiles}
+		if len(args) == 0 { // nothing there can name a file
+			want = want[:1]
+		}
+		if err := got.Validate(); err != nil || len(got.Files) > 0 || !reflect.DeepEqual(got.Weak, want) {
 			t.Errorf("%q: %+v, %v", args, got, err)
 		}
 	}
-	if got := p.WithArgs([]string{"--config=prod.toml", "*"}); !reflect.DeepEqual(got.Files, p.Files) || !reflect.DeepEqual(got.Weak, p.Weak) {
+	if got := p.WithArgs([]string{"--config=prod.toml", "*"}); !reflect.DeepEqual(got.Files, p.Files) || !reflect.DeepEqual(got.Weak, append(p.Weak, OtherFiles)) {
 		t.Errorf("of an argument that stays: %+v", got)
 	}
 	if len(p.Files) != 1 || len(p.Weak) != 2 {
@@ -287,6 +311,7 @@ func TestWeakness(t *testing.T) {
 	p.Env = []string{"LD_*", "L*", "PYTHONPATH", "HTTP_PROXY", "*"}
 	want := []string{
 		"whoever starts it can change the directory /srv/app, and programs read code from where they are",
+		"whoever starts it can change files that other arguments name",
 		"arguments may be others than those that somebody looked at",
 		"LD_* can make programs run other code", "L* can make programs run other code", "PYTHONPATH can make programs run other code",
 		"* can make programs run other code",
@@ -314,6 +339,10 @@ func TestStarsDoNotClimb(t *testing.T) {
 		{"conf/.*", "conf/..", false},
 		{"--in=*", "--in=..", false},
 		{"*", "-v=a:../b", false},
+		{"**", "-f../x", false},
+		{"**", "@../x", false},
+		{"**", "--data=@../x", false},
+		{"-f../*", "-f../x", true},
 		{"**", "../x", false},
 		{"**", "a..b", true},
 		{"../conf/*", "../conf/prod", true},

@@ -54,11 +54,13 @@ type Command struct {
 	// Weak says what of it whoever starts it could change, in the order of
 	// [Command.Weaker]: "program", "interpreter", "file:N" for that of argument N,
 	// "dir", "home" for the directory that HOME names, and "inline" for an
-	// interpreter that gets its program in an argument or from standard input.
+	// interpreter that gets its program in an argument or from standard input, or a
+	// program that starts one.
 	Weak []string
 }
 
-// A File is a plain file that an argument names, as a whole or behind a '='.
+// A File is a plain file that an argument names, as a whole, behind a '=' or the letter of
+// an option, or behind an '@'.
 type File struct {
 	// Arg is the index of the argument in Args.
 	Arg int

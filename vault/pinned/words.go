@@ -3,7 +3,6 @@ package pinned
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -53,6 +52,8 @@ func (c Command) Explain(token string) string {
 		return starter + "the directory " + Printable(c.Dir) + ", and programs read code from where they are"
 	case "home":
 		return starter + "the home directory, from which programs read code"
+	case OtherFiles:
+		return starter + "files that other arguments name"
 	case "inline":
 		return "an interpreter reads what it runs from an argument or from standard input"
 	}
@@ -81,7 +82,7 @@ func (p Pin) Weakness() []string {
 	for _, token := range p.Weak {
 		said = append(said, c.Explain(token))
 	}
-	if p.more() || slices.ContainsFunc(p.Args, func(a string) bool { return !isLiteral(a) }) {
+	if p.anyText() {
 		said = append(said, "arguments may be others than those that somebody looked at")
 	}
 	for _, name := range p.Env {
