@@ -65,6 +65,7 @@ type host struct {
 	dir   string // the state directory
 	sock  string
 	work  string // where commands are typed
+	home  string // of whom programs are another user's; if empty, there is none
 	log   *lines
 }
 

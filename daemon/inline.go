@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
@@ -28,37 +30,90 @@ func inline(c pinned.Command, called ...string) bool {
 			return without(c, letters)
 		}
 	}
+	return slices.ContainsFunc(called, func(name string) bool { return wraps(c, stem(name)) })
+}
+
+// wrappers are programs that start the one that their arguments name.
+var wrappers = []string{
+	"bwrap", "chroot", "chrt", "dbus-run-session", "doas", "env", "fakeroot", "find", "firejail", "flock", "gdb", "gosu", "ionice", "ltrace", "nice", "nohup",
+	"nsenter", "perf", "prlimit", "runuser", "script", "setarch", "setpriv", "setsid", "stdbuf", "strace", "su", "sudo", "systemd-run", "taskset", "time", "timeout",
+	"tini", "unbuffer", "unshare", "xvfb-run",
+}
+
+// feeders are those that take from standard input or from a text what they start.
+var feeders = []string{"entr", "parallel", "watch", "xargs"}
+
+// wraps reports whether a command is a wrapper of this name around an interpreter that
+// runs something else than a file that it names. In doubt it is.
+func wraps(c pinned.Command, name string) bool {
+	if slices.Contains(feeders, name) {
+		return true
+	}
+	if !slices.Contains(wrappers, name) {
+		return false
+	}
+	for i, arg := range c.Args {
+		if name == "env" && (strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "S") || strings.HasPrefix(arg, "--split-string")) {
+			return true
+		}
+		if inline(behind(c, i), arg) {
+			return true
+		}
+	}
 	return false
 }
 
-// plain reports whether a path leads to a plain file. What else a program may read there
+// behind returns what an argument of a wrapper starts.
+func behind(c pinned.Command, n int) (inner pinned.Command) {
+	inner.Args = c.Args[n+1:]
+	for _, f := range c.Files {
+		if f.Arg > n {
+			f.Arg -= n + 1
+			inner.Files = append(inner.Files, f)
+		}
+	}
+	return inner
+}
+
+// plain reports whether an argument names a plain file. What else a program may read there
 // makes the command weak.
-func (m *measurer) plain(path string) bool {
-	if passed(path) {
+func (m *measurer) plain(n int, name string) bool {
+	path := m.abs(name)
+	if spawn.Inherited(path) {
 		m.weak = append(m.weak, "inline")
 		return false
 	}
 	info, err := os.Stat(path)
 	switch {
-	case err != nil, filepath.Clean(path) == os.DevNull:
-		return false
-	case info.IsDir():
-		if _, open, _ := m.rights.follow(path); open {
-			m.weak = append(m.weak, "dir")
+	case err == nil && info.Mode().IsRegular():
+		return true
+	case errors.Is(err, os.ErrNotExist):
+		if strings.Contains(name, "/") { // somebody can put there what the program reads
+			m.mayChange(path)
 		}
 		return false
-	case !info.Mode().IsRegular():
-		m.weak = append(m.weak, "inline") // a device, a pipe: somebody else's words
+	case err != nil:
 		return false
 	}
-	return true
+	if o, found := spawn.OtherAt(n, path); found {
+		m.out.exact.Others = append(m.out.exact.Others, o)
+	}
+	switch {
+	case filepath.Clean(path) == os.DevNull:
+	case info.IsDir():
+		m.mayChange(path)
+	default:
+		m.weak = append(m.weak, "inline") // a device, a pipe: somebody else's words
+	}
+	return false
 }
 
-// passed reports whether a path leads to a descriptor that the program has from its
-// caller. Here it would be one of the daemon's.
-func passed(path string) bool {
-	path = filepath.Clean(path)
-	return slices.ContainsFunc([]string{"/dev/std", "/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"}, func(in string) bool { return strings.HasPrefix(path, in) })
+// mayChange marks the command weak if what is at a path, or could be, is open to whoever
+// starts it.
+func (m *measurer) mayChange(path string) {
+	if _, open, _ := m.rights.follow(path); open {
+		m.weak = append(m.weak, "dir")
+	}
 }
 
 // stem returns the name of a program without its version.

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"os"
@@ -42,7 +43,7 @@ func (h *host) spawner() string {
 	// systemd has it.
 	cmd := &exec.Cmd{
 		Path: "/bin/bash", Args: []string{"bash", "-c", `while :; do (export LISTEN_PID=$BASHPID; exec -a cortex-spawner "$0" root); done`, exe},
-		Env: []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody"}, Stderr: h.log, ExtraFiles: []*os.File{f}, Dir: "/",
+		Env: []string{"LISTEN_FDS=1", "HOME=" + cmp.Or(h.home, "/nonexistent"), "USER=nobody"}, Stderr: h.log, ExtraFiles: []*os.File{f}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: &syscall.Credential{Uid: other, Gid: other}},
 	}
 	if err := cmd.Start(); err != nil {
@@ -80,8 +81,9 @@ func TestPinnedIsolated(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if weak := h.vault.told[0].Weak; !slices.Contains(weak, "home") {
-		t.Errorf("their home is not among what is weak: %q", weak)
+	// Their home is theirs alone, and empty, or nothing runs.
+	if weak := h.vault.told[0].Weak; slices.Contains(weak, "home") {
+		t.Errorf("their home is among what is weak: %q", weak)
 	}
 	h.write("deploy.sh", "id\n")
 	readable()
@@ -97,4 +99,29 @@ func TestPinnedIsolated(t *testing.T) {
 	h.run("ls", "dir/closed").want(1, "", notApproved)
 	h.approve()
 	h.run("ls", "dir/closed").want(126, "", `ls: the argument "dir/closed" names another file`)
+}
+
+// In a home directory that is not empty, or not its user's alone, nothing runs that is pinned.
+func TestPinnedIsolatedHome(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	h.home = shortDir(t)
+	if err := errors.Join(os.Chmod(h.home, 0o700), os.Chown(h.home, other, other)); err != nil {
+		t.Skip(err)
+	}
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner()}
+	h.startWith(cfg)
+	h.run("sh", "-c", "echo $HOME").want(1, "", notApproved)
+	h.approve()
+	h.run("sh", "-c", "echo $HOME").want(0, h.home+"\n", "")
+	if err := os.WriteFile(filepath.Join(h.home, ".npmrc"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.run("sh", "-c", "echo $HOME").want(126, "", "sh: its home directory is not its user's alone, or not empty")
+	// Where nobody asks for approved commands it is none of anybody's business.
+	h.vault.do(func() { h.vault.commands = "" })
+	h.run("true").want(0, "", "")
 }

@@ -125,11 +125,15 @@ func (m *measurer) named() string {
 }
 
 // home reports whether the directory is open to whoever starts the command from which
-// programs read what they are to do.
+// programs read what they are to do. That of another user, who runs it, is that user's alone
+// and empty, which is looked at when the command is executed ([spawn.Exact].EmptyHome).
 func (m *measurer) home() bool {
+	if len(m.cfg.Spawners) > 0 {
+		return false
+	}
 	path, _ := spawn.Lookup(m.spec.Env, "HOME")
-	if len(m.cfg.Spawners) > 0 || !filepath.IsAbs(path) {
-		return true // it is another's, who runs it; or is to be guessed
+	if !filepath.IsAbs(path) {
+		return true // it is to be guessed
 	}
 	_, open, _ := m.rights.follow(path)
 	return open
@@ -178,7 +182,7 @@ func (m *measurer) abs(path string) string {
 func (m *measurer) argument(n int, arg string) error {
 	found := false
 	for _, name := range spawn.FileNames(arg) {
-		if name == "" || !m.plain(m.abs(name)) {
+		if name == "" || !m.plain(n, name) {
 			continue // a file that can be seen later, by whoever runs it, is refused then
 		}
 		if found {

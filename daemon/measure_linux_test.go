@@ -198,8 +198,20 @@ func TestMeasureWeak(t *testing.T) {
 				b.t.Fatal(err)
 			}
 		}, "ls pipe", "inline"},
-		"no interpreter": {func(*bench) {}, "ls -c", ""},
-		"env":            {func(b *bench) { b.write("bin/script", "#!/usr/bin/env -i sh\n", 0o755) }, "bin/script", "interpreter"},
+		"a file behind an option":     {func(b *bench) { b.mode("data", 0o646) }, "ls -fdata", "file:0"},
+		"a file of arguments":         {func(b *bench) { b.mode("data", 0o646) }, "ls @data", "file:0"},
+		"a file of an option":         {func(b *bench) { b.mode("data", 0o646) }, "ls --in=@data", "file:0"},
+		"an open directory later":     {func(b *bench) { b.mode("sub", 0o777) }, "ls sub/later", "dir"},
+		"a closed directory later":    {func(*bench) {}, "ls sub/later none/such later", ""},
+		"an interpreter in env":       {func(*bench) {}, "env A=1 sh -c data", "inline"},
+		"one with a file":             {func(*bench) {}, "timeout 5 sh data", ""},
+		"one in another":              {func(*bench) {}, "env timeout 5 python3 -m data", "inline"},
+		"one by its path":             {func(*bench) {}, "nice /usr/bin/env -i sh", "inline"},
+		"one in a text":               {func(*bench) {}, "env -Ssh -c", "inline"},
+		"what is fed":                 {func(*bench) {}, "xargs -a data ls", "inline"},
+		"no interpreter in a wrapper": {func(*bench) {}, "env A=1 nice ls -c data", ""},
+		"no interpreter":              {func(*bench) {}, "ls -c", ""},
+		"env":                         {func(b *bench) { b.write("bin/script", "#!/usr/bin/env -i sh\n", 0o755) }, "bin/script", "interpreter"},
 		"all": {func(b *bench) {
 			b.mode("", 0o777)
 			b.env = append(b.env, "HOME="+b.dir)

@@ -91,6 +91,7 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	case got.exact == nil:
 		return fmt.Errorf("%w: the server says it is pinned, and was told of none", errMeasure)
 	}
+	spec.Exact.EmptyHome = len(d.cfg.Spawners) > 0
 	if err := mayCall(req, got.pin.Env); err != nil {
 		return err
 	}

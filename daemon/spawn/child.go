@@ -36,6 +36,10 @@ func child() int {
 		sock.Write([]byte{childBare, byte(lacking)})
 	}
 	spec, err := receive()
+	if errors.Is(err, errVersion) {
+		sock.Write(append([]byte{StatusNotExecutable}, err.Error()...))
+		return StatusNotExecutable
+	}
 	if err != nil {
 		return 1 // the daemon went away, or does not need a program any more
 	}
@@ -60,7 +64,10 @@ func receive() (Spec, error) {
 		files = append(files, os.NewFile(uintptr(fd), "passed"))
 	}
 	spec, streams, err := decodeSpec(body)
-	if err != nil || len(files) == 0 {
+	if err != nil {
+		return Spec{}, err
+	}
+	if len(files) == 0 {
 		return Spec{}, errForm
 	}
 	spec.Dir, files = files[0], files[1:]

@@ -29,7 +29,7 @@ func clearHome(home string) error {
 	if err := empty(home); err != nil {
 		return fmt.Errorf("emptying %s: %w", home, err)
 	}
-	return os.Mkdir(filepath.Join(home, "tmp"), 0o700)
+	return os.Mkdir(filepath.Join(home, homeTemp), 0o700)
 }
 
 // closeToOthers takes back what a run has let others do with a directory.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 )
 
@@ -32,6 +31,12 @@ type Exact struct {
 	// Files are the plain files that arguments name, in their order. No other argument
 	// may name one.
 	Files []File
+	// Others are what else arguments name, in their order: see [Other]. No other
+	// argument may name such a thing.
+	Others []Other
+	// EmptyHome says that a home directory has to be the program's user's alone, with
+	// nothing in it but an empty directory for temporary files.
+	EmptyHome bool
 }
 
 // An Interpreter executes a script.
@@ -47,15 +52,6 @@ type Interpreter struct {
 type File struct {
 	Arg int // from 0, without the program
 	Identity
-}
-
-// FileNames returns the parts of an argument that may name a file: all of it, and what
-// follows a "=", as in --config=FILE.
-func FileNames(arg string) []string {
-	if _, value, ok := strings.Cut(arg, "="); ok {
-		return []string{arg, value}
-	}
-	return []string{arg}
 }
 
 // Identify returns what an open plain file is. Other files are none.
@@ -97,6 +93,9 @@ func (e *Exact) execute(s Spec, args, env []string) *StartError {
 	if err := e.check(s.Args); err != nil {
 		return notExecutable(program, err)
 	}
+	if home, _ := Lookup(env, "HOME"); e.EmptyHome && !emptyHome(home) {
+		return notExecutable(program, errHome)
+	}
 	return notExecutable(program, syscall.Exec(programPath(f, path), argv, env))
 }
 
@@ -120,30 +119,6 @@ func (s Spec) enter() error {
 
 var errChanged = errors.New("it was changed while it was looked at: run it again")
 
-// check looks at what the arguments name, for the last time.
-func (e *Exact) check(args []string) error {
-	files := e.Files
-	for n, arg := range args {
-		var was, is []Identity
-		if len(files) > 0 && files[0].Arg == n {
-			was, files = []Identity{files[0].Identity}, files[1:]
-		}
-		for _, name := range FileNames(arg) {
-			if id, ok := identifyPath(name); ok {
-				is = append(is, id)
-			}
-		}
-		switch {
-		case slices.Equal(was, is):
-		case len(was) == 0:
-			return fmt.Errorf("the argument %.200q names a file that was not there, or not to be seen, when the others were looked at", arg)
-		default:
-			return fmt.Errorf("the argument %.200q names another file, or other content, than when it was looked at: run it again", arg)
-		}
-	}
-	return nil
-}
-
 func (e *Exact) valid(args int) bool {
 	if e == nil {
 		return true
@@ -154,6 +129,11 @@ func (e *Exact) valid(args int) bool {
 			return false
 		}
 		last = f.Arg
+	}
+	for _, o := range e.Others {
+		if o.Arg >= args {
+			return false
+		}
 	}
 	texts := []string{e.Dir, e.Path}
 	if i := e.Interpreter; i != nil {
@@ -172,13 +152,18 @@ func (e *Exact) valid(args int) bool {
 //	program      identity: device, inode, size, times of modification and change, 8 each
 //	interpreter  list, of at most one: path text, identity, argv list of text
 //	files        list of: argument 4, identity
-const identitySize = 5 * 8
+//	others       list of: argument 4, kind 4, device 8, inode 8
+//	empty home   1, or 0
+const (
+	identitySize = 5 * 8
+	otherSize    = 2*4 + 2*8
+)
 
 func (e *Exact) size() int {
 	if e == nil {
 		return 0
 	}
-	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files)
+	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files) + 4 + otherSize*len(e.Others) + 1
 	if i := e.Interpreter; i != nil {
 		n += 4 + len(i.Path) + identitySize + textsSize(i.Argv)
 	}
@@ -200,7 +185,15 @@ func appendExact(b []byte, e *Exact) []byte {
 	for _, f := range e.Files {
 		b = appendIdentity(binary.BigEndian.AppendUint32(b, uint32(f.Arg)), f.Identity)
 	}
-	return b
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Others)))
+	for _, o := range e.Others {
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(o.Arg)), o.Kind)
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, o.Dev), o.Ino)
+	}
+	if e.EmptyHome {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func appendIdentity(b []byte, id Identity) []byte {
@@ -222,6 +215,12 @@ func (d *decoder) exact() *Exact {
 	for range d.count(4 + identitySize) {
 		e.Files = append(e.Files, File{int(d.uint32()), d.identity()})
 	}
+	for range d.count(otherSize) {
+		e.Others = append(e.Others, Other{int(d.uint32()), d.uint32(), d.uint64(), d.uint64()})
+	}
+	home := d.byte()
+	d.check(home <= 1)
+	e.EmptyHome = home == 1
 	return e
 }
 

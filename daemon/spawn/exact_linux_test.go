@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -30,6 +32,9 @@ func (s *stage) exact(spec Spec, interpreter ...string) *Exact {
 		for _, name := range FileNames(arg) {
 			if info, err := os.Stat(s.at(name)); err == nil && info.Mode().IsRegular() {
 				e.Files = append(e.Files, File{n, s.identify(name)})
+			}
+			if o, ok := OtherAt(n, s.at(name)); ok {
+				e.Others = append(e.Others, o)
 			}
 		}
 	}
@@ -113,6 +118,13 @@ func TestExactChanged(t *testing.T) {
 	replace := func(name string) func() error {
 		return func() error { return errors.Join(write("new")(), os.Rename(s.at("new"), s.at(name))) }
 	}
+	mkdir := func(name string) func() error { return func() error { return os.Mkdir(s.at(name), 0o755) } }
+	pipe := func(name string) func() error { return func() error { return unix.Mkfifo(s.at(name), 0o644) } }
+	link := func(to, name string) func() error { return func() error { return os.Symlink(to, s.at(name)) } }
+	// The old one stays, so that the new one is another.
+	anew := func(name string, make func() error) func() error {
+		return func() error { return errors.Join(os.Rename(s.at(name), s.at("old")), make()) }
+	}
 	for name, row := range map[string]struct {
 		args   []string
 		change func() error
@@ -136,9 +148,21 @@ func TestExactChanged(t *testing.T) {
 			}
 			return errors.Join(os.WriteFile(s.at("file"), []byte("evil"), 0o644), os.Chtimes(s.at("file"), info.ModTime(), info.ModTime()))
 		}, `"file" names another`},
-		"file appeared":      {[]string{"file", "later"}, write("later"), `"later" names a file that was not there`},
-		"file appeared by =": {[]string{"--file=file", "file"}, write("--file=file"), `"--file=file" names another`},
-		"mode":               {[]string{"file"}, func() error { return os.Chmod(s.at("file"), 0o755) }, `"file" names another`},
+		"file appeared":        {[]string{"file", "later"}, write("later"), `"later" names a file that was not there`},
+		"file appeared by =":   {[]string{"--file=file", "file"}, write("--file=file"), `"--file=file" names another`},
+		"file appeared in -X":  {[]string{"file", "-xlater"}, write("later"), `"-xlater" names a file that was not there`},
+		"file appeared by @":   {[]string{"file", "@later"}, write("later"), `"@later" names a file that was not there`},
+		"file appeared by =@":  {[]string{"file", "--x=@later"}, write("later"), `"--x=@later" names a file that was not there`},
+		"directory appeared":   {[]string{"file", "later"}, mkdir("later"), `"later" names a directory, a pipe or a device`},
+		"pipe appeared":        {[]string{"file", "--in=later"}, pipe("later"), `"--in=later" names a directory, a pipe or a device`},
+		"device appeared":      {[]string{"file", "later"}, link("/dev/zero", "later"), `"later" names a directory, a pipe or a device`},
+		"descriptor appeared":  {[]string{"file", "later"}, link("/dev/stdin", "later"), `"later" names a directory, a pipe or a device`},
+		"pipe replaced":        {[]string{"file", "pipe"}, anew("pipe", pipe("pipe")), `"pipe" names a directory, a pipe or a device`},
+		"pipe became a device": {[]string{"file", "pipe"}, anew("pipe", link("/dev/zero", "pipe")), `"pipe" names a directory, a pipe or a device`},
+		"directory is a pipe":  {[]string{"file", "dir"}, anew("dir", pipe("dir")), `"dir" names a directory, a pipe or a device`},
+		"directory is a file":  {[]string{"file", "dir"}, anew("dir", write("dir")), `"dir" names a file that was not there`},
+		"file became a pipe":   {[]string{"file"}, anew("file", pipe("file")), `"file" names a directory, a pipe or a device`},
+		"mode":                 {[]string{"file"}, func() error { return os.Chmod(s.at("file"), 0o755) }, `"file" names another`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &stage{s.Starter, t, s.dir}
@@ -150,6 +174,9 @@ func TestExactChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.write("sh", string(sh), 0o755)
+			if err := errors.Join(mkdir("dir")(), pipe("pipe")()); err != nil {
+				t.Fatal(err)
+			}
 			spec := s.spec(append([]string{s.at("program")}, row.args...)...)
 			spec.Exact = s.exact(spec, s.at("sh"))
 			if got, status := s.output(spec); got != "good\n" || status != 0 {
@@ -214,5 +241,94 @@ func TestExactIsOfTheArguments(t *testing.T) {
 		if err := (Spec{Program: "a", Args: []string{"b"}, Exact: &e}).Validate(); !errors.Is(err, ErrSpec) {
 			t.Errorf("%+v: %v", e, err)
 		}
+	}
+}
+
+// What is there already stays what it is, and what is root's to make may appear.
+func TestExactOthers(t *testing.T) {
+	s := newStage(t)
+	s.write("dir/file", "", 0o644)
+	if err := unix.Mkfifo(s.at("pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	spec := s.spec("echo", "dir", "--in=pipe", "/dev/null", "/dev/stdin", "/proc/self/fd/0", "gone")
+	spec.Exact = s.exact(spec)
+	if n := len(spec.Exact.Others); n < 3 {
+		t.Fatalf("%d of them", n)
+	}
+	spec.Exact.Others = spec.Exact.Others[:2] // of this system, and of the daemon's descriptors, nothing is said
+	if got, status := s.output(spec); got != "dir --in=pipe /dev/null /dev/stdin /proc/self/fd/0 gone\n" || status != 0 {
+		t.Errorf("%q, %d", got, status)
+	}
+	if err := os.RemoveAll(s.at("dir")); err != nil {
+		t.Fatal(err)
+	}
+	if got, status := s.output(spec); !strings.HasPrefix(got, "dir ") || status != 0 {
+		t.Errorf("where a directory is gone: %q, %d", got, status)
+	}
+}
+
+// A home directory is empty and nobody else's, or nothing is executed.
+func TestExactEmptyHome(t *testing.T) {
+	s := newStage(t)
+	for name, row := range map[string]struct {
+		home   string
+		change func() error
+		want   bool
+	}{
+		"empty":                {"home", func() error { return nil }, true},
+		"with a place":         {"home", func() error { return os.Mkdir(s.at("home/tmp"), 0o700) }, true},
+		"none that can be":     {"/nonexistent/home", func() error { return nil }, true},
+		"none that others can": {"/tmp/none/such/home", func() error { return nil }, false},
+		"with a file":          {"home", func() error { return os.WriteFile(s.at("home/.npmrc"), nil, 0o600) }, false},
+		"with a file in it": {"home", func() error {
+			return errors.Join(os.Mkdir(s.at("home/tmp"), 0o700), os.WriteFile(s.at("home/tmp/x"), nil, 0o600))
+		}, false},
+		"with a place and a file": {"home", func() error {
+			return errors.Join(os.Mkdir(s.at("home/tmp"), 0o700), os.WriteFile(s.at("home/.npmrc"), nil, 0o600))
+		}, false},
+		"with something else": {"home", func() error { return os.Mkdir(s.at("home/.local"), 0o700) }, false},
+		"open":                {"home", func() error { return os.Chmod(s.at("home"), 0o730) }, false},
+		"a link":              {"link", func() error { return os.Symlink("home", s.at("link")) }, false},
+		"a file":              {"home", func() error { return errors.Join(os.Remove(s.at("home")), os.WriteFile(s.at("home"), nil, 0o700)) }, false},
+		"unnamed":             {"", func() error { return nil }, false},
+	} {
+		os.RemoveAll(s.at("home"))
+		if err := errors.Join(os.Mkdir(s.at("home"), 0o700), row.change()); err != nil {
+			t.Fatal(name, err)
+		}
+		if row.home != "" && row.home[0] != '/' {
+			row.home = s.at(row.home)
+		}
+		spec := s.spec("true")
+		spec.Env = append(spec.Env, "HOME="+row.home)
+		spec.Exact = s.exact(spec)
+		spec.Exact.EmptyHome = true
+		r, err := s.Start(t.Context(), spec)
+		if row.want != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if r != nil {
+			<-r.Done()
+		} else if !strings.Contains(err.Error(), "home directory is not its user's alone, or not empty") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A spec of another version is no other error.
+func TestSpecVersion(t *testing.T) {
+	b, err := (Spec{Program: "true", Umask: -1}).encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []byte{0, specVersion - 1, specVersion + 1} {
+		b[4] = version
+		if _, _, err := decodeSpec(b[4:]); !errors.Is(err, errVersion) {
+			t.Errorf("%d: %v", version, err)
+		}
+	}
+	if _, _, err := decodeSpec(nil); err == nil {
+		t.Error("nothing is a spec")
 	}
 }

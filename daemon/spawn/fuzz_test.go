@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -28,7 +30,8 @@ func FuzzSpec(f *testing.F) {
 		{
 			Program: "x", Args: []string{"a", "--b=c"}, Umask: -1, Exact: &Exact{
 				Path: "./x", Program: Identity{Ino: 1}, Interpreter: &Interpreter{"/bin/sh", Identity{Ino: 2}, []string{"/bin/sh", "-e"}},
-				Files: []File{{0, Identity{Ino: 3}}, {1, Identity{Size: 1 << 40}}},
+				Files:  []File{{0, Identity{Ino: 3}}, {1, Identity{Size: 1 << 40}}},
+				Others: []Other{{0, unix.S_IFIFO, 5, 6}, {1, unix.S_IFDIR, 0, 0}}, EmptyHome: true,
 			},
 		},
 	} {

@@ -102,7 +102,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 // elements in 4 bytes and them.
 //
 //	length of the rest   4
-//	version              1   4
+//	version              1   5
 //	streams              1   bit 0 stdin, 1 stdout, 2 stderr: passed along; 3: stdin is a text;
 //	                         4: an Exact follows
 //	umask                4   or ffffffff
@@ -208,14 +208,19 @@ func appendTexts(b []byte, list []string) []byte {
 	return b
 }
 
-var errForm = errors.New("malformed spec")
+var (
+	errForm = errors.New("malformed spec")
+	// errVersion is about a spec from a daemon of another version, or for one: a daemon
+	// runs on when its program is replaced, and spawners are new ones.
+	errVersion = errors.New("the program of cortex was replaced since the daemon was started: start the daemon anew")
+)
 
 // decodeSpec reads the form behind its first 4 bytes, and which streams were
 // passed along. The values of secrets are parts of b.
 func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 	d := decoder{rest: b}
 	if d.byte() != specVersion {
-		return Spec{}, 0, errForm
+		return Spec{}, 0, errVersion
 	}
 	streams = d.byte()
 	if umask := d.uint32(); umask == noUmask {
