@@ -58,7 +58,9 @@ func asPinned[T any](p *project, l look, by client.CallerContext, ask func(clien
 	switch {
 	case err == nil:
 		by.Command = m.command.Encode()
-		answer, err = ask(by)
+		if answer, err = ask(by); err == nil {
+			p.runs(m.command)
+		}
 		return answer, m.exact, explainPinned(err, p.name)
 	case mode == api.CommandsEnforce:
 		return answer, nil, err
@@ -79,6 +81,20 @@ func (p *project) commandsBecome(mode string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commands = mode
+}
+
+// runs notes a command that the server said yes to.
+func (p *project) runs(c pinned.Command) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.allowed = &c
+}
+
+// lastRun returns the last of these, nil if there is none.
+func (p *project) lastRun() *pinned.Command {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.allowed
 }
 
 // pin makes what is to be run what was approved, and nothing else: the files that were

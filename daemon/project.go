@@ -16,6 +16,7 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 )
 
 // A token opens some names of a project. It is in memory only: a daemon that
@@ -92,6 +93,7 @@ type project struct {
 	stripped map[string]bool // so, too, that pinned commands run without
 	redacted []time.Time     // when a text was, lately
 	runBy    map[int]bool    // the uids of those whose programs had its values
+	allowed  *pinned.Command // what the server said yes to last, having been told what it is; or nil
 }
 
 func (p *project) get() *token {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 )
 
@@ -38,7 +40,7 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	}
 	defer spec.Dir.Close()
 	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
-		return d.values(ctx, req.Project, wish{names: names, look: d.look(spec, c.peer)}, by)
+		return d.values(ctx, req.Project, wish{names: names, look: d.lookBack(spec, c.peer, req.Project)}, by)
 	})
 	defer got.wipe()
 	if err != nil {
@@ -52,6 +54,26 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	}
 	spec.Needles = secrets(got.values)
 	return d.launch(ctx, c, spec, signals)
+}
+
+// lookBack is look for what masks a text. It is said to be what the project ran last: that
+// wrote the text, or so it is hoped, and is what was approved. What copies the text does not
+// get the values, and whoever has it copied no more than from what it ran.
+func (d *enrolment) lookBack(spec spawn.Spec, p *peer.Peer, project string) look {
+	return look{sync.OnceValues(func() (measurement, error) {
+		m, err := d.measure(spec, d.rightsOf(p))
+		if err != nil {
+			return m, err
+		}
+		of, err := d.projects.of(project)
+		if err != nil {
+			return m, err
+		}
+		if c := of.lastRun(); c != nil {
+			m.command = *c
+		}
+		return m, nil
+	})}
 }
 
 // A mask tells who shows it a guess whether that is a value, and each text is a fetch
