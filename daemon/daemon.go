@@ -48,6 +48,7 @@ type Daemon struct {
 
 	starter *spawn.Starter // while it runs
 	running atomic.Int64   // programs
+	seats   *seats         // of programs that are other users'
 }
 
 // New returns a Daemon for the login in the state directory, which may be yet to
@@ -56,7 +57,7 @@ func New(cfg Config) (*Daemon, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Daemon{cfg: cfg, log: cfg.log(), began: time.Now()}
+	d := &Daemon{cfg: cfg, log: cfg.log(), began: time.Now(), seats: newSeats(len(cfg.Spawners))}
 	var err error
 	if d.hash, err = ownHash(); err != nil {
 		return nil, fmt.Errorf("hashing this program: %w", err)

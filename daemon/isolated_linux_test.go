@@ -125,3 +125,37 @@ func TestPinnedIsolatedHome(t *testing.T) {
 	h.vault.do(func() { h.vault.commands = "" })
 	h.run("true").want(0, "", "")
 }
+
+// One caller cannot have all the users that programs can be.
+func TestIsolatedShare(t *testing.T) {
+	h := newHost(t)
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner(), h.spawner()}
+	h.startWith(cfg)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	long := h.launcher("--", "sh", "-c", "echo here; cat")
+	long.Stdin, long.Stdout = r, in
+	if err := long.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	r.Close()
+	if n, err := out.Read(make([]byte, 5)); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	h.finish(h.launcher("--json", "--", "true")).want(1, "", "uid 0 runs as many programs as one caller may (1): there are 2 users for the programs of all", `"error_code":"busy"`, "--run-users N")
+	w.Close()
+	if err := long.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	h.run("true").want(0, "", "")
+}

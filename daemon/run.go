@@ -212,13 +212,33 @@ func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, sig
 			return nil, err
 		}
 	}
+	leave, err := d.seat(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	r, err := d.starter.Start(ctx, spec)
+	if err != nil {
+		leave()
+	} else {
+		go func() {
+			<-r.Done()
+			leave()
+		}()
+	}
 	if e, ok := errors.AsType[*spawn.UnclearError](err); ok {
 		err = client.WithHint(err, clearHint(e.UID))
 	} else if errors.Is(err, spawn.ErrBusy) {
-		err = client.WithHint(err, "wait for one to end, or have root make more users: sudo cortex install daemon --isolated --run-users N")
+		err = client.WithHint(err, moreUsers)
 	}
 	return r, err
+}
+
+// seat takes one of the users for a client's program, where it is another user's.
+func (d *Daemon) seat(ctx context.Context, c *connection) (leave func(), err error) {
+	if len(d.cfg.Spawners) == 0 {
+		return func() {}, nil
+	}
+	return d.seats.take(ctx, c.peer.UID, seatTimeout)
 }
 
 // clearHint says how a user's home directory is cleared that its user cannot clear.
@@ -393,6 +413,9 @@ func (d *enrolment) refused(err error) ipc.Response {
 	}
 	if errors.Is(err, errMustMask) {
 		r.ErrorCode = ipc.MustMask
+	}
+	if _, ok := errors.AsType[*seatError](err); ok || errors.Is(err, spawn.ErrBusy) {
+		r.ErrorCode = ipc.Busy
 	}
 	if errors.Is(err, errWrongServer) {
 		r.ErrorCode = ipc.WrongServer
