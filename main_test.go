@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,10 @@ func TestMain(m *testing.M) {
 	// The daemon starts its monitors from its own program, which is this one.
 	if filepath.Base(os.Args[0]) == spawn.Name {
 		os.Exit(run(os.Args, os.Stderr))
+	}
+	// Scripts wait more than they compute, for a login's next question above all.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){
 		"cortex": main, "cortex-server": main, "cortex-daemon": main, "cortex-cli": main,
