@@ -123,6 +123,7 @@ func TestAuditBadParameters(t *testing.T) {
 }
 
 func TestAuditRoles(t *testing.T) {
+	t.Parallel()
 	s := busy(t)
 	for role, want := range map[string]int{"super": 200, "admin": 200, "auditor": 200, "approver": 403} {
 		if a := as(t, s, logIn(t, s, "a-"+role, role), "GET", "/admin/audit-logs?limit=1", nil); a.Status != want {

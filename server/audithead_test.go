@@ -23,6 +23,7 @@ func readers(t *testing.T, s *servertest.Server) map[string]bool {
 }
 
 func TestAuditHead(t *testing.T) {
+	t.Parallel()
 	s := servertest.With(t, servertest.Config{Unlimited: true})
 	var head api.AuditHead
 	s.Admin(t, "GET", "/admin/audit/head", nil, &head)

@@ -23,6 +23,7 @@ func leaf(t *testing.T, url string) *x509.Certificate {
 // The server makes its own certificate. Its key outlives a restart, is not in
 // the file in clear, and is what the log says.
 func TestAutoTLS(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "", "INSECURE_HTTP=", "CORTEX_TLS=auto", "CORTEX_LISTEN=127.0.0.1")
 	if !strings.HasPrefix(p.url, "https://127.0.0.1:") {
 		t.Fatalf("url %s", p.url)

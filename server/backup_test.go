@@ -48,7 +48,7 @@ func reopen(t *testing.T, h backup.Header, file string) (*vault.Vault, *store.DB
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	v := vault.New(vault.Config{DB: db, Params: servertest.Params, RequireAttestation: true})
+	v := vault.New(vault.Config{DB: db, Params: servertest.Params, TestOnlyAccountCost: servertest.Params, RequireAttestation: true})
 	if err := v.MarkRestored(t.Context(), h.Time); err != nil {
 		t.Fatal(err)
 	}

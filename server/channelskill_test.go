@@ -34,6 +34,7 @@ func (p *process) post(t *testing.T, path, token, body string) string {
 // A server that is killed while a message is on its way delivers it after the
 // next start, under the same id.
 func TestMessageOutlivesAKill(t *testing.T) {
+	t.Parallel()
 	ids := make(chan string, 10)
 	hang := make(chan struct{})
 	var later atomic.Bool

@@ -135,6 +135,7 @@ DELETE /admin/agents/{frozen}?namespace={namespace}`
 
 // What is outside of an account's namespaces answers as what there is not.
 func TestOutsideIsNowhere(t *testing.T) {
+	t.Parallel()
 	s := servertest.With(t, servertest.Config{Unlimited: true})
 	there := furnish(t, s)
 	for _, name := range []string{"prod", "team"} {

@@ -16,11 +16,13 @@ import (
 // A server that runs out of descriptors takes them from connections that say
 // nothing.
 func TestOutOfDescriptors(t *testing.T) {
+	t.Parallel()
 	for name, vars := range map[string][]string{
 		"plain": {"ADMIN_TOKEN=0123456789abcdef"},
 		"TLS":   {"ADMIN_TOKEN=0123456789abcdef", "INSECURE_HTTP=", "CORTEX_TLS=auto", "CORTEX_LISTEN=127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := serve(t, "", vars...)
 			p.leaveDescriptors(t, 8)
 			client := &http.Client{

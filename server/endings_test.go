@@ -26,6 +26,7 @@ func signed(t *testing.T, a *servertest.Agent, project string, names ...string) 
 // Whatever ends a token ends its JWT at once. Neither comes back: not when the
 // daemon logs in and attests anew, nor when the agent is given another token.
 func TestEveryEndOfAToken(t *testing.T) {
+	t.Parallel()
 	grants := func(t *testing.T, s *servertest.Server) string {
 		t.Helper()
 		var list []api.Grant

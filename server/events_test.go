@@ -189,6 +189,7 @@ func TestStopEndsStreams(t *testing.T) {
 
 // A daemon that does not read holds nobody up, and is hung up on.
 func TestSlowReaderOfEvents(t *testing.T) {
+	t.Parallel()
 	s := unlimited(t)
 	a := staged(t, s)
 	a.Obtain(t, "app", "OPENAI_API_KEY")

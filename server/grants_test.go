@@ -60,6 +60,7 @@ func begin(t *testing.T, a *servertest.Agent, project string, names ...string) s
 // The list is cut where it would grow too long, but never where somebody
 // waits.
 func TestLongListOfRequests(t *testing.T) {
+	t.Parallel()
 	s := unlimited(t)
 	a := staged(t, s)
 	open := begin(t, a, "app", "OPENAI_API_KEY")

@@ -62,6 +62,7 @@ func anotherLogIn(t *testing.T, s *servertest.Server, name string) string {
 
 // Whatever ends a log-in ends what its account had begun to ask for.
 func TestLateBodies(t *testing.T) {
+	t.Parallel()
 	update := func(change string) func(*testing.T, *servertest.Server, string) {
 		return func(t *testing.T, s *servertest.Server, _ string) {
 			s.Admin(t, "PUT", "/admin/users/"+userID(t, s, "alice"), change, nil)

@@ -59,6 +59,7 @@ func TestDescriptionExamples(t *testing.T) {
 // What docs/openapi.yaml says is what is heard: its examples are played, all of
 // them, and every answer that is described is given, with every member.
 func TestDescriptionIsTrue(t *testing.T) {
+	t.Parallel()
 	d := readDescription(t)
 	t.Run("everything", d.everything)
 	t.Run("undelivered", d.undelivered)

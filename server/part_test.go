@@ -120,6 +120,7 @@ func get(t *testing.T, s *servertest.Server, path, query string) (rows []any, ne
 
 // Page by page every list is what it is as a whole.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	s := servertest.With(t, servertest.Config{Unlimited: true, TwoPerson: true, Direct: true})
 	populate(t, s)
 	for _, list := range append(populateMore(t, s), lists...) {
@@ -193,6 +194,7 @@ func TestCursorIsBound(t *testing.T) {
 
 // The client's iterators see every row, over several pages.
 func TestClientPages(t *testing.T) {
+	t.Parallel()
 	s := servertest.With(t, servertest.Config{Unlimited: true})
 	for i := range 1203 {
 		s.Admin(t, "POST", "/admin/namespaces", map[string]any{"name": fmt.Sprintf("n%04d", i)}, nil)

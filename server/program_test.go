@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -28,6 +29,10 @@ import (
 // TestMain is the program itself where it is told to be.
 func TestMain(m *testing.M) {
 	if os.Getenv("CORTEX_TEST_PROGRAM") == "" {
+		// They wait for disks and for other processes more than they compute.
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
 		os.Exit(m.Run())
 	}
 	root := &cli.Command{
@@ -215,6 +220,7 @@ func (p *process) shownToken() string {
 }
 
 func TestFirstStart(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "")
 	if !strings.HasPrefix(p.url, "http://127.0.0.1:") {
 		t.Errorf("url %s", p.url)
@@ -258,6 +264,7 @@ func TestFirstStart(t *testing.T) {
 
 // A wrong password ends the program, and nothing ever listened.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "")
 	p.stop(t)
 	status, log := start(t, p.dir, nil, []string{"CORTEX_KEK_PASSWORD=wrong-canary"}, "serve").end(t)
@@ -267,6 +274,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestPasswordSources(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "")
 	p.stop(t)
 	credentials := t.TempDir()
@@ -303,6 +311,7 @@ func TestPasswordSources(t *testing.T) {
 }
 
 func TestAdminTokenSources(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "", "ADMIN_TOKEN=0123456789abcdef-variable")
 	if status := p.get(t, "/admin/secrets", "0123456789abcdef-variable", nil); status != 200 {
 		t.Errorf("variable: %d", status)

@@ -151,6 +151,7 @@ func TestChangedLimit(t *testing.T) {
 // The service manager hears of a reload, with a time, and that the server is
 // alive.
 func TestNotifications(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(shortDir(t), "notify")
 	listener, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {

@@ -59,6 +59,7 @@ func converse(t *testing.T, person *os.File, answers ...string) string {
 }
 
 func TestTerminal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	person, tty := openPTY(t)
 	p := start(t, dir, tty, nil, "serve")

@@ -60,6 +60,7 @@ func (d door) besiege(t *testing.T, s *servertest.Server, strangers int, from fu
 
 // Nobody keeps others from trying their password by trying without end.
 func TestPasswordsAreTriedInTurns(t *testing.T) {
+	t.Parallel()
 	many := func(n int) string { return fmt.Sprintf("192.0.2.%d", n) }
 	for _, c := range []struct {
 		name      string

@@ -19,6 +19,7 @@ func verifyAudit(t *testing.T, dir, password string, args ...string) (status int
 }
 
 func TestVerifyAudit(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "")
 	p.stop(t)
 	file := filepath.Join(p.dir, "cortex-auth.db")
@@ -60,6 +61,7 @@ func TestVerifyAudit(t *testing.T) {
 // Whoever edits the file behind the vault's back is found out, with and
 // without the key.
 func TestVerifyAuditFindsTampering(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "")
 	p.stop(t)
 	file := filepath.Join(p.dir, "cortex-auth.db")

@@ -52,6 +52,7 @@ func said(t *testing.T, url string) (s proof.ServerKey) {
 // The vault vouches for the key that the server shows, later at each start, and
 // for the next one after --new-certificate.
 func TestVouchForItsOwn(t *testing.T) {
+	t.Parallel()
 	auto := []string{"INSECURE_HTTP=", "CORTEX_TLS=auto", "CORTEX_LISTEN=127.0.0.1"}
 	p := serve(t, "", auto...)
 	first := said(t, p.url)

@@ -163,7 +163,7 @@ func (v *Vault) accountWith(ctx context.Context, k *keys, name string, password 
 	if password.Len() > maxPassword {
 		password = opaque.New(nil) // is nobody's
 	}
-	tag, err := k.stretch(ctx, row.ID, password, row.Salt)
+	tag, err := v.stretch(ctx, k, row.ID, password, row.Salt)
 	if err != nil {
 		return userRow{}, err
 	}

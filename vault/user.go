@@ -135,8 +135,9 @@ var userLabel = []byte("user-password")
 
 // stretch returns the tag under which a password is kept. It takes a while, and
 // so must not be called in a transaction.
-func (k *keys) stretch(ctx context.Context, id string, password opaque.Bytes, salt []byte) ([]byte, error) {
-	derived, err := keyring.StretchPassword(ctx, password, salt)
+func (v *Vault) stretch(ctx context.Context, k *keys, id string, password opaque.Bytes, salt []byte) ([]byte, error) {
+	cost := cmp.Or(v.cfg.TestOnlyAccountCost, keyring.AccountCost)
+	derived, err := cost.StretchPassword(ctx, password, salt)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func (v *Vault) newPassword(ctx context.Context, id string, password opaque.Byte
 	defer release()
 	salt = make([]byte, 16)
 	rand.Read(salt)
-	tag, err = k.stretch(ctx, id, password, salt)
+	tag, err = v.stretch(ctx, k, id, password, salt)
 	return salt, tag, err
 }
 

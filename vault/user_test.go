@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cortex-auth/cortex/store/storetest"
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/access"
+	"github.com/cortex-auth/cortex/vault/keyring"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/vaulttest"
 )
@@ -242,4 +244,38 @@ func TestConfined(t *testing.T) {
 	_, err = v.AllowDaemon(ctx, by, vault.AllowedDaemon{SHA256: strings.Repeat("0", 64)})
 	want(t, err, vault.ErrDenied) // it is about all namespaces
 	intact(t, v)
+}
+
+// What a guess at an account's password costs is what keyring says, unless a test
+// says something else.
+func TestAccountCost(t *testing.T) {
+	if keyring.AccountCost != keyring.Low {
+		t.Errorf("%+v", keyring.AccountCost)
+	}
+	db := storetest.New(t)
+	begin := vault.Config{DB: db, Params: vaulttest.Cheap}
+	v := vault.New(begin)
+	if err := v.Init(t.Context(), vaulttest.Password()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.CreateUser(t.Context(), vaulttest.Admin, vault.NewUser{Name: "alice", Role: access.Super, Password: opaque.New([]byte(userPassword))}); err != nil {
+		t.Fatal(err)
+	}
+	for _, cost := range []keyring.Params{keyring.AccountCost, vaulttest.Cheap} {
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		begin.TestOnlyAccountCost = cost
+		v = vault.New(begin)
+		if err := v.Unseal(t.Context(), vaulttest.Password()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := v.Login(t.Context(), vaulttest.Origin, "alice", opaque.New([]byte(userPassword)))
+		if known := err == nil; known != (cost == keyring.AccountCost) || !known && !errors.Is(err, vault.ErrUnauthorized) {
+			t.Errorf("at %+v: %v", cost, err)
+		}
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

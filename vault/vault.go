@@ -40,6 +40,9 @@ type Config struct {
 	// what the one does whose place it takes, and the first one of a vault
 	// [keyring.Usual].
 	Params keyring.Params
+	// TestOnlyAccountCost takes the place of [keyring.AccountCost], if not zero.
+	// Accounts know no password that was kept at another cost.
+	TestOnlyAccountCost keyring.Params
 	// RequireAttestation makes discovery and fetches need the signature of an
 	// attested daemon. It is false only where an operator said so.
 	RequireAttestation bool

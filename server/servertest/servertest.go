@@ -153,7 +153,7 @@ func (s *Server) open(t testing.TB, c Config, log *slog.Logger) {
 		}
 	})
 	s.Vault = vault.New(vault.Config{
-		DB: s.DB, Log: log, Params: Params, RequireAttestation: !c.NoAttestation, AttestLimit: c.AttestLimit,
+		DB: s.DB, Log: log, Params: Params, TestOnlyAccountCost: Params, RequireAttestation: !c.NoAttestation, AttestLimit: c.AttestLimit,
 		TwoPerson: c.TwoPerson, RequireDeviceProof: c.RequireProof, RequireAttestProof: c.RequireProof,
 		FreezeOnHoneyName: c.FreezeOnHoneyName,
 	})

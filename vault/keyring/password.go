@@ -10,9 +10,8 @@ import (
 var AccountCost = Low
 
 // StretchPassword derives 32 bytes from the password of an account, as a slot
-// does from the operator's, with the cost of [AccountCost]. They are not to be
-// stored as they are: whoever has them needs no password. The caller wipes them.
-// A salt has 16 bytes.
-func StretchPassword(ctx context.Context, password opaque.Bytes, salt []byte) ([]byte, error) {
-	return AccountCost.derive(ctx, password, salt)
+// does from the operator's. They are not to be stored as they are: whoever has
+// them needs no password. The caller wipes them. A salt has 16 bytes.
+func (p Params) StretchPassword(ctx context.Context, password opaque.Bytes, salt []byte) ([]byte, error) {
+	return p.derive(ctx, password, salt)
 }

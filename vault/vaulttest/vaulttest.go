@@ -37,7 +37,7 @@ func New(t testing.TB) *vault.Vault {
 // the test ends, before db.
 func On(t testing.TB, db *store.DB, c vault.Config) *vault.Vault {
 	t.Helper()
-	c.DB, c.Params = db, Cheap
+	c.DB, c.Params, c.TestOnlyAccountCost = db, Cheap, Cheap
 	v := vault.New(c)
 	found, err := v.Initialized(t.Context())
 	if err != nil {
