@@ -159,3 +159,22 @@ func TestIsolatedShare(t *testing.T) {
 	}
 	h.run("true").want(0, "", "")
 }
+
+// A program's terminal is its user's, who can open it by its name, and nobody else's.
+func TestTerminalIsolated(t *testing.T) {
+	h := newHost(t)
+	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner()}
+	h.startWith(cfg)
+	x, cmd := h.at("sh", "-c", `echo by name > $(tty); echo by another > /dev/stdout; stat -c 'of %u' $(tty); stty size; read line < /dev/tty; echo "got $line, $OPENAI_API_KEY"`)
+	x.expectLine("by name")
+	x.expectLine("by another")
+	x.expectLine("of 65534")
+	x.expectLine("33 77")
+	x.press("text\n")
+	x.expect("got text, " + marker)
+	h.wantStatus(cmd, 0)
+}

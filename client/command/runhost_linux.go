@@ -25,6 +25,24 @@ func openDir() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "."), nil
 }
 
+// share lets other users open again, as /dev/stdin and the like, those of the streams that are
+// pipes: each in its own direction, and only those who have it, as a pipe without a name is found
+// nowhere but below a process's /proc.
+func share(streams [3]*os.File) {
+	for i, f := range streams {
+		var fs unix.Statfs_t
+		var st unix.Stat_t
+		if unix.Fstatfs(int(f.Fd()), &fs) != nil || fs.Type != unix.PIPEFS_MAGIC || unix.Fstat(int(f.Fd()), &st) != nil {
+			continue
+		}
+		open := uint32(0o004)
+		if i > 0 {
+			open = 0o002
+		}
+		unix.Fchmod(int(f.Fd()), st.Mode&0o777|open) // who does not own it cannot help it
+	}
+}
+
 // limits returns this process's resource limits.
 func limits() []ipc.Limit {
 	var list []ipc.Limit

@@ -147,27 +147,32 @@ func (r *runRequest) connect() (*net.UnixConn, error) {
 		}
 		return nil, client.WithHint(fmt.Errorf("reaching the daemon: %w", err), "see whether it runs: cortex daemon status")
 	}
-	if err := trusted(conn, r.sock); err != nil {
+	foreign, err := trusted(conn, r.sock)
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("refusing the daemon at %s: %w", r.sock, err)
+	}
+	if foreign {
+		share(r.streams)
 	}
 	return conn, nil
 }
 
 // trusted tells whether a daemon is this user's, or the one that an administrator
-// has installed: root alone decides who can serve that socket.
-func trusted(conn *net.UnixConn, sock string) error {
+// has installed: root alone decides who can serve that socket. That one is foreign, and so
+// are the users as whom it runs commands.
+func trusted(conn *net.UnixConn, sock string) (foreign bool, err error) {
 	p, err := peer.Of(conn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer p.Close()
 	var dir unix.Stat_t
 	installed := sock == systemSock && unix.Lstat(filepath.Dir(sock), &dir) == nil && int(dir.Uid) == p.UID
 	if p.UID != os.Geteuid() && !installed {
-		return fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+		return false, fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
 	}
-	return nil
+	return p.UID != os.Geteuid(), nil
 }
 
 // startHint returns what starts a daemon on a socket.

@@ -29,7 +29,7 @@ func newPool(socks []string, freed func()) *pool {
 
 // launch starts a monitor as a user whom no other run has. It waits for none: there
 // is [ErrBusy]. A spawner that does not work is passed over for another one.
-func (p *pool) launch(files []*os.File) (process, error) {
+func (p *pool) launch(files []*os.File) (process, tty, error) {
 	var tried []string
 	var failed error
 	for {
@@ -37,24 +37,24 @@ func (p *pool) launch(files []*os.File) (process, error) {
 		if sock == "" {
 			break
 		}
-		f, err := remote{sock}.launch(files)
+		f, t, err := remote{sock}.launch(files)
 		if err == nil {
 			f.gone = func() {
 				p.giveBack(sock)
 				p.freed()
 			}
-			return f, nil
+			return f, t, nil
 		}
 		p.giveBack(sock)
 		tried, failed = append(tried, sock), cmp.Or(failed, err)
 	}
 	switch {
 	case failed == nil:
-		return nil, ErrBusy
+		return nil, tty{}, ErrBusy
 	case len(tried) < p.size: // another one may do it when it is free
-		return nil, fmt.Errorf("%w, and another one is no good: %w", ErrBusy, failed)
+		return nil, tty{}, fmt.Errorf("%w, and another one is no good: %w", ErrBusy, failed)
 	}
-	return nil, failed
+	return nil, tty{}, failed
 }
 
 // take takes a spawner that is free and none of those, "" if there is none.

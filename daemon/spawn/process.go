@@ -28,8 +28,9 @@ type process interface {
 // below which they all are, as long as that lives.
 type Owner struct{ UID, PID int }
 
-// A launcher starts a monitor whose descriptors, from [controlFD] on, are files.
-type launcher func(files []*os.File) (process, error)
+// A launcher starts a monitor whose descriptors are files, from [controlFD] on, and its
+// program's terminal. That is of the user whom the program is.
+type launcher func(files []*os.File) (process, tty, error)
 
 // parent starts monitors as children of this process.
 type parent struct {
@@ -37,9 +38,25 @@ type parent struct {
 	identity []string // what programs are told of who they are, if not the callers' own
 }
 
-func (p parent) launch(files []*os.File) (process, error) { return p.start(files) }
+func (p parent) launch(files []*os.File) (process, tty, error) {
+	w, t, err := p.start(files)
+	if err != nil {
+		return nil, t, err
+	}
+	return w, t, nil
+}
 
-func (p parent) start(files []*os.File) (*ward, error) {
+func (p parent) start(files []*os.File) (*ward, tty, error) {
+	t := openTTY()
+	w, err := p.startAt(append(slices.Clip(files), t.slave))
+	if err != nil {
+		t.close()
+		return nil, tty{}, err
+	}
+	return w, t, nil
+}
+
+func (p parent) startAt(files []*os.File) (*ward, error) {
 	ledger, end, err := pair()
 	if err != nil {
 		return nil, err

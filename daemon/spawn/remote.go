@@ -13,11 +13,11 @@ import (
 
 // What travels between a daemon and a spawner, over a connection for each monitor:
 //
-//	daemon   1 byte, the version, with the monitor's three sockets, and its
-//	         terminal if there is one
+//	daemon   1 byte, the version, with the monitor's three sockets
 //	spawner  1 byte, 0 or the errno why there is no monitor, which is 255 if
 //	         something of another run is left; the system says with it who has
-//	         sent it
+//	         sent it. With 0 come both ends of the program's terminal, which
+//	         so is its user's, if there can be one
 //	daemon   1 byte for each order: wake, or kill
 //	daemon   hangs up its half: nothing may be left
 //	spawner  hangs up when nothing is left
@@ -25,7 +25,7 @@ import (
 // There is no room for anything else: neither for a program nor for a user, and
 // secrets go to the monitor and its child past the spawner.
 const (
-	spawnerVersion = 1
+	spawnerVersion = 2
 	spawnerSockets = 3
 	orderWake      = 'W'
 	orderKill      = 'K'
@@ -35,34 +35,32 @@ const (
 // remote starts a monitor by the spawner at a socket.
 type remote struct{ sock string }
 
-func (s remote) launch(files []*os.File) (*foster, error) {
+func (s remote) launch(files []*os.File) (*foster, tty, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.sock, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("reaching the spawner: %w", err)
+		return nil, tty{}, fmt.Errorf("reaching the spawner: %w", err)
 	}
-	spawner, err := order(conn, files)
+	spawner, t, err := order(conn, files)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("having a monitor started: %w", err)
+		return nil, tty{}, fmt.Errorf("having a monitor started: %w", err)
 	}
-	return &foster{conn: conn, spawner: spawner}, nil
+	return &foster{conn: conn, spawner: spawner}, t, nil
 }
 
-// order has a monitor started, and returns who has done so.
-func order(conn *net.UnixConn, files []*os.File) (Owner, error) {
+// order has a monitor started, and returns who has done so, and the program's terminal.
+func order(conn *net.UnixConn, files []*os.File) (Owner, tty, error) {
 	var fds []int
 	for _, f := range files {
-		if f != nil {
-			fds = append(fds, int(f.Fd()))
-		}
+		fds = append(fds, int(f.Fd()))
 	}
 	conn.SetDeadline(time.Now().Add(startTimeout))
 	defer conn.SetDeadline(time.Time{})
 	if err := askWho(conn); err != nil {
-		return Owner{}, err
+		return Owner{}, tty{}, err
 	}
 	if _, _, err := conn.WriteMsgUnix([]byte{spawnerVersion}, unix.UnixRights(fds...), nil); err != nil {
-		return Owner{}, err
+		return Owner{}, tty{}, err
 	}
 	answer, oob := make([]byte, 1), make([]byte, 256)
 	n, oobn, _, _, err := conn.ReadMsgUnix(answer, oob)
@@ -70,16 +68,30 @@ func order(conn *net.UnixConn, files []*os.File) (Owner, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return Owner{}, err
+		return Owner{}, tty{}, err
 	}
-	if answer[0] != 0 && answer[0] != answerUnclear {
-		return Owner{}, syscall.Errno(answer[0])
+	o, t, err := answered(answer[0], oob[:oobn])
+	if err != nil {
+		t.close()
+		return Owner{}, tty{}, err
 	}
-	o, err := who(oob[:oobn])
-	if err == nil && answer[0] == answerUnclear {
+	return o, t, nil
+}
+
+// answered reads a spawner's answer, and what came with it.
+func answered(code byte, oob []byte) (o Owner, t tty, err error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return o, t, err
+	}
+	t = passedTTY(messages)
+	if code != 0 && code != answerUnclear {
+		return o, t, syscall.Errno(code)
+	}
+	if o, err = who(messages); err == nil && code == answerUnclear {
 		err = &UnclearError{o.UID}
 	}
-	return o, err
+	return o, t, err
 }
 
 // An UnclearError means that a user that programs can be has something left of

@@ -8,13 +8,13 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"github.com/cortex-auth/cortex/daemon/peer"
 	"github.com/cortex-auth/cortex/vault/harden"
@@ -125,7 +125,7 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	w, err := s.start(files)
+	w, t, err := s.start(files)
 	for _, f := range files {
 		f.Close()
 	}
@@ -138,7 +138,8 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 		conn.Write([]byte{answer})
 		return err
 	}
-	conn.Write([]byte{0}) // a daemon that has gone is noticed at once
+	conn.WriteMsgUnix([]byte{0}, t.rights(), nil) // a daemon that has gone is noticed at once
+	t.close()
 	obey(conn, w)
 	if ctx.Err() != nil { // the daemon is there still, and its monitor would go on
 		w.end()
@@ -153,9 +154,9 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	return nil
 }
 
-func (s *spawner) start(files []*os.File) (*ward, error) {
+func (s *spawner) start(files []*os.File) (*ward, tty, error) {
 	if s.unclear != nil {
-		return nil, s.unclear
+		return nil, tty{}, s.unclear
 	}
 	return s.parent.start(files)
 }
@@ -190,7 +191,7 @@ var errOrder = errors.New("malformed order")
 func takeOrder(conn *net.UnixConn) (files []*os.File, err error) {
 	conn.SetReadDeadline(time.Now().Add(startTimeout))
 	defer conn.SetReadDeadline(time.Time{})
-	first, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4*(spawnerSockets+1)))
+	first, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4*spawnerSockets))
 	n, oobn, flags, _, err := conn.ReadMsgUnix(first, oob)
 	if err != nil {
 		return nil, err
@@ -224,16 +225,10 @@ func takeOrder(conn *net.UnixConn) (files []*os.File, err error) {
 
 // ordered reports whether files are what an order brings.
 func ordered(files []*os.File) bool {
-	if len(files) < spawnerSockets || len(files) > spawnerSockets+1 {
-		return false
-	}
-	for i, f := range files {
+	return len(files) == spawnerSockets && !slices.ContainsFunc(files, func(f *os.File) bool {
 		info, err := f.Stat()
-		if err != nil || i < spawnerSockets && info.Mode().Type() != os.ModeSocket || i == spawnerSockets && !term.IsTerminal(int(f.Fd())) {
-			return false
-		}
-	}
-	return true
+		return err != nil || info.Mode().Type() != os.ModeSocket
+	})
 }
 
 // obey carries out orders until there are no more.

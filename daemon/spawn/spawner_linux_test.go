@@ -319,7 +319,7 @@ func TestSpawnerOrders(t *testing.T) {
 	for _, row := range []struct {
 		text  string
 		files int // sockets, if positive
-	}{{"", 0}, {"\x01", 0}, {"\x01", 2}, {"\x01", 4}, {"\x00", 3}, {"\x02", 3}, {"\x01", -3}} {
+	}{{"", 0}, {"\x02", 0}, {"\x02", 2}, {"\x02", 4}, {"\x00", 3}, {"\x01", 3}, {"\x03", 3}, {"\x02", -3}} {
 		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.path, Net: "unix"})
 		if err != nil {
 			t.Fatal(err)
@@ -364,7 +364,7 @@ func FuzzOrder(f *testing.F) {
 	for n := range uint8(6) {
 		f.Add([]byte{spawnerVersion}, n)
 	}
-	f.Add([]byte("\x01\x01"), uint8(3))
+	f.Add([]byte("\x02\x02"), uint8(3))
 	f.Add([]byte{}, uint8(3))
 	f.Fuzz(func(t *testing.T, text []byte, n uint8) {
 		files := int(n) % 8

@@ -235,13 +235,11 @@ func newMonitor(launch launcher, note func(bare)) (*Run, error) {
 		return nil, err
 	}
 	defer outputEnd.Close()
-	t := openTTY()
-	monitor, err := launch([]*os.File{controlEnd, specEnd, outputEnd, t.slave})
+	monitor, t, err := launch([]*os.File{controlEnd, specEnd, outputEnd})
 	if err != nil {
 		control.Close()
 		spec.Close()
 		output.Close()
-		t.close()
 		return nil, err
 	}
 	r := &Run{

@@ -55,6 +55,14 @@ func openTTY() (t tty) {
 	return t
 }
 
+// rights is what passes both ends on, if there are any.
+func (t tty) rights() []byte {
+	if t.err != nil {
+		return nil
+	}
+	return unix.UnixRights(int(t.master.Fd()), int(t.slave.Fd()))
+}
+
 func (t tty) close() {
 	t.master.Close()
 	t.slave.Close()

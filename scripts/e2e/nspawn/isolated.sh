@@ -17,7 +17,8 @@ cortex install daemon --isolated
 usermod --append --groups cortex alice
 cortex install daemon --isolated 2>&1 | grep -c '^cortex: unchanged: \|^unchanged: ' | grep -x 4
 login daemon
-as alice cortex daemon status | grep '^login: *agent bot at http://127.0.0.1:3000$'
+as alice cortex daemon status | grep '^login: *agent bot at http://127.0.0.1:3000, with a proof of its key$'
+as alice cortex daemon status --json | grep '"logged_in":true.*"proved":true'
 
 as alice mkdir -m 755 work
 as alice sh -c 'echo OPENAI_API_KEY= > work/.env'
@@ -38,6 +39,11 @@ status=0; run sh -c 'kill -TERM $$' || status=$?; [[ $status == 143 ]] || fail "
 # A terminal is one for them, too.
 at=/home/alice/work as alice script --quiet --return --command "cortex run --project app -- sh -c 'test -t 0 && echo to the terminal > /dev/tty; echo \$OPENAI_API_KEY; exit 5'" /dev/null >/tmp/typescript </dev/null || status=$?
 [[ $status == 5 ]] && grep 'to the terminal' /tmp/typescript && grep '‹cortex:OPENAI_API_KEY›' /tmp/typescript || { cat /tmp/typescript; fail "no terminal"; }
+# Its terminal and its pipes are such that it can open them by their names.
+at=/home/alice/work as alice script --quiet --return --command "cortex run --project app -- sh -c 'echo by name > \$(tty); echo again > /dev/stdout; stat -c owner=%U \$(tty)'" /dev/null >/tmp/names </dev/null
+grep 'by name' /tmp/names && grep '^again' /tmp/names && grep '^owner=cortex-run' /tmp/names || { cat /tmp/names; fail "a terminal that cannot be opened"; }
+[[ $(at=/home/alice/work as alice sh -c 'echo text | cortex run --project app -- cat /dev/stdin | cat') == text ]] || fail "a pipe that cannot be opened"
+at=/home/alice/work as alice sh -c 'cortex run --project app -- sh -c "echo text > /dev/stdout; echo text > /dev/stderr" 2>&1 | cat' | grep -c text | grep 2 || fail "output that cannot be opened"
 
 # A value in a file, in an argument and on standard input.
 asks() { at=/home/alice/work as alice cortex run --project app "$@"; }
