@@ -72,6 +72,9 @@ func allowFile(cmd *cli.Command, named string, asJSON bool) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return client.WithHint(err, `write one: echo 'project = "NAME"' > `+projectfile.Name)
 	}
+	if errors.Is(err, projectfile.ErrLink) {
+		return client.WithHint(err, "write a file in its place, and type: cortex allow")
+	}
 	if err != nil {
 		return err
 	}

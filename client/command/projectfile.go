@@ -29,6 +29,8 @@ func (f *runFlags) complete(cmd *cli.Command) error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil && f.project != "":
 		f.warn(cmd, "warning: "+err.Error())
+	case errors.Is(err, projectfile.ErrLink):
+		return client.WithHint(err, "write a file in its place, and type: cortex allow")
 	case err != nil:
 		return client.WithHint(err, "read it, and if it says what you want: cortex allow")
 	default:

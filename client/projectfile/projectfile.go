@@ -26,7 +26,7 @@ const maxSize = 64 << 10
 // A File is a project file as it was read. What it says is unknown until
 // [File.Settings] is asked: before it is allowed nobody needs to know.
 type File struct {
-	// Path is where it lies, absolute and without symbolic links.
+	// Path is where it lies, absolute and without symbolic links on the way.
 	Path string
 
 	text []byte
@@ -66,17 +66,27 @@ func Find(dir string) (*File, error) {
 	}
 }
 
-// Read reads the file at path, which must be a plain one of 64 KiB or less.
+// ErrLink means that a file is a symbolic link. It would speak for a directory by what
+// somebody allowed for another one, and whoever wrote a repository can have put it there.
+var ErrLink = errors.New("it is a symbolic link")
+
+// Read reads the file at path, which must be a plain one of 64 KiB or less: not even a link,
+// for which the error wraps [ErrLink].
 func Read(path string) (*File, error) {
 	path, err := filepath.Abs(path)
-	if err == nil {
-		path, err = filepath.EvalSymlinks(path)
-	}
 	if err != nil {
 		return nil, err
 	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	path = filepath.Join(dir, filepath.Base(path))
 	// It waits for nobody, should it be a pipe.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s does not count: %w", path, ErrLink)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,22 @@ func TestAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(linked, nil)
+	// Who links to it from elsewhere does not speak for elsewhere.
+	if err := os.MkdirAll(filepath.Join(top, "evil", "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{f.Path, "../a/" + Name, "/nonexistent"} {
+		at := filepath.Join(top, "evil", Name)
+		os.Remove(at)
+		if err := os.Symlink(target, at); err != nil {
+			t.Fatal(err)
+		}
+		for _, read := range []func() (*File, error){func() (*File, error) { return Read(at) }, func() (*File, error) { return Find(filepath.Join(top, "evil", "deep")) }} {
+			if f, err := read(); !errors.Is(err, ErrLink) || f != nil {
+				t.Errorf("linked to %s: %v, %v", target, f, err)
+			}
+		}
+	}
 	changed := put(t, filepath.Join(top, "a"), "project = 'app' ")
 	want(changed, ErrChanged)
 	if err := a.Add(changed); err != nil {
