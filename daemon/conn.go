@@ -15,6 +15,7 @@ import (
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
+	"github.com/cortex-auth/cortex/daemon/spawn"
 )
 
 // The time limits of a connection.
@@ -29,6 +30,9 @@ type connection struct {
 	peer  *peer.Peer
 	rest  []byte              // came behind the request line
 	files map[string]*os.File // by their names in the request
+	// further are the others, which are passed on as they came: nobody here reads or
+	// writes them, nor waits for them.
+	further []spawn.Further
 
 	agent *sshAgent // of the program; nil without
 
@@ -87,7 +91,10 @@ func (c *connection) closeFiles() {
 	for _, f := range c.files {
 		f.Close()
 	}
-	c.files = nil
+	for _, f := range c.further {
+		unix.Close(f.FD)
+	}
+	c.files, c.further = nil, nil
 }
 
 // answer sends the last line, or one of a program that was stopped. A client
@@ -107,10 +114,10 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 	c.SetReadDeadline(time.Now().Add(requestTimeout))
 	defer c.SetReadDeadline(time.Time{})
 	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
-	var files []*os.File
+	var files []int
 	defer func() {
-		for _, f := range files {
-			f.Close()
+		for _, fd := range files {
+			unix.Close(fd)
 		}
 	}()
 	line, err := c.readLine(ctx, &files)
@@ -126,7 +133,11 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 	}
 	c.files = make(map[string]*os.File, len(files))
 	for i, name := range req.FDs {
-		c.files[name] = files[i]
+		if n, ok := ipc.Further(name); ok {
+			c.further = append(c.further, spawn.Further{Number: n, FD: files[i]})
+		} else {
+			c.files[name] = os.NewFile(uintptr(files[i]), "passed")
+		}
 	}
 	files = nil
 	return req, nil
@@ -134,7 +145,7 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 
 // readLine reads up to the first LF. Whatever descriptors come are put into
 // files, also when it fails.
-func (c *connection) readLine(ctx context.Context, files *[]*os.File) ([]byte, error) {
+func (c *connection) readLine(ctx context.Context, files *[]int) ([]byte, error) {
 	buf := make([]byte, 0, 16<<10)
 	oob := make([]byte, unix.CmsgSpace(4*ipc.MaxFiles))
 	for {
@@ -170,7 +181,7 @@ func (c *connection) readLine(ctx context.Context, files *[]*os.File) ([]byte, e
 
 var errFiles = fmt.Errorf("%w: too many descriptors", ipc.ErrMalformed)
 
-func takeFiles(files *[]*os.File, oob []byte, flags int) error {
+func takeFiles(files *[]int, oob []byte, flags int) error {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return fmt.Errorf("%w: descriptors: %w", ipc.ErrMalformed, err)
@@ -180,9 +191,7 @@ func takeFiles(files *[]*os.File, oob []byte, flags int) error {
 		if err != nil {
 			continue // not descriptors
 		}
-		for _, fd := range fds {
-			*files = append(*files, os.NewFile(uintptr(fd), "passed"))
-		}
+		*files = append(*files, fds...)
 	}
 	if flags&unix.MSG_CTRUNC != 0 || len(*files) > ipc.MaxFiles {
 		return errFiles

@@ -29,6 +29,7 @@ func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.R
 	if err != nil {
 		return nil, err
 	}
+	spec.Further = nil
 	names, err := d.redacts(req.Project, c.peer.UID)
 	if err != nil {
 		return nil, err

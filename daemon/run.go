@@ -191,6 +191,7 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if mask {
 		spec.Needles = needles(spec, req, got)
 	}
+	d.withhold(c, &spec, req.Project)
 	r, err := d.launch(ctx, c, spec, signals)
 	if err == nil && !req.Canary {
 		d.projects.ran(req.Project, c.peer.UID)

@@ -431,6 +431,9 @@ func TestUnwantedDescriptors(t *testing.T) {
 		{`{"cmd":"status"}`, 1},
 		{`{"cmd":"run","program":"true","project":"app","v":1,"fds":["cwd"]}`, 3},
 		{`{"cmd":"run","program":"true","project":"app","v":1,"fds":["cwd"]}`, 60},
+		{`{"cmd":"run","program":"true","project":"app","v":1,"fds":["cwd"]}`, 100},
+		{`{"cmd":"run","program":"true","project":"app","v":5,"fds":["cwd","fd3","fd3"]}`, 3},
+		{`{"cmd":"run","program":"true","project":"../app","v":5,"fds":["cwd","fd3","fd4"]}`, 3},
 		{`nonsense`, 4},
 	} {
 		r, w, err := os.Pipe()

@@ -40,6 +40,7 @@ func surroundings(c *connection, req ipc.Request) (spawn.Spec, error) {
 	if tty := c.files[ipc.FileTerminal]; tty != nil {
 		spec.Terminal = &spawn.Terminal{Caller: tty, Relay: c.files[ipc.FileRelay], Plain: req.Background}
 	}
+	spec.Further = c.further
 	spec.Streams = [3]*os.File{c.files[ipc.FileStdin], c.files[ipc.FileStdout], c.files[ipc.FileStderr]}
 	return spec, nil
 }

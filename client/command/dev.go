@@ -208,6 +208,8 @@ func (d *devVault) exec(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer r.close()
+	r.takeFurther()
+	runFlags{}.warnLeft(cmd, r.left)
 	return finishRun(cmd, r, ctx)
 }
 

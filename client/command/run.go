@@ -171,6 +171,8 @@ func (f runFlags) run(ctx context.Context, cmd *cli.Command) error {
 	}
 	f.shape(&r.request, entries)
 	defer r.close()
+	r.takeFurther()
+	f.warnLeft(cmd, r.left)
 	return finishRun(cmd, r, ctx)
 }
 
@@ -263,6 +265,9 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	}
 	if m.Refused != "" {
 		tellRefused(cmd, r, m)
+	}
+	if len(m.Withheld) > 0 {
+		tellWithheld(cmd, m)
 	}
 	if len(m.Unmasked) > 0 {
 		say(cmd, "cortex: warning: too short or too common to be masked: %s", printableNames(m.Unmasked))

@@ -29,5 +29,7 @@ func (f runFlags) runWithCanary(ctx context.Context, cmd *cli.Command) error {
 	defer r.close()
 	r.request.V, r.request.Canary = ipc.VersionCanary, true
 	r.request.Env, r.request.Timeout = ipc.Texts(f.names.inherit(ipc.Strings(r.request.Env))), time.Duration(f.timeout)
+	r.takeFurther()
+	f.warnLeft(cmd, r.left)
 	return finishRun(cmd, r, ctx)
 }

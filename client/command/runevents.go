@@ -17,7 +17,7 @@ import (
 // people. What is not there is absent.
 type runEvent struct {
 	// Event is warning, pending, not_pinned, waiting, offline, missing, ssh_keys, stripped,
-	// refused or unmasked; and at last exited, or pending, not_pinned or failed where the
+	// refused, withheld or unmasked; and at last exited, or pending, not_pinned or failed where the
 	// command was not started or had to be ended.
 	Event string `json:"event"`
 	// Project, GrantID and Names say what waits for approval; GrantID and Names also
@@ -29,6 +29,8 @@ type runEvent struct {
 	// and what differs from what was approved.
 	PinID string `json:"pin_id,omitempty"`
 	Why   string `json:"why,omitempty"`
+	// Descriptors are the numbers of those that the command does not get, and Why says why.
+	Descriptors []int `json:"descriptors,omitempty"`
 	// Path are the directories that were taken out of PATH.
 	Path []string `json:"path,omitempty"`
 	// Seconds is how long the decision is waited for.
@@ -67,6 +69,9 @@ func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	}
 	if m.Refused != "" {
 		all = append(all, runEvent{Event: "refused", Error: m.Refused, Hint: m.Hint})
+	}
+	if len(m.Withheld) > 0 {
+		all = append(all, runEvent{Event: "withheld", Descriptors: m.Withheld, Why: m.Why, Hint: m.Hint})
 	}
 	if len(m.Unmasked) > 0 {
 		all = append(all, runEvent{Event: "unmasked", Names: m.Unmasked})

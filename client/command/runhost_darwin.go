@@ -13,6 +13,9 @@ import (
 // getTermios asks a terminal for its modes.
 const getTermios = unix.TIOCGETA
 
+// ownDescriptors lists the descriptors of this process.
+const ownDescriptors = "/dev/fd"
+
 // openDir opens the working directory.
 func openDir() (*os.File, error) { return os.Open(".") }
 

@@ -16,6 +16,9 @@ import (
 // getTermios asks a terminal for its modes.
 const getTermios = unix.TCGETS
 
+// ownDescriptors lists the descriptors of this process.
+const ownDescriptors = "/proc/self/fd"
+
 // openDir opens the working directory, also one that may not be read.
 func openDir() (*os.File, error) {
 	fd, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

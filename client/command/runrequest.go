@@ -24,6 +24,9 @@ type runRequest struct {
 	request ipc.Request
 	dir     *os.File
 	streams [3]*os.File
+	// further are the descriptors beyond these, until they are sent, and left those that
+	// are too many.
+	further, left []int
 	// terminal is the caller's, nil if there is none.
 	terminal *terminal
 	// news hears what is waited for, what the vault has nothing for, and what is
@@ -86,7 +89,7 @@ func (r *runRequest) descriptors() []int {
 	if t := r.terminal; t != nil {
 		fds = append(fds, t.fd(), int(t.far.Fd()))
 	}
-	return fds
+	return append(fds, r.further...)
 }
 
 // variables leaves out what is no variable, which an environment may hold.

@@ -205,6 +205,7 @@ func (r *runRequest) write(conn *net.UnixConn) error {
 	conn.SetWriteDeadline(time.Now().Add(sendTimeout))
 	n, _, err := conn.WriteMsgUnix(line, unix.UnixRights(r.descriptors()...), nil)
 	r.terminal.sent()
+	r.sentFurther()
 	if err == nil && n < len(line) {
 		_, err = conn.Write(line[n:])
 	}

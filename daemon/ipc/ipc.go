@@ -18,6 +18,8 @@ package ipc
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,8 +28,12 @@ import (
 const (
 	// MaxLine is the longest line in bytes, its LF included.
 	MaxLine = 4 << 20
+	// MaxFurther is the most descriptors beyond the standard streams that a program gets,
+	// and MaxDescriptor the highest number that one has there.
+	MaxFurther    = 58
+	MaxDescriptor = 1<<16 - 1
 	// MaxFiles is the most descriptors a request may carry.
-	MaxFiles = 6
+	MaxFiles = 6 + MaxFurther
 )
 
 // The values of Request.Cmd.
@@ -47,6 +53,8 @@ const (
 	VersionCanary = 3
 	// VersionExposed is that of requests for files on a disk.
 	VersionExposed = 4
+	// VersionFurther is that of requests with descriptors beyond the standard streams.
+	VersionFurther = 5
 )
 
 // The names of descriptors, in Request.FDs.
@@ -59,6 +67,22 @@ const (
 	FileTerminal = "terminal"
 	FileRelay    = "relay"
 )
+
+// FileFurther is the name of a descriptor beyond the standard streams, which the program
+// gets at this number.
+func FileFurther(number int) string { return furtherPrefix + strconv.Itoa(number) }
+
+const furtherPrefix = "fd"
+
+// Further returns the number that is in such a name, and whether it is one.
+func Further(name string) (number int, ok bool) {
+	digits, ok := strings.CutPrefix(name, furtherPrefix)
+	if !ok {
+		return 0, false
+	}
+	number, err := strconv.Atoi(digits)
+	return number, err == nil && number > 2 && number <= MaxDescriptor && FileFurther(number) == name
+}
 
 // The variables of a run with a canary. Each canary is CanaryPrefix and CanaryDigits random
 // hexadecimal digits, so that whoever looks for one can tell it.
@@ -225,6 +249,10 @@ type Response struct {
 	Stripped     []string `json:"stripped,omitempty"`
 	StrippedPath []string `json:"stripped_path,omitempty"`
 
+	// Withheld are the numbers of the request's descriptors that the program does not get,
+	// and Why says, in words for people, why not.
+	Withheld []int `json:"withheld,omitempty"`
+
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`
 	ErrorCode string `json:"error_code,omitempty"`
@@ -238,7 +266,8 @@ type Response struct {
 	Message       string   `json:"message,omitempty"`
 	ServerURL     string   `json:"server_url,omitempty"`
 	// PinID is what an administrator approves for a command that is [NotPinned], and Why
-	// says what differs from what was approved; "" where too many wait.
+	// says what differs from what was approved; "" where too many wait. Why is also
+	// about Withheld.
 	PinID string `json:"pin_id,omitempty"`
 	Why   string `json:"why,omitempty"`
 }
@@ -247,7 +276,7 @@ type Response struct {
 // stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
 	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && !r.Waiting && r.Offline == nil &&
-		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath) == 0
+		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath)+len(r.Withheld) == 0
 }
 
 // Offline says from when on something is held, and until when, in RFC 3339.

@@ -73,6 +73,16 @@ func manyMembers(n int) string {
 	return strings.Join(list, ",")
 }
 
+// tooManyFurther returns a request with one descriptor more than may be.
+func tooManyFurther() string {
+	r := Request{Cmd: CmdRun, V: VersionFurther}
+	for n := range MaxFurther + 1 {
+		r.FDs = append(r.FDs, FileFurther(3+n))
+	}
+	b, _ := json.Marshal(r)
+	return string(b)
+}
+
 func TestRefused(t *testing.T) {
 	for _, line := range []string{
 		``, `null`, `[]`, `1`, `"run"`, `{`, `{"cmd":"run"`, `{"cmd":"run"} x`, `{"cmd":"run"}{}`, `{}`, `{"cmd":null}`, `{"cmd":""}`,
@@ -82,7 +92,7 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","program":"a\u0000b"}`, `{"cmd":"run","args":["\u0000"]}`, `{"cmd":"run","program":{"base64":"AA=="}}`,
 		`{"cmd":"run","program":{"base64":"!"}}`, `{"cmd":"run","program":{"base64":"eA=\n="}}`, `{"cmd":"run","program":{}}`, `{"cmd":"run","program":{"base64":"eB=="}}`,
 		`{"cmd":"run","env":["A"]}`, `{"cmd":"run","env":["=x"]}`, `{"cmd":"run","env":["A=\u0000"]}`, `{"cmd":"run","env":[""]}`,
-		`{"cmd":"run","v":5}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
+		`{"cmd":"run","v":6}`, `{"cmd":"run","v":-1}`, `{"cmd":"run","fds":["cwd"]}`, `{"cmd":"run","v":1,"fds":["cwd","cwd"]}`, `{"cmd":"run","v":1,"fds":["tty"]}`,
 		`{"cmd":"run","umask":512}`, `{"cmd":"run","umask":-1}`, `{"cmd":"run","umask":1.5}`,
 		`{"cmd":"run","wait":-1}`, `{"cmd":"run","wait":9223372036854775808}`, `{"cmd":"run","timeout":-1}`,
 		`{"cmd":"run","names":[],"aliases":["A"]}`, `{"cmd":"run","names":[],"aliases":["=A"]}`, `{"cmd":"run","names":[],"aliases":["A="]}`,
@@ -98,6 +108,7 @@ func TestRefused(t *testing.T) {
 		`{"cmd":"run","v":2,"names":[],"Files":["A=B"]}`, `{"cmd":"run","v":2,"names":[],"files":["A=B"` + strings.Repeat(`,"A=B"`, maxSecretFiles) + `]}`,
 		`{"cmd":"run","limits":[{"resource":-1}]}`, `{"cmd":"run","limits":[{"resource":99}]}`, `{"cmd":"run","limits":[{"resource":1,"soft":2,"hard":1}]}`,
 		`{"cmd":"run","limits":[{"resource":1},{"resource":1}]}`,
+		`{"cmd":"run","v":4,"fds":["cwd","fd3"]}`, `{"cmd":"run","v":5,"fds":["fd3","fd3"]}`, `{"cmd":"run","v":5,"fds":["fd2"]}`, `{"cmd":"run","v":5,"fds":["fd03"]}`, `{"cmd":"run","v":5,"fds":["fd65536"]}`, `{"cmd":"run","v":5,"fds":["fd-3"]}`, `{"cmd":"run","v":5,"fds":["fd"]}`, tooManyFurther(),
 		`{"cmd":"run","ignored":[0]}`, `{"cmd":"run","ignored":[65]}`, `{"cmd":"run","ignored":[1,1]}`, `{"cmd":"run","blocked":[-1]}`, `{"cmd":"run","blocked":["1"]}`, `{"cmd":"run","Blocked":[]}`,
 		`{"cmd":"run","schedule":{"nice":20}}`, `{"cmd":"run","schedule":{"nice":-21}}`, `{"cmd":"run","schedule":{"policy":-1}}`, `{"cmd":"run","schedule":{"io":65536}}`,
 		`{"cmd":"run","schedule":{"Nice":1}}`, `{"cmd":"run","schedule":{"cpus":[0` + strings.Repeat(",0", MaxCPUs) + `]}}`, `{"cmd":"run","schedule":[]}`,
@@ -139,6 +150,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"cmd":"run","program":"a","args":["b",{"base64":"/w=="}],"project":"p","url":null,"env_file":".env"}`))
 	f.Add([]byte(`{"cmd":"run","v":1,"fds":["cwd","stdin","stdout","stderr"],"names":["A"],"env":["A=1"],"umask":18,"ignored":[1],"blocked":[64,2],"schedule":{"nice":-20,"policy":3,"io":24576,"cpus":[18446744073709551615,0]},"limits":[{"resource":7,"soft":1,"hard":18446744073709551615}]}`))
 	f.Add([]byte(`{"cmd":"run","v":3,"fds":["cwd"],"names":[],"canary":true}`))
+	f.Add([]byte(`{"cmd":"run","v":5,"fds":["cwd","fd3","fd65535"]}`))
 	f.Add([]byte(`{"cmd":"run","project":"\ud83d\ude00"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, err := ParseRequest(line)

@@ -68,7 +68,7 @@ func (r Request) validate() error {
 	switch {
 	case r.Cmd == "":
 		return errors.New("cmd is missing")
-	case r.V < 0 || r.V > VersionExposed:
+	case r.V < 0 || r.V > VersionFurther:
 		return fmt.Errorf("version %d is not known", r.V)
 	case r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777):
 		return errors.New("bad umask")
@@ -145,10 +145,18 @@ func (r Request) validateFiles() error {
 	if len(r.FDs) > MaxFiles {
 		return errors.New("too many descriptors")
 	}
+	further := 0
 	for i, name := range r.FDs {
-		if !slices.Contains(fileNames, name) || slices.Contains(r.FDs[:i], name) {
+		_, other := Further(name)
+		if !other && !slices.Contains(fileNames, name) || slices.Contains(r.FDs[:i], name) {
 			return fmt.Errorf("fds must name %s, each once", strings.Join(fileNames, ", "))
 		}
+		if other {
+			further++
+		}
+	}
+	if further > MaxFurther || further > 0 && r.V < VersionFurther {
+		return fmt.Errorf("too many further descriptors, or before version %d", VersionFurther)
 	}
 	if slices.Contains(r.FDs, FileTerminal) != slices.Contains(r.FDs, FileRelay) {
 		return errors.New("terminal and relay go together")

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
 )
 
 // childBare begins what a child writes that lacks something, which follows. What
@@ -31,44 +33,49 @@ func child() int {
 	// each, but for those that it leaves ignored, and those that it leaves to the
 	// system; to ask for all of them again takes a third of a millisecond.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
-	sock := os.NewFile(childFD, "spec")
 	if lacking != 0 {
-		sock.Write([]byte{childBare, byte(lacking)})
+		unix.Write(childFD, []byte{childBare, byte(lacking)})
 	}
-	spec, err := receive()
-	if errors.Is(err, errVersion) {
-		sock.Write(append([]byte{StatusNotExecutable}, err.Error()...))
-		return StatusNotExecutable
-	}
-	if err != nil {
+	spec, sock, err := receive()
+	failed, ok := errors.AsType[*StartError](err)
+	switch {
+	case ok:
+	case err != nil:
 		return 1 // the daemon went away, or does not need a program any more
+	default:
+		failed = become(spec)
 	}
-	failed := become(spec)
-	sock.Write(append([]byte{byte(failed.Status)}, failed.Text...))
+	unix.Write(sock, append([]byte{byte(failed.Status)}, failed.Text...))
 	return failed.Status
 }
 
-// receive reads a spec and its descriptors from the daemon.
-func receive() (Spec, error) {
+// receive reads a spec and its descriptors from the daemon, and returns where the socket
+// is from then on. The further ones are where the program has them before this process
+// opens anything.
+func receive() (s Spec, sock int, err error) {
 	head := make([]byte, 4)
 	fds, err := receiveFDs(childFD, head)
 	if err != nil {
-		return Spec{}, err
+		return Spec{}, 0, err
 	}
 	body, err := receiveBody(childFD, head)
 	if err != nil {
-		return Spec{}, err
+		return Spec{}, 0, err
 	}
+	spec, streams, err := decodeSpec(body)
+	switch {
+	case errors.Is(err, errVersion):
+		return Spec{}, childFD, &StartError{StatusNotExecutable, err.Error()}
+	case err != nil || len(fds) < 1+len(spec.Further):
+		return Spec{}, 0, errForm
+	}
+	if fds, err = place(append([]int{childFD}, fds...), spec.Further); err != nil {
+		return Spec{}, childFD, notExecutable(spec.Program, fmt.Errorf("passing its descriptors: %w", err))
+	}
+	sock, fds = fds[0], fds[1:]
 	var files []*os.File
 	for _, fd := range fds {
 		files = append(files, os.NewFile(uintptr(fd), "passed"))
-	}
-	spec, streams, err := decodeSpec(body)
-	if err != nil {
-		return Spec{}, err
-	}
-	if len(files) == 0 {
-		return Spec{}, errForm
 	}
 	spec.Dir, files = files[0], files[1:]
 	for i := range spec.Streams {
@@ -76,12 +83,16 @@ func receive() (Spec, error) {
 			spec.Streams[i], files = files[0], files[1:]
 		}
 	}
-	return spec, nil
+	return spec, sock, nil
 }
+
+// maxPassed is more than the descriptors that come with anything: see output.go, where
+// there are two for each that is masked.
+const maxPassed = consoleFiles + 1 + 2*(3+ipc.MaxFurther)
 
 // receiveFDs fills head and returns the descriptors that come with it.
 func receiveFDs(from int, head []byte) (fds []int, err error) {
-	oob := make([]byte, unix.CmsgSpace(4*(consoleFiles+5))) // the most: see output.go
+	oob := make([]byte, unix.CmsgSpace(4*maxPassed))
 	n, oobn, err := receiveMessage(from, head, oob)
 	if err != nil {
 		return nil, err
@@ -146,6 +157,9 @@ func become(s Spec) *StartError {
 	s.Ignored.ignore()
 	s.Blocked.block()
 	closeStrays()
+	if err := keep(s.Further); err != nil {
+		return notExecutable(s.Program, fmt.Errorf("passing its descriptors: %w", err))
+	}
 	if err := s.enter(); err != nil {
 		return notExecutable(s.Program, fmt.Errorf("entering the working directory: %w", err))
 	}

@@ -20,7 +20,7 @@ func FuzzSpec(f *testing.F) {
 		{
 			Program: "/bin/sh", Args: []string{"-c", "", "\xff"}, Env: []string{"A=1", "odd"}, Umask: 0o022,
 			Limits:  []ipc.Limit{{Resource: 7, Soft: 1, Hard: 1<<64 - 1}},
-			Ignored: 1, Blocked: 1 << 63, Schedule: ipc.Schedule{Nice: -20, Policy: 5, IO: 0x6007, CPUs: []uint64{1, 0}},
+			Further: []Further{{Number: 3}, {Number: ipc.MaxDescriptor}}, Ignored: 1, Blocked: 1 << 63, Schedule: ipc.Schedule{Nice: -20, Policy: 5, IO: 0x6007, CPUs: []uint64{1, 0}},
 			Secrets: []Secret{{"KEY", opaque.New([]byte("value\n"))}, {"EMPTY", opaque.New(nil)}},
 			Files:   []Secret{{"KEY_FILE", opaque.New([]byte("a\x00b"))}}, Stdin: new(opaque.New([]byte("typed"))),
 			Streams: [3]*os.File{0: os.Stdin, 2: os.Stderr},

@@ -48,7 +48,8 @@ type diversion struct {
 	terminal *Terminal
 	tty      tty
 	dir      *os.File   // the program's, if files are to be exposed
-	pumps    []*os.File // for each of the streams that is masked: where to read, and where to write
+	further  []int      // the program's, for each of the spec's
+	pumps    []int      // for each of those that are masked: where to read, and where to write
 	ends     []*os.File // of pipes; the daemon's to close
 }
 
@@ -75,51 +76,68 @@ func divert(s Spec, t tty) (d diversion, err error) {
 			d.streams[i] = t.replace(f)
 		}
 	}
-	if !slices.ContainsFunc(s.Needles, func(v Secret) bool { return !mask.Short(v.Value) }) {
-		return d, nil
+	if s.masked() {
+		err = d.divertStreams(s)
 	}
+	for n := 0; err == nil && n < len(s.Further); n++ {
+		var fd int
+		fd, err = d.divertFurther(s, n)
+		d.further = append(d.further, fd)
+	}
+	if err != nil {
+		d.close()
+	}
+	return d, err
+}
+
+// masked reports whether there is something to mask.
+func (s Spec) masked() bool {
+	return slices.ContainsFunc(s.Needles, func(v Secret) bool { return !mask.Short(v.Value) })
+}
+
+func (d *diversion) divertStreams(s Spec) error {
 	for i, f := range s.Streams[1:] {
 		switch {
-		case f == nil || d.streams[1+i] != f || isNull(f):
-		case i == 1 && sameFile(f, s.Streams[1]):
+		case f == nil || d.streams[1+i] != f || isNull(int(f.Fd())):
+		case i == 1 && s.Streams[1] != nil && sameFile(int(f.Fd()), int(s.Streams[1].Fd())):
 			// One pipe for both, or the order of what they print would be lost.
 			d.streams[2] = d.streams[1]
 		default:
-			r, w, err := os.Pipe()
+			w, err := d.pipe(int(f.Fd()))
 			if err != nil {
-				d.close()
-				return d, fmt.Errorf("making a pipe: %w", err)
+				return err
 			}
-			widen(w)
-			widen(f) // if it is a pipe
-			// A program of another user may open it again, as /dev/stdout. Whoever
-			// has no descriptor cannot name it.
-			w.Chmod(0o666)
 			d.streams[1+i] = w
-			d.pumps = append(d.pumps, r, f)
-			d.ends = append(d.ends, r, w)
 		}
 	}
-	return d, nil
+	return nil
+}
+
+// pipe returns what a program writes to, so that it is masked on its way to a descriptor.
+func (d *diversion) pipe(to int) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	d.ends = append(d.ends, r, w)
+	widen(int(w.Fd()))
+	widen(to) // if it is a pipe
+	// A program of another user may open it again, as /dev/stdout. Whoever
+	// has no descriptor cannot name it.
+	w.Chmod(0o666)
+	d.pumps = append(d.pumps, int(r.Fd()), to)
+	return w, nil
 }
 
 // isNull reports whether nobody will see what is written.
-func isNull(f *os.File) bool {
-	null, err := os.Stat(os.DevNull)
-	if err != nil {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && os.SameFile(info, null)
+func isNull(fd int) bool {
+	var null, is unix.Stat_t
+	return unix.Stat(os.DevNull, &null) == nil && unix.Fstat(fd, &is) == nil && null.Dev == is.Dev && null.Ino == is.Ino
 }
 
-func sameFile(a, b *os.File) bool {
-	if a == nil || b == nil {
-		return false
-	}
-	one, errOne := a.Stat()
-	other, errOther := b.Stat()
-	return errOne == nil && errOther == nil && os.SameFile(one, other)
+func sameFile(a, b int) bool {
+	var one, other unix.Stat_t
+	return unix.Fstat(a, &one) == nil && unix.Fstat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
 }
 
 // send tells a monitor what to mask and to expose, and waits until it leads the
@@ -156,7 +174,7 @@ func (d *diversion) send(to *net.UnixConn, s Spec) error {
 
 // files returns what travels with the first bytes.
 func (d *diversion) files() (fds []int) {
-	files := d.pumps
+	var files []*os.File
 	if d.dir != nil {
 		files = append([]*os.File{d.dir}, files...)
 	}
@@ -166,7 +184,7 @@ func (d *diversion) files() (fds []int) {
 	for _, f := range files {
 		fds = append(fds, int(f.Fd()))
 	}
-	return fds
+	return append(fds, d.pumps...)
 }
 
 func (d *diversion) encode(s Spec) []byte {

@@ -48,6 +48,8 @@ type Spec struct {
 	Dir *os.File
 	// Streams are standard input, output and error; nil for /dev/null.
 	Streams [3]*os.File
+	// Further are descriptors beyond these; see [Spec.Withhold].
+	Further []Further
 	// Terminal is for a caller that has one; prepared.
 	Terminal *Terminal
 	// Owned, if it is not nil, hears who the program will be, before it is there. Without
@@ -72,6 +74,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("%w: no program", ErrSpec)
 	case slices.ContainsFunc(slices.Concat([]string{s.Program}, s.Args, s.Env), hasNUL):
 		return fmt.Errorf("%w: an argument or a variable holds a NUL byte", ErrSpec)
+	case !validFurther(s.Further):
+		return fmt.Errorf("%w: descriptors that no program has", ErrSpec)
 	case len(s.Schedule.CPUs) > ipc.MaxCPUs:
 		return fmt.Errorf("%w: too many processors", ErrSpec)
 	case !s.Exact.valid(len(s.Args)):
@@ -111,14 +115,15 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //	limits               list of: resource 4, soft 8, hard 8
 //	ignored, blocked     8 each: a bit for each signal, the lowest for 1
 //	schedule             nice value 1, policy 1, priority of I/O 2, list of 8 for the processors
+//	further              list of: number 4
 //	secrets, files       list of: name text, value text
 //	exposed              list of: variable text, path for the program text, path text
 //	stdin                text, with bit 3 of streams
 //	exact                see there
 //
-// The first bytes carry the descriptors: directory, then streams.
+// The first bytes carry the descriptors: directory, then streams, then the further ones.
 const (
-	specVersion = 5
+	specVersion = 6
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
@@ -147,7 +152,7 @@ func (s Spec) encode() ([]byte, error) {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Ignored))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Blocked))
-	b = appendSchedule(b, s.Schedule)
+	b = appendFurther(appendSchedule(b, s.Schedule), s.Further)
 	b = appendSecrets(b, s.Secrets)
 	b = appendSecrets(b, s.Files)
 	b = appendExposed(b, s.Exposed)
@@ -159,7 +164,7 @@ func (s Spec) encode() ([]byte, error) {
 
 // size returns the length of the form behind its first 4 bytes.
 func (s Spec) size() int {
-	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits) + 8 + 8 + scheduleSize(s.Schedule)
+	n := 1 + 1 + 4 + 4 + len(s.Program) + textsSize(s.Args) + textsSize(s.Env) + 4 + 20*len(s.Limits) + 8 + 8 + scheduleSize(s.Schedule) + 4 + 4*len(s.Further)
 	n += secretsSize(s.Secrets) + secretsSize(s.Files) + exposedSize(s.Exposed) + s.Exact.size()
 	if s.Stdin != nil {
 		n += 4 + s.Stdin.Len()
@@ -236,7 +241,7 @@ func decodeSpec(b []byte) (s Spec, streams byte, err error) {
 		s.Limits = append(s.Limits, ipc.Limit{Resource: int(d.uint32()), Soft: d.uint64(), Hard: d.uint64()})
 	}
 	s.Ignored, s.Blocked = Signals(d.uint64()), Signals(d.uint64())
-	s.Schedule = d.schedule()
+	s.Schedule, s.Further = d.schedule(), d.further()
 	s.Secrets, s.Files, s.Exposed = d.secrets(), d.secrets(), d.exposed()
 	if streams&stdinText != 0 {
 		s.Stdin = new(opaque.New(d.text()))

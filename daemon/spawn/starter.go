@@ -306,6 +306,7 @@ func (r *Run) start(ctx context.Context, form []byte, spec Spec) error {
 			fds = append(fds, int(f.Fd()))
 		}
 	}
+	fds = append(fds, d.further...)
 	n, _, err := r.spec.WriteMsgUnix(form, unix.UnixRights(fds...), nil)
 	if err == nil && n < len(form) { // writing nothing could fail: a program may be over by now
 		_, err = r.spec.Write(form[n:])

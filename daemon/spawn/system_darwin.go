@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
 )
@@ -58,7 +59,14 @@ func closeStrays() {
 }
 
 // widen does nothing: pipes grow by themselves.
-func widen(*os.File) {}
+func widen(int) {}
+
+// pathOnly is what no descriptor has here.
+const pathOnly = 0
+
+// sameTerminal reports whether two descriptors are of terminals: which, only their names
+// could tell.
+func sameTerminal(a, b int) bool { return term.IsTerminal(a) && term.IsTerminal(b) }
 
 func dup(from, to int) error { return unix.Dup2(from, to) }
 

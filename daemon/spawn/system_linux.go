@@ -159,7 +159,18 @@ func closeStrays() {
 }
 
 // widen lets a pipe hold more, so that its ends need not take turns so often.
-func widen(pipe *os.File) { unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, 512<<10) }
+func widen(pipe int) { unix.FcntlInt(uintptr(pipe), unix.F_SETPIPE_SZ, 512<<10) }
+
+// pathOnly is what a descriptor has that is neither for reading nor for writing.
+const pathOnly = unix.O_PATH
+
+// sameTerminal reports whether two descriptors are of one terminal, one of which may have
+// been opened as /dev/tty.
+func sameTerminal(a, b int) bool {
+	one, err := unix.IoctlGetUint32(a, unix.TIOCGDEV)
+	other, errOther := unix.IoctlGetUint32(b, unix.TIOCGDEV)
+	return err == nil && errOther == nil && one == other
+}
 
 func dup(from, to int) error { return unix.Dup3(from, to, 0) }
 

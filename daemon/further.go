@@ -1,0 +1,36 @@
+package daemon
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+)
+
+// withhold keeps those of the caller's further descriptors from a program that would be
+// a way around something, and says once which. Where commands are approved, or learned to
+// be, a program gets none: nobody approves them, and what it does with them is not in its
+// pin.
+func (d *enrolment) withhold(c *connection, spec *spawn.Spec, project string) {
+	var gone []int
+	answer := ipc.Response{
+		OK: true, Why: "what it prints is masked, and what is open for reading and writing could not be",
+		Hint: "open them for writing alone, as 3>file does, or, where the project allows it, run it with --no-mask",
+	}
+	if spec.Exact != nil {
+		for _, f := range spec.Further {
+			gone = append(gone, f.Number)
+		}
+		spec.Further = nil
+		answer.Why, answer.Hint = "its project has commands approved, and no descriptor is a part of one", ""
+	} else {
+		gone = spec.Withhold()
+	}
+	if p, err := d.projects.of(project); err == nil && project != "" {
+		gone = slices.DeleteFunc(gone, func(n int) bool { return len(p.tellStripped("fd ", []string{strconv.Itoa(n)})) == 0 })
+	}
+	if answer.Withheld = gone; len(gone) > 0 {
+		c.answer(answer)
+	}
+}
