@@ -59,16 +59,25 @@ func oneVerb[R, A any](cmd *cli.Command, kind string,
 	do func(context.Context, *client.Client, R) (A, error),
 	done func(R, A) string,
 ) *cli.Command {
-	var f adminFlags
+	return oneOf(&adminFlags{}, cmd, kind, func(ctx context.Context, c *client.Client, args []string) (R, error) { return find(ctx, c, args[0]) }, do, done)
+}
+
+// oneOf is oneVerb for what several arguments name, the last of which errors name, and with
+// flags that are the caller's.
+func oneOf[R, A any](f *adminFlags, cmd *cli.Command, kind string,
+	find func(context.Context, *client.Client, []string) (R, error),
+	do func(context.Context, *client.Client, R) (A, error),
+	done func(R, A) string,
+) *cli.Command {
 	return f.verb(cmd, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		name := cmd.Args().First()
-		it, err := find(ctx, c, name)
+		args := cmd.Args().Slice()
+		it, err := find(ctx, c, args)
 		if err != nil {
 			return err
 		}
 		out, err := do(ctx, c, it)
 		if err != nil {
-			return about(kind, name, err)
+			return about(kind, args[len(args)-1], err)
 		}
 		return f.answer(cmd, out, done(it, out))
 	})

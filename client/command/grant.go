@@ -187,47 +187,41 @@ Examples:
 	})
 }
 
+// oneRequest makes a verb that does one thing to one request: decided says whether it may be
+// one that was decided.
+func oneRequest[A any](f *adminFlags, cmd *cli.Command, decided bool, do func(context.Context, *client.Client, api.PendingGrant) (A, error), done func(api.PendingGrant, A) string) *cli.Command {
+	cmd.ArgsUsage = "GRANT"
+	return oneOf(f, cmd, "grant", func(ctx context.Context, c *client.Client, args []string) (api.PendingGrant, error) {
+		return findPending(ctx, c, args[0], decided)
+	}, do, done)
+}
+
 func grantDeny() *cli.Command {
 	var f adminFlags
-	return f.verb(&cli.Command{
-		Name: "deny", ArgsUsage: "GRANT",
-		Usage: "say no to an agent, until the decision is deleted",
+	return oneRequest(&f, &cli.Command{
+		Name: "deny", Usage: "say no to an agent, until the decision is deleted",
 		Description: `GRANT is an id, or a project of which one request waits.
 
 Example:
    cortex grant deny my-app`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		p, err := findPending(ctx, c, cmd.Args().First(), false)
-		if err != nil {
-			return err
-		}
-		out, err := c.DenyGrant(ctx, p.ID)
-		if err != nil {
-			return about("grant", p.ID, err)
-		}
-		return f.answer(cmd, out, fmt.Sprintf("denied %s to agent %s for project %s; to have it asked again: %s",
-			printableNames(p.RequestedKeys), printable(p.AgentID), printable(p.ProjectName), f.next("cortex grant delete "+printableID(p.ID))))
+	}, false, func(ctx context.Context, c *client.Client, p api.PendingGrant) (api.DeniedGrant, error) {
+		return c.DenyGrant(ctx, p.ID)
+	}, func(p api.PendingGrant, _ api.DeniedGrant) string {
+		return fmt.Sprintf("denied %s to agent %s for project %s; to have it asked again: %s",
+			printableNames(p.RequestedKeys), printable(p.AgentID), printable(p.ProjectName), f.next("cortex grant delete "+printableID(p.ID)))
 	})
 }
 
 func grantDelete() *cli.Command {
-	var f adminFlags
-	return f.verb(&cli.Command{
-		Name: "delete", ArgsUsage: "GRANT",
-		Usage: "forget a request or a decision, and end the token that rests on it",
+	return oneRequest(&adminFlags{}, &cli.Command{
+		Name: "delete", Usage: "forget a request or a decision, and end the token that rests on it",
 		Description: `GRANT is an id, or a project of which there is one request, decided or not.
 
 Example:
    cortex grant delete my-app`,
-	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		p, err := findPending(ctx, c, cmd.Args().First(), true)
-		if err != nil {
-			return err
-		}
-		out, err := c.DeletePendingGrant(ctx, p.ID)
-		if err != nil {
-			return about("grant", p.ID, err)
-		}
-		return f.answer(cmd, out, fmt.Sprintf("forgot what agent %s asked for project %s; it was %s", printable(p.AgentID), printable(p.ProjectName), printable(p.Status)))
+	}, true, func(ctx context.Context, c *client.Client, p api.PendingGrant) (api.DeletedID, error) {
+		return c.DeletePendingGrant(ctx, p.ID)
+	}, func(p api.PendingGrant, _ api.DeletedID) string {
+		return fmt.Sprintf("forgot what agent %s asked for project %s; it was %s", printable(p.AgentID), printable(p.ProjectName), printable(p.Status))
 	})
 }

@@ -141,26 +141,22 @@ Example:
 }
 
 // onePin makes a verb that does one thing to one pin.
-func onePin[A any](cmd *cli.Command, do func(context.Context, *client.Client, api.Pin) (A, error), done func(f *adminFlags, p api.Pin) string) *cli.Command {
-	var f adminFlags
+func onePin[A any](f *adminFlags, cmd *cli.Command, do func(context.Context, *client.Client, api.Pin) (A, error), done func(api.Pin, A) string) *cli.Command {
 	var namespace string
 	cmd.ArgsUsage = "PROJECT PIN"
 	cmd.Flags = append(cmd.Flags, projectNamespace(&namespace))
-	return f.verb(cmd, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		found, err := f.findPins(ctx, c, namespace, cmd.Args().First(), cmd.Args().Slice()[1:2])
+	return oneOf(f, cmd, "pin", func(ctx context.Context, c *client.Client, args []string) (api.Pin, error) {
+		found, err := f.findPins(ctx, c, namespace, args[0], args[1:])
 		if err != nil {
-			return err
+			return api.Pin{}, err
 		}
-		out, err := do(ctx, c, found[0])
-		if err != nil {
-			return about("pin", found[0].ID, err)
-		}
-		return f.answer(cmd, out, done(&f, found[0]))
-	})
+		return found[0], nil
+	}, do, done)
 }
 
 func pinDeny() *cli.Command {
-	return onePin(&cli.Command{
+	var f adminFlags
+	return onePin(&f, &cli.Command{
 		Name: "deny", Usage: "refuse a command in every directory, whatever other pins allow, until the pin is removed",
 		Description: `What is refused is the program with these arguments, in whatever directory, and whatever is in its
 files by now. Other arguments, and a copy of the program, are other commands.
@@ -169,20 +165,20 @@ Example:
    cortex pin deny my-app 0ebc2b1f`,
 	}, func(ctx context.Context, c *client.Client, p api.Pin) (api.DeniedGrant, error) {
 		return c.DenyPin(ctx, p.ProjectName, p.ID)
-	}, func(f *adminFlags, p api.Pin) string {
+	}, func(p api.Pin, _ api.DeniedGrant) string {
 		return fmt.Sprintf("project %s refuses %s; to have it asked again: %s", printable(p.ProjectName), printable(commandLine(p)),
 			f.next("cortex pin remove "+shellWord(p.ProjectName)+" "+printableID(p.ID)))
 	})
 }
 
 func pinRemove() *cli.Command {
-	return onePin(&cli.Command{
+	return onePin(&adminFlags{}, &cli.Command{
 		Name: "remove", Usage: "forget a command, and what was decided on it",
 		Description: `Example:
    cortex pin remove my-app 0ebc2b1f`,
 	}, func(ctx context.Context, c *client.Client, p api.Pin) (api.DeletedID, error) {
 		return c.DeletePin(ctx, p.ProjectName, p.ID)
-	}, func(_ *adminFlags, p api.Pin) string {
+	}, func(p api.Pin, _ api.DeletedID) string {
 		return fmt.Sprintf("forgot %s of project %s; it was %s", printable(commandLine(p)), printable(p.ProjectName), printable(p.Status))
 	})
 }
