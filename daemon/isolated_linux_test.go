@@ -8,20 +8,29 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/cortex-auth/cortex/scripts/e2e"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// other is who programs are where they are not the caller's own.
-const other = 65534
+// other is who programs are where they are not the caller's own, and nobody is
+// elsewhere: their spawner kills what else runs as them.
+const other = 64131
+
+// alone keeps them to these tests.
+var alone = sync.OnceValue(func() error { return e2e.Alone("daemon") })
 
 // spawner runs a spawner of another user, and returns its socket.
 func (h *host) spawner() string {
 	h.t.Helper()
 	if os.Getuid() != 0 {
 		h.t.Skip("only root can be somebody else as well")
+	}
+	if err := alone(); err != nil {
+		h.t.Fatal(err)
 	}
 	sock, exe := filepath.Join(shortDir(h.t), "s"), filepath.Join(shortDir(h.t), "test")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: sock, Net: "unix"})
@@ -77,7 +86,7 @@ func TestPinnedIsolated(t *testing.T) {
 		h.approve()
 		cmd = h.launcher(append([]string{"--"}, command...)...)
 		cmd.Env = append(cmd.Env, "BASH_ENV=/nonexistent")
-		if r := h.finish(cmd); r.stdout != "65534\n"+marker+"\n" || r.status != 0 {
+		if r := h.finish(cmd); r.stdout != "64131\n"+marker+"\n" || r.status != 0 {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -16,11 +16,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
-// others are who programs are in these tests.
-var others = []int{65534, 65533}
+// others are who programs are in these tests, and nobody is elsewhere: their spawner
+// kills what else runs as them.
+var others = []int{64121, 64122}
+
+// alone keeps them to these tests.
+var alone = sync.OnceValue(func() error { return e2e.Alone("spawn") })
 
 // A socket starts a spawner as another user for each connection, as systemd does.
 type socket struct {
@@ -38,6 +43,9 @@ func newSpawner(t *testing.T, uid int, args ...string) *socket {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else as well")
+	}
+	if err := alone(); err != nil {
+		t.Fatal(err)
 	}
 	s := &socket{path: filepath.Join(t.TempDir(), "s"), log: t.Output()}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
@@ -151,7 +159,7 @@ func TestAnotherUser(t *testing.T) {
 	spec.Env = append(spec.Env, "HOME=/root", "USER=root", "XDG_RUNTIME_DIR=/run/user/0")
 	spec.Secrets = []Secret{{"SECRET", opaque.New([]byte("of-another-user"))}}
 	spec.Needles = spec.Secrets
-	want := "65534\n65534\n65534\nA=\n/nonexistent nobody ‹cortex:SECRET›\n1\n"
+	want := "64121\n64121\n64121\nA=\n/nonexistent nobody ‹cortex:SECRET›\n1\n"
 	if got, status := s.output(spec); got != want || status != 3 {
 		t.Errorf("%q, %d", got, status)
 	}
@@ -294,7 +302,7 @@ func TestBrokenSpawner(t *testing.T) {
 		os.Chmod(dir, 0o755)
 	}
 	for range 3 {
-		if got, _ := stage.output(stage.spec("id", "-u")); got != "65534\n" {
+		if got, _ := stage.output(stage.spec("id", "-u")); got != "64121\n" {
 			t.Errorf("%q", got)
 		}
 	}
