@@ -23,9 +23,9 @@ var (
 	hostMoves = []map[string]hostMove{strangers, valueMoves, askMoves, sshMoves, processMoves, busyMoves, pinMoves, raisedMoves, stolenMoves}
 )
 
-// Only root can be another user as well, and an SSH agent answers to its command
-// alone: so these are made otherwise here.
-var byOthers = []string{"socket", "others-daemon", "ssh-other-signature", "ssh-agent-keys"}
+// Only root can be another user as well, and read what others write meanwhile; and an
+// SSH agent answers to its command alone: so these are made otherwise here.
+var byOthers = []string{"socket", "others-daemon", "ssh-other-signature", "ssh-agent-keys", "files-left-behind"}
 
 // attacks are the moves that cortex doctor --attack tries, all at once.
 func attacks(h func() *host, report func() attack.Report) moves {

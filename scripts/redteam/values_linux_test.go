@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,6 +24,7 @@ var valueMoves = map[string]hostMove{
 	"redact-guesses":          redactGuesses,
 	"mask-loses-output":       lostOutput,
 	"handed-over-file":        handedOver,
+	"files-left-behind":       filesLeftBehind,
 	"changed-file":            changedFile,
 }
 
@@ -163,46 +163,6 @@ func open777(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// A value in a file, another as standard input; then everything is killed.
-func handedOver(t *testing.T, h *host) outcome {
-	other, _, value := h.secret(t)
-	run := func(script string) *exec.Cmd {
-		cmd := h.launcher(t, h.alice, h.project, h.variable, "sh", "-c", script)
-		cmd.Args = slices.Insert(cmd.Args, 2, "--file", h.variable+"=IN_FILE", "--stdin", other)
-		return cmd
-	}
-	if r := h.approved(t, func() *exec.Cmd { return run(`cat "$IN_FILE" - | tr a-zA-Z n-za-mN-ZA-M`) }); untold(r.stdout) != h.value+value {
-		t.Fatalf("%+v", r)
-	}
-	began := time.Now().Add(-time.Second)
-	cmd := run(`cat "$IN_FILE" - > /dev/null; echo up; exec sleep 1000`)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	h.killAll(t)
-	cmd.Wait()
-	control := filepath.Join(t.TempDir(), "control")
-	if err := os.WriteFile(control, []byte(value), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	left := changedFiles(began, h.value, value)
-	if !slices.Contains(left, control) {
-		t.Fatalf("what is written is not found: %q", left)
-	}
-	if len(left) > 1 {
-		t.Logf("found in %q", left)
-		return open
-	}
-	return stopped
 }
 
 // A command changes the file before what it starts reads it.
