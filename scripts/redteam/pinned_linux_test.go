@@ -15,6 +15,7 @@ var pinMoves = map[string]hostMove{
 	"changed-script":     changedScript,
 	"swapped-command":    swappedCommand,
 	"racing-command":     racingCommand,
+	"racing-write":       racingWrite,
 	"racing-script":      racingScript,
 	"changed-while-read": changedWhileRead,
 	"code-beside":        codeBeside,

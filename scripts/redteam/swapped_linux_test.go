@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,75 +81,6 @@ func (g *guarded) decided(t *testing.T, y try, meanwhile func()) result {
 		t.Fatalf("it did not wait: %s", &out)
 	}
 	return result{stdout: out.String(), status: cmd.ProcessState.ExitCode()}
-}
-
-// Two shells take each other's place all the time. One of them was approved, and a
-// script tells by which it is run.
-func racingCommand(t *testing.T, h *host) outcome {
-	g := h.guarded(t)
-	g.write(t, "prog", string(read(t, "/bin/sh")))
-	g.write(t, "other", string(read(t, "/bin/bash")))
-	g.write(t, "good.sh", "test -z \"$BASH_VERSION\" || echo evil\n"+g.saying("good"))
-	return g.race(t, 20, stopped, "./prog", "good.sh")
-}
-
-// Two scripts take each other's place.
-func racingScript(t *testing.T, h *host) outcome {
-	g := h.guarded(t)
-	g.write(t, "prog", "#!/bin/sh\n"+g.saying("good"))
-	g.write(t, "other", "#!/bin/sh\n"+g.saying("evil"))
-	return g.race(t, 100, open, "./prog")
-}
-
-// race runs a command so many times while prog, which was approved, and other take each
-// other's place. Who does not win it in some seconds has lost: that says nothing.
-func (g *guarded) race(t *testing.T, tries int, lost outcome, command ...string) outcome {
-	t.Helper()
-	g.mode(t, "enforce")
-	g.approve(t, command...)
-	g.weak(t, "program")
-	g.mode(t, "any")
-	defer exchanging(t, filepath.Join(g.dir, "prog"), filepath.Join(g.dir, "other"))()
-	seen := map[bool]bool{}
-	for deadline := time.Now().Add(5 * time.Second); !seen[true] || !seen[false]; {
-		r := g.carry(t, try{command: command})
-		seen[said(r, "evil")] = true
-		if time.Now().After(deadline) {
-			t.Logf("they do not take each other's place: %+v", r)
-			return lost
-		}
-	}
-	g.mode(t, "enforce")
-	for n := range tries {
-		if r := g.carry(t, try{command: command}); said(r, "evil") {
-			t.Logf("after %d more: %+v", n, r)
-			return open
-		}
-	}
-	return lost
-}
-
-// exchanging exchanges two files again and again, until the function is called.
-func exchanging(t *testing.T, one, other string) (end func()) {
-	enough, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for pause := time.Duration(1); ; pause = pause*5%7919 + 1 {
-			if err := unix.Renameat2(unix.AT_FDCWD, one, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE); err != nil {
-				t.Error(err)
-				return
-			}
-			select {
-			case <-enough:
-				return
-			case <-time.After(pause * time.Microsecond):
-			}
-		}
-	}()
-	return func() {
-		close(enough)
-		<-done
-	}
 }
 
 // A script of which its interpreter has read the beginning.
