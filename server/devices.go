@@ -154,7 +154,7 @@ func (s *Server) lookUpDevice(ctx context.Context, c call[api.UserCode]) (api.Pe
 	})
 	out := api.PendingDevice{
 		UserCode: d.UserCode, Proved: d.Proved, AgentID: d.AgentID, Namespace: d.Namespace, Hostname: d.Hostname, OS: d.OS, CLI: d.CLIVersion,
-		SourceIP: d.Source, CreatedAt: api.NewTime(d.Created), ExpiresAt: api.NewTime(d.Expires), NewAgent: d.NewAgent, KeyChange: d.KeyChange,
+		Origin: d.Origin, SourceIP: d.Source, CreatedAt: api.NewTime(d.Created), ExpiresAt: api.NewTime(d.Expires), NewAgent: d.NewAgent, KeyChange: d.KeyChange,
 	}
 	if d.Key != nil {
 		out.Fingerprint = new(proof.Fingerprint(d.Key))

@@ -60,9 +60,9 @@ func TestEnrolWithProof(t *testing.T) {
 
 	var seen map[string]any
 	s.Admin(t, "POST", "/admin/web/device/lookup", map[string]string{"user_code": h.UserCode}, &seen)
-	wantMembers(t, seen, "user_code", "proved", "agent_id", "namespace", "fingerprint", "hostname", "os", "cli_version", "source_ip", "created_at", "expires_at", "new_agent", "key_change")
+	wantMembers(t, seen, "user_code", "proved", "agent_id", "namespace", "fingerprint", "hostname", "os", "cli_version", "origin", "source_ip", "created_at", "expires_at", "new_agent", "key_change")
 	if seen["agent_id"] != "bot" || seen["namespace"] != "default" || seen["hostname"] != "host-of-bot" || seen["new_agent"] != true || seen["key_change"] != false ||
-		!strings.HasPrefix(seen["fingerprint"].(string), "SHA256:") || seen["source_ip"] != "127.0.0.1" {
+		!strings.HasPrefix(seen["fingerprint"].(string), "SHA256:") || seen["source_ip"] != "127.0.0.1" || seen["origin"] != s.URL {
 		t.Errorf("%v", seen)
 	}
 	wantError(t, approve(t, s, map[string]any{"user_code": h.UserCode, "agent_id": "other"}), http.StatusBadRequest, api.InvalidRequest)

@@ -101,6 +101,9 @@ type PendingDevice struct {
 	Key                ed25519.PublicKey
 	// Hostname, OS and CLIVersion are the host's own word.
 	Hostname, OS, CLIVersion string
+	// Origin is the server's URL as the host knows it, for which it signed that it has
+	// the key. Another one than the approver's is that of somebody who passes it all on.
+	Origin string
 	// Source is the address it asks from.
 	Source           string
 	Created, Expires time.Time
@@ -124,7 +127,7 @@ func (v *Vault) LookUpDevice(ctx context.Context, by access.Caller, userCode str
 		o.record.agent = row.Claim
 		d = PendingDevice{
 			UserCode: row.UserCode, Proved: row.proved(), AgentID: row.Claim, Hostname: row.Hostname, OS: row.OS, CLIVersion: row.CLI,
-			Source: row.Source, Created: nanos(row.Created), Expires: nanos(row.Expires),
+			Origin: row.Origin, Source: row.Source, Created: nanos(row.Created), Expires: nanos(row.Expires),
 		}
 		if !row.proved() {
 			o.anywhere()

@@ -35,7 +35,8 @@ func deviceShow() *cli.Command {
 	return f.verb(&cli.Command{
 		Name: "show", ArgsUsage: "CODE",
 		Usage: "show what waits with a code, before it is approved",
-		Description: `Everything but the key's fingerprint and what follows from it is the host's own word.
+		Description: `Everything but the key's fingerprint and what follows from it is the host's own word. Turn away
+one that knows this vault by a server that is not yours: somebody there passes on what it says.
 
 Example:
    cortex device show BCDF-2345`,
@@ -48,7 +49,7 @@ Example:
 			return writeJSON(cmd.Root().Writer, d)
 		}
 		return writeFields(cmd.Root().Writer, "code", d.UserCode, "agent", d.AgentID, "namespace", d.Namespace, "note", deviceNote(d),
-			"key", textOr(d.Fingerprint), "host", d.Hostname, "system", d.OS, "program", d.CLI, "source", d.SourceIP,
+			"key", textOr(d.Fingerprint), "host", d.Hostname, "system", d.OS, "program", d.CLI, "server", d.Origin, "source", d.SourceIP,
 			"began", d.CreatedAt.String(), "until", d.ExpiresAt.String())
 	})
 }

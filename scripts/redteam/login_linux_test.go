@@ -78,7 +78,8 @@ func noProofsFirst(t *testing.T) outcome {
 }
 
 // A host logs in at somebody who passes that on: to the vault, as it is reached
-// there, or as the host has named it.
+// there, or as the host has named it. Whoever approves it can see that where the host
+// has said where it is.
 func relayed(t *testing.T, host func(s *site, l *letter)) outcome {
 	s := newSite(t)
 	m := newMeddler(t, s)
@@ -97,14 +98,24 @@ func relayed(t *testing.T, host func(s *site, l *letter)) outcome {
 		}
 		return err
 	})
-	if log, err := h.login(t, s); err != nil {
+	var seen struct{ Origin string }
+	if log, err := decide(t, h.loggingIn(), func(code string) {
+		s.Admin(t, http.MethodPost, "/admin/web/device/lookup", object{"user_code": code}, &seen)
+		s.Admin(t, http.MethodPost, "/admin/web/device/approve", object{"user_code": code, "agent_id": h.agent}, nil)
+	}); err != nil {
 		if !strings.Contains(log, "origin") {
 			t.Fatal(log)
 		}
 		return stopped
 	}
 	h.start(t)
-	return unless(h.gets(t, s, variable, value) && read.Load(), stopped)
+	switch {
+	case !h.gets(t, s, variable, value) || !read.Load():
+		return stopped
+	case seen.Origin == m.URL && seen.Origin != s.URL:
+		return limited
+	}
+	return open
 }
 
 func relayedLogin(t *testing.T) outcome {

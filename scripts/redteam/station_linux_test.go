@@ -52,13 +52,26 @@ func (h *station) register(t *testing.T, s *site) {
 // login logs in. At the vault the log-in is approved, if it gets there.
 func (h *station) login(t *testing.T, s *site, args ...string) (log string, err error) {
 	t.Helper()
+	return s.admit(t, h.loggingIn(args...), h.agent)
+}
+
+// loggingIn is a log-in that waits for somebody's approval.
+func (h *station) loggingIn(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(bin, "cortex"), append([]string{"daemon", "login", "--agent-id", h.agent, "--url", h.url, "--no-browser"}, args...)...)
 	cmd.Dir, cmd.Env = h.dir, h.env
-	return s.admit(t, cmd, h.agent)
+	return cmd
 }
 
 // admit carries out a log-in of an agent, and approves it, if it gets there.
 func (s *site) admit(t *testing.T, cmd *exec.Cmd, agent string) (log string, err error) {
+	t.Helper()
+	return decide(t, cmd, func(code string) {
+		s.TryAdmin(t, http.MethodPost, "/admin/web/device/approve", object{"agent_id": agent, "user_code": code})
+	})
+}
+
+// decide carries out a log-in, whose code somebody gets.
+func decide(t *testing.T, cmd *exec.Cmd, by func(code string)) (log string, err error) {
 	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -68,9 +81,7 @@ func (s *site) admit(t *testing.T, cmd *exec.Cmd, agent string) (log string, err
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	if err := e2e.ApproveLogin(io.TeeReader(stderr, &said), func(code string) {
-		s.TryAdmin(t, http.MethodPost, "/admin/web/device/approve", object{"agent_id": agent, "user_code": code})
-	}); err != nil {
+	if err := e2e.ApproveLogin(io.TeeReader(stderr, &said), by); err != nil {
 		t.Fatal(err)
 	}
 	return said.String(), cmd.Wait()

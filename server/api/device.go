@@ -99,11 +99,13 @@ type PendingDevice struct {
 	Hostname    string  `json:"hostname"`
 	OS          string  `json:"os"`
 	CLI         string  `json:"cli_version"`
-	SourceIP    string  `json:"source_ip"`
-	CreatedAt   Time    `json:"created_at"`
-	ExpiresAt   Time    `json:"expires_at"`
-	NewAgent    bool    `json:"new_agent"`
-	KeyChange   bool    `json:"key_change"`
+	// Origin is the server's URL as the host knows it; older servers do not say.
+	Origin    string `json:"origin"`
+	SourceIP  string `json:"source_ip"`
+	CreatedAt Time   `json:"created_at"`
+	ExpiresAt Time   `json:"expires_at"`
+	NewAgent  bool   `json:"new_agent"`
+	KeyChange bool   `json:"key_change"`
 }
 
 // DeniedDevice answers POST /admin/web/device/deny.

@@ -289,8 +289,8 @@ var golden = []struct {
 	},
 	{UserCode{"BCDF-GHJK"}, `{"user_code":"BCDF-GHJK"}`},
 	{
-		PendingDevice{"BCDF-GHJK", true, "bot", "default", new("SHA256:x"), "h", "linux", "1.0", "192.0.2.7", at, at, true, false},
-		`{"user_code":"BCDF-GHJK","proved":true,"agent_id":"bot","namespace":"default","fingerprint":"SHA256:x","hostname":"h","os":"linux","cli_version":"1.0","source_ip":"192.0.2.7","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","new_agent":true,"key_change":false}`,
+		PendingDevice{"BCDF-GHJK", true, "bot", "default", new("SHA256:x"), "h", "linux", "1.0", "https://vault.example.com", "192.0.2.7", at, at, true, false},
+		`{"user_code":"BCDF-GHJK","proved":true,"agent_id":"bot","namespace":"default","fingerprint":"SHA256:x","hostname":"h","os":"linux","cli_version":"1.0","origin":"https://vault.example.com","source_ip":"192.0.2.7","created_at":"2026-04-27 18:40:00","expires_at":"2026-04-27 18:40:00","new_agent":true,"key_change":false}`,
 	},
 	{DeniedDevice{true, "BCDF-GHJK"}, `{"denied":true,"user_code":"BCDF-GHJK"}`},
 	{DeviceTokenRequest{DeviceCode: value("dc"), GrantType: GrantTypeDeviceCode}, `{"device_code":"dc","grant_type":"urn:ietf:params:oauth:grant-type:device_code"}`},

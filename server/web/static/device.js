@@ -39,6 +39,9 @@ function show(device) {
   field("asks-agent").textContent = device.proved ? `${device.agent_id} in ${device.namespace}` : "it does not say";
   field("asks-key").textContent = device.proved ? device.fingerprint : "it proved none";
   field("asks-host").textContent = device.hostname ? `${device.hostname} (${device.os}), by its own word` : "it does not say";
+  field("asks-origin").textContent = device.origin
+    ? device.origin === location.origin ? device.origin : `${device.origin}, which is not where you are: somebody there may pass on what it says`
+    : "it does not say";
   field("asks-address").textContent = device.source_ip;
   const warning = field("warning");
   warning.hidden = !(device.key_change || device.new_agent || !device.proved);
