@@ -27,6 +27,8 @@ func allow() *cli.Command {
    names = ["OPENAI_API_KEY"]          # or env-file = "deploy.env"
    env = { DATABASE_URL = "STAGING_DATABASE_URL" }
    only = ["TOKEN"]
+   template = { "app/config" = "APP_CONFIG" }
+   template-file = { APP_CONFIG = "config/app.yaml" }
    no-inherit = true
    wait = "10m"
    timeout = "1h"
@@ -65,6 +67,8 @@ type allowedFile struct {
 	Path    string `json:"path"`
 	Project string `json:"project,omitempty"` // if it says which
 	Allowed bool   `json:"allowed"`           // it counts, as it is
+	// TemplateFiles are the paths of the files on a disk that runs make.
+	TemplateFiles []string `json:"template_files,omitempty"`
 }
 
 func allowFile(cmd *cli.Command, named string, asJSON bool) error {
@@ -85,7 +89,7 @@ func allowFile(cmd *cli.Command, named string, asJSON bool) error {
 	if err := allowed().Add(file); err != nil {
 		return err
 	}
-	return tellAllowed(cmd, allowedFile{file.Path, f.project, true}, asJSON)
+	return tellAllowed(cmd, allowedFile{file.Path, f.project, true, f.names.paths()}, asJSON)
 }
 
 func revokeFile(cmd *cli.Command, named string, asJSON bool) error {
@@ -124,6 +128,9 @@ func tellAllowed(cmd *cli.Command, a allowedFile, asJSON bool) error {
 		say(cmd, "cortex: %s counts from now on, for the project that --project names", printable(a.Path))
 	default:
 		say(cmd, "cortex: %s counts from now on: project %s", printable(a.Path), a.Project)
+	}
+	for _, path := range a.TemplateFiles {
+		say(cmd, "cortex: runs there make a file of a template, with secrets in it, for as long as they last: %s", printable(path))
 	}
 	return nil
 }

@@ -78,12 +78,18 @@ func (f *runFlags) adopt(file *projectfile.File, isSet func(string) bool) error 
 		}
 	}
 	for name, take := range map[string]func() error{
-		"project":    func() error { f.project = s.Project; return nil },
-		"url":        func() error { f.url = s.URL; return nil },
-		"only":       func() error { f.names.only = s.Only; return nil },
-		"env":        func() error { f.names.aliases = pairs(s.Env); return nil },
-		"file":       func() error { f.names.files = pairs(s.File); return nil },
-		"template":   func() error { f.names.templates = pairs(s.Template); return nil },
+		"project":  func() error { f.project = s.Project; return nil },
+		"url":      func() error { f.url = s.URL; return nil },
+		"only":     func() error { f.names.only = s.Only; return nil },
+		"env":      func() error { f.names.aliases = pairs(s.Env); return nil },
+		"file":     func() error { f.names.files = pairs(s.File); return nil },
+		"template": func() error { f.names.templates = pairs(s.Template); return nil },
+		"template-file": func() error {
+			if !isSet("template") { // or there are others
+				f.names.templateFiles = pathsIn(f.dir, s.TemplateFile)
+			}
+			return nil
+		},
 		"stdin":      func() error { f.names.stdin = s.Stdin; return nil },
 		"ssh":        func() error { f.names.ssh = s.SSH; return nil },
 		"no-inherit": func() error { f.names.noInherit = s.NoInherit; return nil },
@@ -121,6 +127,19 @@ func pairs(table map[string]string) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		all = append(all, name+"="+table[name])
+	}
+	return all
+}
+
+// pathsIn writes a table of paths as --template-file has them, as they are meant in dir.
+func pathsIn(dir string, table map[string]string) []string {
+	var all []string
+	for _, variable := range slices.Sorted(maps.Keys(table)) {
+		path := table[variable]
+		if path != "" {
+			path = absolute(dir, path)
+		}
+		all = append(all, variable+"="+path)
 	}
 	return all
 }

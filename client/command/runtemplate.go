@@ -31,6 +31,15 @@ func (n runNames) checkTemplateFiles() error {
 	return nil
 }
 
+// paths returns the files on a disk alone.
+func (n runNames) paths() (paths []string) {
+	for _, f := range n.templateFiles {
+		_, path, _ := strings.Cut(f, "=")
+		paths = append(paths, path)
+	}
+	return paths
+}
+
 // exposed returns the files on a disk, by their paths from this directory. They have
 // to be in there.
 func (n runNames) exposed() ([]string, error) {

@@ -35,19 +35,23 @@ type File struct {
 // Settings are what a file says. They are named as the flags of cortex run are,
 // and mean the same.
 type Settings struct {
-	Project   string            `toml:"project"`
-	URL       string            `toml:"url"`
-	EnvFile   string            `toml:"env-file"` // from the file's directory
-	Names     []string          `toml:"names"`    // in place of an env-file
-	Only      []string          `toml:"only"`
-	Env       map[string]string `toml:"env"`      // the variable, by the name it gets
-	File      map[string]string `toml:"file"`     // the variable of its path, by the secret's
-	Template  map[string]string `toml:"template"` // by the template's path
-	Stdin     string            `toml:"stdin"`
-	SSH       []string          `toml:"ssh"`
-	NoInherit bool              `toml:"no-inherit"`
-	Wait      string            `toml:"wait"`
-	Timeout   string            `toml:"timeout"`
+	Project  string            `toml:"project"`
+	URL      string            `toml:"url"`
+	EnvFile  string            `toml:"env-file"` // from the file's directory
+	Names    []string          `toml:"names"`    // in place of an env-file
+	Only     []string          `toml:"only"`
+	Env      map[string]string `toml:"env"`      // the variable, by the name it gets
+	File     map[string]string `toml:"file"`     // the variable of its path, by the secret's
+	Template map[string]string `toml:"template"` // by the template's path
+	// TemplateFile is the path of a file on a disk, from the file's directory, by the
+	// template's variable.
+	TemplateFile map[string]string `toml:"template-file"`
+
+	Stdin     string   `toml:"stdin"`
+	SSH       []string `toml:"ssh"`
+	NoInherit bool     `toml:"no-inherit"`
+	Wait      string   `toml:"wait"`
+	Timeout   string   `toml:"timeout"`
 }
 
 // Find reads the file of a directory: its own, else that of the nearest one
