@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -447,6 +448,26 @@ func closed(t *testing.T, r *os.File) {
 	})
 	if err = errors.Join(err, readErr); err != nil {
 		t.Errorf("somebody is left: %v", err)
+	}
+}
+
+// Processes that fork and exit, so that none of them is there for long, are killed all the
+// same, when the program ends.
+func TestForksAreOutrun(t *testing.T) {
+	s := newStage(t)
+	s.write("chain", "#!/bin/sh\n[ $1 -lt 50000 ] && exec ./chain $(($1 + 1)) &\n", 0o755)
+	spec := s.spec("sh", "-c", `for n in 1 2 3 4 5 6 7 8; do ./chain 0; done; exit 3`)
+	run, err := s.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-run.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("some are left")
+	}
+	if status := exit(t, run); status != 3 {
+		t.Errorf("status %d", status)
 	}
 }
 
