@@ -260,6 +260,18 @@ func TestTerminalStreams(t *testing.T) {
 	}
 }
 
+// A further descriptor that is the terminal is the program's own one there, and masked; so is
+// what is opened as /dev/tty.
+func TestTerminalFurther(t *testing.T) {
+	h := newHost(t)
+	h.start()
+	for _, redirect := range []string{"3>&1", "3<>/dev/tty", "3>/dev/tty"} {
+		x, cmd := h.sit(h.shell("-c", `exec cortex-cli run -- sh -c 'readlink /proc/$$/fd/3 >name; tty >other; cmp name other && echo "same $OPENAI_API_KEY" >&3' `+redirect))
+		x.expect("same " + marker)
+		h.wantStatus(cmd, 0)
+	}
+}
+
 // Nothing that a program sees is in the way: it does not wait where it would not.
 func TestTerminalWaits(t *testing.T) {
 	h := newHost(t)

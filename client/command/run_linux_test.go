@@ -147,6 +147,33 @@ func TestRunRequest(t *testing.T) {
 }
 
 // A user who names no server learns where to approve all the same.
+// Another user's command can open the caller's pipes again, each in its direction, and what
+// has a name is as it was.
+func TestShare(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := filepath.Join(t.TempDir(), "named")
+	if err := unix.Mkfifo(named, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(named, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		file *os.File
+		mode os.FileMode
+	}{{r, 0o604}, {w, 0o606}, {f, 0o600}} { // both ends are of one pipe
+		share([]int{int(row.file.Fd())})
+		if info, err := row.file.Stat(); err != nil || info.Mode().Perm() != row.mode {
+			t.Errorf("%v, %v, not %o", info.Mode(), err, row.mode)
+		}
+		defer row.file.Close()
+	}
+}
+
 func TestPendingWithoutURL(t *testing.T) {
 	h := newHost(t)
 	h.write(".env", "A=")

@@ -28,21 +28,21 @@ func openDir() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "."), nil
 }
 
-// share lets other users open again, as /dev/stdin and the like, those of the streams that are
+// share lets other users open again, as /dev/stdin and the like, those of the descriptors that are
 // pipes: each in its own direction, and only those who have it, as a pipe without a name is found
 // nowhere but below a process's /proc.
-func share(streams [3]*os.File) {
-	for i, f := range streams {
+func share(fds []int) {
+	for _, fd := range fds {
 		var fs unix.Statfs_t
 		var st unix.Stat_t
-		if unix.Fstatfs(int(f.Fd()), &fs) != nil || fs.Type != unix.PIPEFS_MAGIC || unix.Fstat(int(f.Fd()), &st) != nil {
+		if unix.Fstatfs(fd, &fs) != nil || fs.Type != unix.PIPEFS_MAGIC || unix.Fstat(fd, &st) != nil {
 			continue
 		}
 		open := uint32(0o004)
-		if i > 0 {
+		if mode, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || mode&unix.O_ACCMODE != unix.O_RDONLY {
 			open = 0o002
 		}
-		unix.Fchmod(int(f.Fd()), st.Mode&0o777|open) // who does not own it cannot help it
+		unix.Fchmod(fd, st.Mode&0o777|open) // who does not own it cannot help it
 	}
 }
 

@@ -153,7 +153,7 @@ func (r *runRequest) connect() (*net.UnixConn, error) {
 		return nil, fmt.Errorf("refusing the daemon at %s: %w", r.sock, err)
 	}
 	if foreign {
-		share(r.streams)
+		share(r.descriptors())
 	}
 	return conn, nil
 }

@@ -43,6 +43,7 @@ at=/home/alice/work as alice script --quiet --return --command "cortex run --pro
 at=/home/alice/work as alice script --quiet --return --command "cortex run --project app -- sh -c 'echo by name > \$(tty); echo again > /dev/stdout; stat -c owner=%U \$(tty)'" /dev/null >/tmp/names </dev/null
 grep 'by name' /tmp/names && grep '^again' /tmp/names && grep '^owner=cortex-run' /tmp/names || { cat /tmp/names; fail "a terminal that cannot be opened"; }
 [[ $(at=/home/alice/work as alice sh -c 'echo text | cortex run --project app -- cat /dev/stdin | cat') == text ]] || fail "a pipe that cannot be opened"
+[[ $(at=/home/alice/work as alice bash -c 'cortex run --project app -- diff <(echo one) <(echo two)') == *'> two' ]] || fail "pipes beyond the standard streams that cannot be opened"
 at=/home/alice/work as alice sh -c 'cortex run --project app -- sh -c "echo text > /dev/stdout; echo text > /dev/stderr" 2>&1 | cat' | grep -c text | grep 2 || fail "output that cannot be opened"
 
 # A value in a file, in an argument and on standard input.
