@@ -45,7 +45,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	defer c.endAgent()
 	r, err := start(ctx, c, req, signals)
 	if err != nil {
-		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err, "took", time.Since(began))
+		d.log.Info("did not run a program", "project", asName(req.Project), "client", c.peer.PID, "err", err, "took", time.Since(began))
 		// What waits for approval is told with the projects, as long as it does.
 		if _, ended := errors.AsType[harden.Ended](err); !ended && ctx.Err() == nil && waitsFor(err) == nil {
 			d.failures.add(err)
@@ -318,6 +318,15 @@ func watch(signals <-chan ipc.Signal, stop context.CancelCauseFunc) func() {
 		close(done)
 		<-ended
 	}
+}
+
+// asName returns a project's name, and nothing for what could not be one: clients send
+// what they like, and the log is not to have all of it.
+func asName(project string) string {
+	if !proof.ValidName(project) {
+		return ""
+	}
+	return project
 }
 
 // admit refuses what needs no look at anything else. The server it is meant

@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,7 +66,9 @@ func (h *host) refused(cfg daemon.Config, text string) error {
 	h.t.Helper()
 	d, err := daemon.New(cfg)
 	if err == nil {
-		err = d.Run(h.t.Context())
+		ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+		defer cancel()
+		err = d.Run(ctx)
 		d.Close()
 	}
 	if err == nil || !strings.Contains(err.Error(), text) {
