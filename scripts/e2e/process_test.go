@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +72,7 @@ type stage struct {
 	env    []string
 	notify *net.UnixConn
 	url    string
+	under  []string // what commands are run by, such as strace
 }
 
 // newStage returns a stage whose processes end with the test.
@@ -185,10 +187,17 @@ func (s *stage) admin(method, path, body string) map[string]any {
 // run runs a command to its end and returns what it prints.
 func (s *stage) run(name string, args ...string) (stdout, stderr string, err error) {
 	var out, complaints bytes.Buffer
-	cmd := exec.Command(filepath.Join(bin, name), args...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = s.env, s.dir, &out, &complaints
+	cmd := s.command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &complaints
 	err = cmd.Run()
 	return out.String(), complaints.String(), err
+}
+
+func (s *stage) command(name string, args ...string) *exec.Cmd {
+	words := slices.Concat(s.under, []string{filepath.Join(bin, name)}, args)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env, cmd.Dir = s.env, s.dir
+	return cmd
 }
 
 // enrol registers an agent's key and logs its daemon in.
@@ -199,8 +208,7 @@ func (s *stage) enrol(agent string) {
 		s.t.Fatalf("%v\n%s", err, stderr)
 	}
 	s.admin("POST", "/admin/agents", fmt.Sprintf(`{"agent_id":%q,"agent_pub":%q}`, agent, strings.TrimSpace(pub)))
-	login := exec.Command(filepath.Join(bin, "cortex-cli"), "daemon", "login", "--agent-id", agent, "--url", s.url, "--no-browser")
-	login.Env, login.Dir = s.env, s.dir
+	login := s.command("cortex-cli", "daemon", "login", "--agent-id", agent, "--url", s.url, "--no-browser")
 	out, err := login.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)
