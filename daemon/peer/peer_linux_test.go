@@ -101,6 +101,14 @@ func TestOwn(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// There is a directory of that id, which is another process's.
+	for _, p := range []*Peer{p, old} {
+		other := *p
+		other.PID = os.Getppid()
+		if _, err := other.Dir(); !errors.Is(err, ErrGone) {
+			t.Error(err)
+		}
+	}
 	// The id went to somebody else: not this process, which may have started
 	// within the same tick.
 	old.pid = os.Getppid()
