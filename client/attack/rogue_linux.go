@@ -150,7 +150,7 @@ func preload(ctx context.Context, t *target) (finding, error) {
 				return finding{}, err
 			}
 			if obeys(o) {
-				return open("its loader obeyed %s", name)
+				return open("its loader obeyed %s: this program is linked dynamically, as it was built with cgo; build it with CGO_ENABLED=0", name)
 			}
 		}
 	}
