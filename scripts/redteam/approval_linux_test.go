@@ -183,9 +183,7 @@ func adminEverything(t *testing.T) outcome {
 func eraseTraces(t *testing.T) outcome {
 	t.Parallel()
 	s := newSite(t)
-	variable, id, _ := s.secret(t)
-	a, app := s.agent(t), named("app")
-	a.Obtain(t, app, variable)
+	a, app, _, id, _ := s.entrusted(t)
 	list := requests(t, s.Server, app)
 	before := numbers(t, s)
 	for _, path := range []string{

@@ -28,9 +28,7 @@ func (s *site) backup(t *testing.T) string {
 func oldBackup(t *testing.T) outcome {
 	t.Parallel()
 	s := newSite(t)
-	variable, id, value := s.secret(t)
-	a, app := s.agent(t), named("app")
-	token := a.Obtain(t, app, variable).Token
+	a, app, token, id, value := s.entrusted(t)
 	file := s.backup(t)
 	s.Admin(t, http.MethodDelete, "/admin/agents/"+a.ID, nil, nil)
 	s.Admin(t, http.MethodPut, "/admin/secrets/"+id, object{"value": canary()}, nil)

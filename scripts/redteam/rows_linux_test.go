@@ -109,13 +109,8 @@ func changedRow(t *testing.T) outcome {
 func movedRow(t *testing.T) outcome {
 	t.Parallel()
 	s := newSite(t)
-	variable, granted, value := s.secret(t)
+	a, app, token, granted, value := s.entrusted(t)
 	_, other, prize := s.secret(t)
-	a, app := s.agent(t), named("app")
-	token := a.Obtain(t, app, variable).Token
-	if !fetched(t, a, app, token, value) {
-		t.Fatal("nothing is delivered to begin with")
-	}
 	next := canary()
 	s.Admin(t, http.MethodPut, "/admin/secrets/"+granted, object{"value": next}, nil)
 	s.stop(t)
@@ -178,9 +173,7 @@ func movedRow(t *testing.T) outcome {
 func deletedRow(t *testing.T) outcome {
 	t.Parallel()
 	s := newSite(t)
-	variable, _, value := s.secret(t)
-	a, app := s.agent(t), named("app")
-	token := a.Obtain(t, app, variable).Token
+	a, app, token, _, value := s.entrusted(t)
 	s.Admin(t, http.MethodPost, "/admin/freeze", object{"kind": "agent", "name": a.ID}, nil)
 	if fetched(t, a, app, token, value) {
 		t.Fatal("the freeze is none")
@@ -199,9 +192,7 @@ func deletedRow(t *testing.T) outcome {
 func olderRow(t *testing.T) outcome {
 	t.Parallel()
 	s := newSite(t)
-	variable, _, value := s.secret(t)
-	a, app := s.agent(t), named("app")
-	token := a.Obtain(t, app, variable).Token
+	a, app, token, _, value := s.entrusted(t)
 	s.stop(t)
 	var key, older []byte
 	s.edit(t, func(tx *bolt.Tx) error {

@@ -190,6 +190,19 @@ func (s *site) secret(t *testing.T) (variable, id, value string) {
 	return strings.ToUpper(path), s.Secret(t, path, value), value
 }
 
+// entrusted returns an agent that has been approved a secret for a project, and what it
+// takes to fetch that.
+func (s *site) entrusted(t *testing.T) (a *servertest.Agent, app, token, id, value string) {
+	t.Helper()
+	variable, id, value := s.secret(t)
+	a, app = s.agent(t), named("app")
+	token = a.Obtain(t, app, variable).Token
+	if !fetched(t, a, app, token, value) {
+		t.Fatal("nothing is delivered to begin with")
+	}
+	return a, app, token, id, value
+}
+
 // shortDir returns a directory whose name fits into a socket's.
 func shortDir(t *testing.T) string {
 	t.Helper()
