@@ -113,7 +113,13 @@ func allRunners(t *testing.T, h *host) outcome {
 	defer free()
 	r := h.run(t, h.alice, h.project, h.variable, told(h.variable)...)
 	t.Logf("%d of %d are taken: %s", taken, len(h.spawners), r.stderr)
-	return unless(untold(r.stdout) != h.value, stopped)
+	switch {
+	case untold(r.stdout) != h.value:
+		return open
+	case taken < len(h.spawners):
+		return limited
+	}
+	return stopped
 }
 
 func reloadFlood(t *testing.T, h *host) outcome {

@@ -22,12 +22,12 @@ type race struct {
 }
 
 // race returns one whose command somebody has approved, and was seen to be another once
-// it is changed, where nothing stands in the way.
-func (g *guarded) race(t *testing.T, change, undo func(), command ...string) *race {
+// it is changed, where nothing stands in the way; the approver was told what is weak.
+func (g *guarded) race(t *testing.T, weak string, change, undo func(), command ...string) *race {
 	t.Helper()
 	g.mode(t, "enforce")
 	g.approve(t, command...)
-	g.weak(t, "program")
+	g.weak(t, weak)
 	g.mode(t, "any")
 	change()
 	if r := g.carry(t, try{command: command}); !said(r, "evil") || !g.has(r) {
@@ -120,7 +120,7 @@ func racingCommand(t *testing.T, h *host) outcome {
 	g := h.guarded(t)
 	g.shells(t)
 	exchange := func() { g.exchange(t, "prog", "other") }
-	race := g.race(t, exchange, exchange, "./prog", "good.sh")
+	race := g.race(t, "program", exchange, exchange, "./prog", "good.sh")
 	switch r := race.afterLook(t, "prog"); {
 	case r.stdout != "":
 		t.Logf("after the look: %+v", r)
@@ -150,7 +150,7 @@ func racingWrite(t *testing.T, h *host) outcome {
 			t.Error(err)
 		}
 	}
-	race := g.race(t, func() { write("/bin/bash") }, func() { write("/bin/sh") }, "./prog", "good.sh")
+	race := g.race(t, "program", func() { write("/bin/bash") }, func() { write("/bin/sh") }, "./prog", "good.sh")
 	if r := race.afterLook(t, "prog"); r.stdout != "" {
 		t.Fatalf("not even before the last look it is refused: %+v", r)
 	}
@@ -166,7 +166,7 @@ func racingScript(t *testing.T, h *host) outcome {
 	g.write(t, "prog", line+g.saying("good"))
 	g.write(t, "other", line+g.saying("evil"))
 	exchange := func() { g.exchange(t, "prog", "other") }
-	race := g.race(t, exchange, exchange, "./prog")
+	race := g.race(t, "program", exchange, exchange, "./prog")
 	if r := race.afterLook(t, "prog"); r.stdout != "" {
 		t.Fatalf("not even before the last look it is refused: %+v", r)
 	}
