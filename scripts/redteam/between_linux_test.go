@@ -1,20 +1,25 @@
 package redteam
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/scripts/e2e"
 )
 
 // What is tried between a look and what follows from it, and with what an approval names.
 var betweenMoves = map[string]hostMove{
 	"project-file-swapped": projectFileSwapped,
+	"socket-below-others":  socketBelowOthers,
 	"denied-elsewhere":     deniedElsewhere,
 	"glued-file":           gluedFile,
 	"appearing-pipe":       appearingPipe,
@@ -72,6 +77,32 @@ func (h *host) fetches(t *testing.T, project string) (rows []record) {
 		}
 	}
 	return rows
+}
+
+// Somebody has a daemon listen in a directory that is safe, in one of his own.
+func socketBelowOthers(t *testing.T, h *host) outcome {
+	listens := func(above somebody) bool {
+		outer := filepath.Join(h.dir, named("outer"))
+		inner := filepath.Join(outer, "inner")
+		h.mkdir(t, inner, 0o700)
+		if err := errors.Join(os.Chmod(outer, 0o755), os.Chown(outer, above.uid, above.uid)); err != nil {
+			t.Fatal(err)
+		}
+		cmd := h.as(t.Context(), h.own, filepath.Join(bin, "cortex-daemon"), "--sock", filepath.Join(inner, "agent.sock"))
+		cmd.Args[0], cmd.Dir = "cortex-daemon", inner
+		cmd.Env = append(cmd.Env, "CORTEX_HOME="+inner)
+		d, err := e2e.Launch((*exec.Cmd).Start, cmd, "X_CORTEX_SOCK")
+		if err != nil {
+			t.Log(err)
+			return false
+		}
+		d.Kill()
+		return true
+	}
+	if !listens(h.own) {
+		t.Fatal("it does not listen below a directory of its own either")
+	}
+	return unless(listens(h.bob), stopped)
 }
 
 // What was denied is run from elsewhere, with another script.
