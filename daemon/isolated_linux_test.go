@@ -188,3 +188,23 @@ func TestTerminalIsolated(t *testing.T) {
 	x.expect("got text, " + marker)
 	h.wantStatus(cmd, 0)
 }
+
+// A further descriptor is as good for another user as for its caller, also of a file that
+// is closed to that user.
+func TestFurtherIsolated(t *testing.T) {
+	h := newHost(t)
+	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner()}
+	h.startWith(cfg)
+	h.write("closed", "text\n")
+	h.write("written", "")
+	os.Chmod(filepath.Join(h.work, "closed"), 0o600)
+	r := h.finish(h.shell("-c", `exec cortex-cli run -- sh -c 'id -u; cat <&3; cat closed 2>/dev/null || echo closed; echo $OPENAI_API_KEY >&4' 3<closed 4>written`))
+	r.want(0, fmt.Sprint(other, "\ntext\nclosed\n"), "")
+	if text, err := os.ReadFile(filepath.Join(h.work, "written")); err != nil || string(text) != marker+"\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
