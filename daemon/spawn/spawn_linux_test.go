@@ -498,6 +498,35 @@ func TestSpareKilled(t *testing.T) {
 	}
 }
 
+// A spare monitor is not in the way of a program that has just begun. One that runs for
+// long has another one ready beside it.
+func TestSpareComesAfterwards(t *testing.T) {
+	s := newStage(t)
+	s.warming.Wait()
+	began := time.Now()
+	run, _ := s.start(s.spec("sleep", "1000"))
+	s.mu.Lock()
+	early := s.coming || s.spare != nil
+	s.mu.Unlock()
+	if took := time.Since(began); early && took < short {
+		t.Errorf("it comes after %v", took)
+	}
+	s.warming.Wait()
+	select {
+	case <-run.Done():
+		t.Error("the program was waited for")
+	default:
+	}
+	s.mu.Lock()
+	spare := s.spare
+	s.mu.Unlock()
+	if spare == nil {
+		t.Error("it never comes")
+	}
+	run.Kill()
+	<-run.Done()
+}
+
 func TestContext(t *testing.T) {
 	s := newStage(t)
 	ctx, cancel := context.WithCancelCause(t.Context())

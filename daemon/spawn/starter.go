@@ -155,6 +155,28 @@ func (s *Starter) tryTake() (r *Run, changed <-chan struct{}, err error) {
 	return r, changed, err
 }
 
+// short is how long a program may take until its end is not waited for any more.
+const short = 20 * time.Millisecond
+
+// warmAfter makes a spare monitor when a program has ended, or has run for a while: before,
+// that would be in the way of one that is short, and of who waits for it.
+func (s *Starter) warmAfter(r *Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.warming.Go(func() {
+		late := time.NewTimer(short)
+		defer late.Stop()
+		select {
+		case <-r.Done():
+		case <-late.C:
+		}
+		s.warm()
+	})
+}
+
 // Start starts a program. The files of spec may be closed and its secrets
 // wiped once it returns. Errors are a [StartError] for a program that cannot
 // be executed, [ErrSpec] for one that never could, or others. When ctx ends
@@ -165,9 +187,9 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 		return nil, err
 	}
 	defer clear(form)
-	defer s.warm()
 	r, err := s.take(ctx)
 	if err != nil {
+		s.warm()
 		return nil, err
 	}
 	err = r.start(ctx, form, spec)
@@ -179,6 +201,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 		}
 	}
 	if err != nil {
+		s.warm()
 		if r != nil {
 			r.Kill()
 			if len(spec.Exposed) > 0 {
@@ -187,6 +210,7 @@ func (s *Starter) Start(ctx context.Context, spec Spec) (*Run, error) {
 		}
 		return nil, err
 	}
+	s.warmAfter(r)
 	return r, nil
 }
 
