@@ -258,6 +258,34 @@ func TestPinnedRedact(t *testing.T) {
 	h.finish(redact()).want(1, "", notApproved)
 }
 
+// A command gets copies of its files, where its pin says so: what was looked at, whatever is
+// in the files when they are read.
+func TestPinnedSealed(t *testing.T) {
+	h := newPinned(t, api.CommandsEnforce)
+	h.write("deploy.sh", `echo "${0%/*} $OPENAI_API_KEY"; cat "$1"`+"\n")
+	h.write("data", "data\n")
+	h.write("prog", "#!/bin/sh\n"+`echo "${0%/*}"`+"\n")
+	if err := os.Chmod(filepath.Join(h.work, "prog"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	for _, command := range [][]string{{"sh", "deploy.sh", "data"}, {"./prog"}} {
+		h.run(command...).want(1, "", notApproved)
+		h.approve()
+		h.vault.do(func() { h.vault.pins[len(h.vault.pins)-1].Sealed = true })
+	}
+	h.run("sh", "deploy.sh", "data").want(0, "/proc/self/fd "+marker+"\ndata\n", "cortex: warning: ")
+	h.run("./prog").want(0, "/proc/self/fd\n")
+	h.write("deploy.sh", "echo evil\n")
+	h.run("sh", "deploy.sh", "data").want(1, "", notApproved+"deploy.sh has changed\n")
+	h.write("long", strings.Repeat("x", 4<<20+1))
+	h.run("true", "long").want(1, "", notApproved)
+	h.approve()
+	h.run("true", "long").want(0, "")
+	h.vault.do(func() { h.vault.pins[len(h.vault.pins)-1].Sealed = true })
+	h.run("true", "long").want(1, "", "/long is too long for a copy", "without --sealed")
+}
+
 // Templates are for the same commands as values.
 func TestPinnedTemplate(t *testing.T) {
 	h := newPinned(t, "")

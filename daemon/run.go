@@ -169,6 +169,11 @@ func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, s
 	if err := d.pin(c, &spec, req, got); err != nil {
 		return nil, err
 	}
+	if got.pin != nil && got.pin.Sealed {
+		if err := seal(&spec, w.look); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.handOver(&spec, req, got); err != nil {
 		return nil, err
 	}

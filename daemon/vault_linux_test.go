@@ -218,7 +218,7 @@ func (v *vault) allow(body []byte) (*api.AllowedPin, *api.Error) {
 		v.told = append(v.told, c)
 		var i int
 		if i, why = pinned.Match(v.pins, c); i >= 0 {
-			return &api.AllowedPin{ID: fmt.Sprint("pin-", i), Env: v.pins[i].Environment()}, nil
+			return &api.AllowedPin{ID: fmt.Sprint("pin-", i), Env: v.pins[i].Environment(), Sealed: v.pins[i].Sealed}, nil
 		}
 	}
 	if v.commands != api.CommandsEnforce {

@@ -98,7 +98,7 @@ func wirePinRule(p *pinned.Pin) *api.PinRule {
 	}
 	return &api.PinRule{
 		Program: p.Program, ProgramSHA256: p.ProgramSHA256, Interpreter: p.Interpreter, InterpreterSHA256: p.InterpreterSHA256,
-		Args: listed(p.Args), Files: wireFiles(p.Files), Dirs: p.Dirs, Env: p.Env, Weak: p.Weak,
+		Args: listed(p.Args), Files: wireFiles(p.Files), Dirs: p.Dirs, Env: p.Env, Weak: p.Weak, Sealed: p.Sealed,
 	}
 }
 

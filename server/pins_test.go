@@ -45,11 +45,11 @@ func TestPins(t *testing.T) {
 		id := refusedCommand(t, a.FetchFor(t, "app", token, forCommand("now")), "nothing has been approved yet")
 		wantError(t, s.TryAdmin(t, "POST", "/admin/projects/other/pins/"+id+"/approve", api.ApprovePin{}), http.StatusNotFound, api.NotFound)
 		wantError(t, s.TryAdmin(t, "POST", "/admin/projects/app/pins/"+id+"/approve", api.ApprovePin{Args: &[]string{"later"}}), http.StatusBadRequest, api.InvalidRequest)
-		s.Admin(t, "POST", "/admin/projects/app/pins/"+id+"/approve", api.ApprovePin{}, nil)
+		s.Admin(t, "POST", "/admin/projects/app/pins/"+id+"/approve", api.ApprovePin{Sealed: true}, nil)
 		answer := a.FetchFor(t, "app", token, forCommand("now"))
 		var got api.ProjectSecrets
 		answer.JSON(t, &got)
-		if answer.Status != http.StatusOK || got.Commands != "enforce" || got.Pin == nil || got.Pin.ID != id || len(got.Pin.Env) == 0 {
+		if answer.Status != http.StatusOK || got.Commands != "enforce" || got.Pin == nil || got.Pin.ID != id || len(got.Pin.Env) == 0 || !got.Pin.Sealed {
 			t.Errorf("%d %s", answer.Status, answer.Body)
 		}
 		if again := refusedCommand(t, a.FetchFor(t, "app", token, forCommand("later")), "argument 1 is not what was approved"); again == id {

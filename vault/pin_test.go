@@ -337,6 +337,11 @@ func TestApproveWider(t *testing.T) {
 	if err != nil || !slices.Contains(got.Pin.Env, "AWS_*") {
 		t.Errorf("%+v, %v", got, err)
 	}
+	// And its files can be copies.
+	want(t, second(v.ApprovePin(ctx, vaulttest.Admin, "app", ids[0], vault.PinChange{Sealed: true})), nil)
+	if got, err := h.runs("app", bearer, command(strings.Fields(pinsOf(t, v, "app")[0])[1:]...)); err != nil || !got.Pin.Sealed {
+		t.Errorf("%+v, %v", got.Pin, err)
+	}
 	// It can be made narrower again.
 	_, err = v.ApprovePin(ctx, vaulttest.Admin, "app", ids[0], vault.PinChange{})
 	want(t, err, nil)

@@ -30,6 +30,8 @@ type AllowedPin struct {
 	// Env are the variables that the command may have: see
 	// [pinned.Pin.Environment].
 	Env []string
+	// Sealed is [pinned.Pin].Sealed.
+	Sealed bool
 }
 
 // A checked command is what a fetch is for, and what the project says to that.
@@ -85,7 +87,7 @@ func (o *op) compare(c *checked, t tokenRow) error {
 	i, why := pinned.Match(all, *c.command)
 	switch {
 	case i >= 0:
-		c.allowed = &AllowedPin{ID: rows[i].ID, Env: all[i].Environment()}
+		c.allowed = &AllowedPin{ID: rows[i].ID, Env: all[i].Environment(), Sealed: all[i].Sealed}
 	case c.mode == CommandsLearn:
 		c.keep = pinLearned
 	default:

@@ -73,6 +73,8 @@ type PinChange struct {
 	// [pinned.Pin]. Files of arguments that the patterns do not name one by one are
 	// not looked at any more.
 	Args, Dirs, Env *[]string
+	// Sealed is [pinned.Pin].Sealed.
+	Sealed bool
 }
 
 // of returns the pin that allows a command, and more.
@@ -87,6 +89,7 @@ func (c PinChange) of(command pinned.Command) pinned.Pin {
 	if c.Env != nil {
 		p.Env = *c.Env
 	}
+	p.Sealed = c.Sealed
 	return p
 }
 

@@ -19,6 +19,7 @@ import (
 type wider struct {
 	anyArgs   bool
 	dirs, env []string
+	sealed    bool
 }
 
 func (w *wider) flags() []cli.Flag {
@@ -26,6 +27,7 @@ func (w *wider) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "any-args", Usage: "with any arguments behind the last one that names a file", Destination: &w.anyArgs},
 		&cli.StringSliceFlag{Name: "dir", Usage: "in the directory `PATTERN`: * in a name, ** for any number of names", Destination: &w.dirs},
 		&cli.StringSliceFlag{Name: "env", Usage: "with the variable `NAME` too, or NAME_*", Destination: &w.env},
+		&cli.BoolFlag{Name: "sealed", Usage: "hand over copies of scripts and files that nobody can change: $0 is another name", Destination: &w.sealed},
 	}
 }
 
@@ -43,6 +45,7 @@ directory. It is marked weak, with the reason, where that leaves something that 
 Examples:
    cortex pin approve my-app 0ebc2b1f
    cortex pin approve my-app 0ebc2b1f --any-args --dir '/work/**' --env AWS_REGION
+   cortex pin approve my-app 0ebc2b1f --sealed
    cortex pin approve my-app --all`,
 		Flags: append([]cli.Flag{
 			projectNamespace(&namespace),
@@ -85,6 +88,7 @@ func (w wider) change(c *api.Command) api.ApprovePin {
 	if len(w.env) > 0 {
 		change.Env = &w.env
 	}
+	change.Sealed = w.sealed
 	return change
 }
 
@@ -118,7 +122,7 @@ Examples:
 			&cli.StringSliceFlag{Name: "file", Usage: "`N=PATH[@SHA256]`: what ARG number N, from 1, names", Destination: &files},
 		}, w.flags()...),
 	}, func(ctx context.Context, cmd *cli.Command, c *client.Client) error {
-		rule := api.PinRule{Args: cmd.Args().Tail(), Dirs: w.dirs, Env: w.env}
+		rule := api.PinRule{Args: cmd.Args().Tail(), Dirs: w.dirs, Env: w.env, Sealed: w.sealed}
 		rule.Program, rule.ProgramSHA256, _ = strings.Cut(program, "@")
 		if w.anyArgs {
 			rule.Args = append(rule.Args, "**")
@@ -207,5 +211,9 @@ func ruleFields(r *api.PinRule) []string {
 	if r.Program != "" {
 		program = shellLine(r.Program, r.Args)
 	}
-	return []string{"allows", program, "in", strings.Join(r.Dirs, " or "), "with", strings.Join(r.Env, " ")}
+	copies := ""
+	if r.Sealed {
+		copies = "copies of files that nobody can change"
+	}
+	return []string{"allows", program, "in", strings.Join(r.Dirs, " or "), "with", strings.Join(r.Env, " "), "gets", copies}
 }

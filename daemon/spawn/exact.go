@@ -37,6 +37,15 @@ type Exact struct {
 	// EmptyHome says that a home directory has to be the program's user's alone, with
 	// nothing in it but an empty directory for temporary files.
 	EmptyHome bool
+	// Copies are what is handed over in place of files.
+	Copies []Copy
+}
+
+// A Copy is what a program, or its interpreter, reads in place of a file, so that nobody
+// can change it. It has another name.
+type Copy struct {
+	Arg     int // of Files; -1 for a program that is a script
+	Content []byte
 }
 
 // An Interpreter executes a script.
@@ -76,12 +85,16 @@ func identifyPath(path string) (id Identity, ok bool) {
 // looked at as they were given, and are what args says.
 func (e *Exact) execute(s Spec, args, env []string) *StartError {
 	program := s.Program
+	script, args, err := e.copied(s.Args, args)
+	if err != nil {
+		return notExecutable(program, err)
+	}
 	path, want, argv := e.Path, e.Program, append([]string{program}, args...)
 	if i := e.Interpreter; i != nil {
 		if id, _ := identifyPath(path); id != want {
 			return notExecutable(program, errChanged)
 		}
-		path, want, argv = i.Path, i.Identity, slices.Concat(i.Argv, []string{path}, args)
+		path, want, argv = i.Path, i.Identity, slices.Concat(i.Argv, []string{script}, args)
 	}
 	f, err := openProgram(path)
 	if err != nil {
@@ -135,6 +148,12 @@ func (e *Exact) valid(args int) bool {
 			return false
 		}
 	}
+	for _, c := range e.Copies {
+		of := slices.ContainsFunc(e.Files, func(f File) bool { return f.Arg == c.Arg })
+		if !of && (c.Arg != -1 || e.Interpreter == nil) {
+			return false
+		}
+	}
 	texts := []string{e.Dir, e.Path}
 	if i := e.Interpreter; i != nil {
 		texts = slices.Concat(texts, []string{i.Path}, i.Argv)
@@ -154,6 +173,7 @@ func (e *Exact) valid(args int) bool {
 //	files        list of: argument 4, identity
 //	others       list of: argument 4, kind 4, device 8, inode 8
 //	empty home   1, or 0
+//	copies       list of: argument 4, from 1, or 0 for the program; content text
 const (
 	identitySize = 5 * 8
 	otherSize    = 2*4 + 2*8
@@ -163,7 +183,10 @@ func (e *Exact) size() int {
 	if e == nil {
 		return 0
 	}
-	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files) + 4 + otherSize*len(e.Others) + 1
+	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files) + 4 + otherSize*len(e.Others) + 1 + 4
+	for _, c := range e.Copies {
+		n += 4 + 4 + len(c.Content)
+	}
 	if i := e.Interpreter; i != nil {
 		n += 4 + len(i.Path) + identitySize + textsSize(i.Argv)
 	}
@@ -190,10 +213,15 @@ func appendExact(b []byte, e *Exact) []byte {
 		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(o.Arg)), o.Kind)
 		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, o.Dev), o.Ino)
 	}
+	home := byte(0)
 	if e.EmptyHome {
-		return append(b, 1)
+		home = 1
 	}
-	return append(b, 0)
+	b = binary.BigEndian.AppendUint32(append(b, home), uint32(len(e.Copies)))
+	for _, c := range e.Copies {
+		b = appendText(binary.BigEndian.AppendUint32(b, uint32(c.Arg+1)), c.Content)
+	}
+	return b
 }
 
 func appendIdentity(b []byte, id Identity) []byte {
@@ -221,6 +249,9 @@ func (d *decoder) exact() *Exact {
 	home := d.byte()
 	d.check(home <= 1)
 	e.EmptyHome = home == 1
+	for range d.count(4 + 4) {
+		e.Copies = append(e.Copies, Copy{int(d.uint32()) - 1, d.text()})
+	}
 	return e
 }
 

@@ -237,6 +237,10 @@ func TestExactIsOfTheArguments(t *testing.T) {
 		{Path: "a", Interpreter: &Interpreter{Path: "/bin/sh"}},
 		{Path: "a", Interpreter: &Interpreter{Argv: []string{"sh"}}},
 		{Path: "a", Interpreter: &Interpreter{Path: "/bin/sh", Argv: []string{"s\x00h"}}},
+		{Path: "a", Others: []Other{{Arg: 1}}},
+		{Path: "a", Copies: []Copy{{Arg: 0}}},
+		{Path: "a", Copies: []Copy{{Arg: -1}}},
+		{Path: "a", Files: []File{{Arg: 0}}, Copies: []Copy{{Arg: 1}}},
 	} {
 		if err := (Spec{Program: "a", Args: []string{"b"}, Exact: &e}).Validate(); !errors.Is(err, ErrSpec) {
 			t.Errorf("%+v: %v", e, err)
@@ -330,5 +334,46 @@ func TestSpecVersion(t *testing.T) {
 	}
 	if _, _, err := decodeSpec(nil); err == nil {
 		t.Error("nothing is a spec")
+	}
+}
+
+// What is handed over in place of a file is read, whatever is in the file by then.
+func TestExactCopies(t *testing.T) {
+	s := newStage(t)
+	s.write("script", "#!/bin/sh\necho the file\n", 0o755)
+	s.write("data", "of the file\n", 0o644)
+	copyOf := func(arg int, text string) Copy { return Copy{arg, []byte(text)} }
+	const readonly = `; echo more >>"$0" || echo refused`
+	for _, row := range []struct {
+		command []string
+		copies  []Copy
+		want    string
+	}{
+		{[]string{"./script", "a"}, []Copy{copyOf(-1, `echo "a copy, $*"`+readonly)}, "a copy, a\nrefused\n"},
+		{[]string{"./script", "a", "data"}, []Copy{copyOf(-1, `cat "$2"`), copyOf(1, "of the copy\n")}, "of the copy\n"},
+		{[]string{"sh", "script", "b"}, []Copy{copyOf(0, `echo "a copy, $*"`+readonly)}, "a copy, b\nrefused\n"},
+		{[]string{"sh", "-c", `for a; do a=${a#-f}; cat ${a#--x=}; done`, "x", "data", "--x=data", "-fdata"}, []Copy{copyOf(3, "1\n"), copyOf(4, "2\n"), copyOf(5, "3\n")}, "1\n2\n3\n"},
+		{[]string{"cat", "data", "data"}, []Copy{copyOf(0, "")}, "of the file\n"},
+	} {
+		spec := s.spec(row.command...)
+		spec.Streams[2] = nil
+		if row.command[0] == "./script" {
+			spec.Exact = s.exact(spec, "/bin/sh")
+		} else {
+			spec.Exact = s.exact(spec)
+		}
+		spec.Exact.Copies = row.copies
+		if got, status := s.output(spec); got != row.want || status != 0 {
+			t.Errorf("%q: %q, %d", row.command, got, status)
+		}
+	}
+	spec := s.spec("cat", "data")
+	spec.Exact = s.exact(spec)
+	spec.Exact.Copies = []Copy{copyOf(0, "")}
+	if err := os.Remove(s.at("data")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "names no file any more") {
+		t.Errorf("%v", err)
 	}
 }

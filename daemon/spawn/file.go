@@ -19,18 +19,27 @@ const firstFile = 10
 // good in what the program starts, too, as long as that inherits its descriptors.
 func inherit(files []Secret) (paths []Secret, err error) {
 	for _, v := range files {
-		f, err := sealed(v.Value.Reveal())
+		path, err := handOver(v.Value.Reveal())
 		if err != nil {
 			return nil, err
 		}
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, firstFile)
-		f.Close()
-		if err != nil {
-			return nil, os.NewSyscallError("fcntl", err)
-		}
-		paths = append(paths, Secret{v.Name, opaque.New(fmt.Appendf(nil, "/proc/self/fd/%d", fd))})
+		paths = append(paths, Secret{v.Name, opaque.New([]byte(path))})
 	}
 	return paths, nil
+}
+
+// handOver makes a file of a text, for the program to inherit, and returns its path.
+func handOver(text []byte) (path string, err error) {
+	f, err := sealed(text)
+	if err != nil {
+		return "", err
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, firstFile)
+	f.Close()
+	if err != nil {
+		return "", os.NewSyscallError("fcntl", err)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
 }
 
 // inserted returns the arguments with the paths in place of {{NAME}}, where NAME is

@@ -35,7 +35,8 @@ type CommandFile struct {
 
 // A PinRule says which commands are allowed: those that are the same in what is
 // there. Args and Dirs are patterns; Env are variables beside the usual ones, by name
-// or by what they begin with before a '*'; Weak are the marks that they may have.
+// or by what they begin with before a '*'; Weak are the marks that they may have. Sealed
+// has what they read from files handed to them as copies that nobody can change.
 type PinRule struct {
 	Program           string        `json:"program,omitempty"`
 	ProgramSHA256     string        `json:"program_sha256,omitempty"`
@@ -46,6 +47,7 @@ type PinRule struct {
 	Dirs              []string      `json:"dirs,omitempty"`
 	Env               []string      `json:"env,omitempty"`
 	Weak              []string      `json:"weak,omitempty"`
+	Sealed            bool          `json:"sealed,omitempty"`
 }
 
 // The states of a pin, beside StatusApproved and StatusDenied.
@@ -85,9 +87,10 @@ type CreatePin struct {
 // ApprovePin is the body of POST /admin/projects/{project_name}/pins/{id}/approve. What
 // is nil is as in the command.
 type ApprovePin struct {
-	Args *[]string `json:"args,omitempty"`
-	Dirs *[]string `json:"dirs,omitempty"`
-	Env  *[]string `json:"env,omitempty"`
+	Args   *[]string `json:"args,omitempty"`
+	Dirs   *[]string `json:"dirs,omitempty"`
+	Env    *[]string `json:"env,omitempty"`
+	Sealed bool      `json:"sealed,omitempty"`
 }
 
 // ForCommand is the body of POST /project/secrets/{project_name}. Command is a Command.
@@ -102,8 +105,10 @@ type ForConfig struct {
 	Path    *string         `json:"path,omitempty"`
 }
 
-// An AllowedPin is what allows a command, and the variables that it may have.
+// An AllowedPin is what allows a command, the variables that it may have, and whether its
+// files are to be handed to it as copies.
 type AllowedPin struct {
-	ID  string   `json:"id"`
-	Env []string `json:"env"`
+	ID     string   `json:"id"`
+	Env    []string `json:"env"`
+	Sealed bool     `json:"sealed,omitempty"`
 }

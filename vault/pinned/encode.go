@@ -33,6 +33,10 @@ func (p Pin) Encode() []byte {
 	o.textIf("interpreter_sha256", p.InterpreterSHA256)
 	o.textIf("program", p.Program)
 	o.textIf("program_sha256", p.ProgramSHA256)
+	if p.Sealed {
+		o.name("sealed")
+		o.out = append(o.out, "true"...)
+	}
 	o.textsIf("weak", p.Weak)
 	return o.end()
 }

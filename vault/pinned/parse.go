@@ -43,7 +43,8 @@ func ParsePin(text []byte) (Pin, error) {
 		"program": asText(&p.Program), "program_sha256": asText(&p.ProgramSHA256),
 		"interpreter": asText(&p.Interpreter), "interpreter_sha256": asText(&p.InterpreterSHA256),
 		"args": asTexts(&p.Args), "files": asFiles(&p.Files, true), "dirs": asTexts(&p.Dirs), "env": asTexts(&p.Env), "weak": asTexts(&p.Weak),
-		unknown: nil,
+		"sealed": asBool(&p.Sealed),
+		unknown:  nil,
 	})
 	if err == nil {
 		err = p.Validate()
@@ -113,6 +114,15 @@ func asText(to *string) reader {
 	return func(name string, value json.RawMessage) error {
 		if value[0] != '"' || json.Unmarshal(value, to) != nil {
 			return wrong(name, "must be a string")
+		}
+		return nil
+	}
+}
+
+func asBool(to *bool) reader {
+	return func(name string, value json.RawMessage) error {
+		if value[0] == 'n' || json.Unmarshal(value, to) != nil {
+			return wrong(name, "must be true or false")
 		}
 		return nil
 	}

@@ -29,6 +29,10 @@ type Pin struct {
 	// Weak are the tokens that a command may have in [Command].Weak, and [OtherFiles] where
 	// it may have any for files of which the pin says nothing.
 	Weak []string
+	// Sealed has the daemon hand a copy of what it looked at to the program, in place of
+	// each file that an argument names, and to its interpreter in place of a script. The
+	// copy is in memory, and nobody can change it. It has another name.
+	Sealed bool
 }
 
 // OtherFiles in [Pin].Weak allows files that whoever starts a command can change, where the
@@ -129,7 +133,7 @@ func (p Pin) Validate() error {
 func (p Pin) checkProgram() error {
 	if p.Program == "" {
 		switch {
-		case p.ProgramSHA256+p.Interpreter+p.InterpreterSHA256 != "" || len(p.Args)+len(p.Files)+len(p.Weak) > 0:
+		case p.ProgramSHA256+p.Interpreter+p.InterpreterSHA256 != "" || len(p.Args)+len(p.Files)+len(p.Weak) > 0 || p.Sealed:
 			return wrong("program", "is missing: only directories and variables go without")
 		case len(p.Dirs) == 0:
 			return wrong("program", "is missing, and directories too: that would allow everything")

@@ -43,6 +43,7 @@ func TestPinInvalid(t *testing.T) {
 	for _, p := range []Pin{
 		{Dirs: []string{"/"}, Args: []string{"x"}},
 		{Dirs: []string{"/"}, Weak: []string{"dir"}},
+		{Dirs: []string{"/"}, Sealed: true},
 		{Dirs: []string{"/"}, Interpreter: "/bin/sh"},
 		{Program: "/bin/true", Weak: []string{"dir", "dir"}},
 	} {
@@ -58,6 +59,7 @@ func TestPinInvalid(t *testing.T) {
 	for _, p := range []Pin{
 		{Dirs: []string{"/srv/**"}, Env: []string{"*", "AWS_*", "X"}},
 		{Program: "/bin/true"},
+		{Program: "/bin/true", Sealed: true},
 		Of(deploy()).In("/srv/*/x", long[:maxPattern]).AnyArgs(),
 		Of(deploy().with(func(c *Command) { c.Dir, c.Args[1] = `/a\/*/**/b\`, `**` })),
 	} {
@@ -318,6 +320,15 @@ func TestWeakness(t *testing.T) {
 	}
 	if got := p.Weakness(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
+	}
+	sealed := Of(deploy().Weaker("program", "interpreter", "file:0", "home"))
+	sealed.Sealed = true
+	if got := sealed.Weakness(); len(got) != 2 || !strings.Contains(got[0], "interpreter") || !strings.Contains(got[1], "home") {
+		t.Errorf("with copies of its script and its files %q", got)
+	}
+	sealed.Interpreter, sealed.InterpreterSHA256, sealed.Files[0].SHA256 = "", "", ""
+	if got := sealed.Weakness(); len(got) != 4 {
+		t.Errorf("what is no script, and a file that may be any: %q", got)
 	}
 	if got := Of(deploy()).Weakness(); len(got) > 0 {
 		t.Errorf("of an exact pin %q", got)

@@ -1,6 +1,7 @@
 package pinned
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -136,6 +137,20 @@ func TestWords(t *testing.T) {
 	} {
 		if got := c.Explain(token); got != want {
 			t.Errorf("%s explained as %s, want %s", token, got, want)
+		}
+	}
+}
+
+func TestSealedIsTrueOrFalse(t *testing.T) {
+	for _, value := range []string{"null", `"true"`, "1", "[]"} {
+		if _, err := ParsePin([]byte(`{"program":"/bin/true","args":[],"sealed":` + value + `}`)); err == nil || err.Error() != "sealed must be true or false" {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	for _, value := range []bool{true, false} {
+		p, err := ParsePin(fmt.Appendf(nil, `{"program":"/bin/true","args":[],"sealed":%v}`, value))
+		if err != nil || p.Sealed != value {
+			t.Errorf("%v: %+v, %v", value, p, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package pinned
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -71,6 +72,13 @@ func (f File) name() string {
 	return Printable(path.Base(f.Path))
 }
 
+// seals reports whether what a token is about is in a copy that nobody can change, of which
+// the pin has the hash.
+func (p Pin) seals(token string) bool {
+	i := slices.IndexFunc(p.Files, func(f File) bool { return f.token() == token && f.SHA256 != "" })
+	return p.Sealed && (i >= 0 || token == "program" && p.Interpreter != "" && p.ProgramSHA256 != "")
+}
+
 // Weakness says in words why a pin may allow what nobody looked at; empty for a pin
 // that does not. The words are about commands that fit it.
 func (p Pin) Weakness() []string {
@@ -80,6 +88,9 @@ func (p Pin) Weakness() []string {
 	said := []string{}
 	c := Command{Program: p.Program, Interpreter: p.Interpreter, Dir: strings.Join(p.Dirs, " or "), Files: p.Files}
 	for _, token := range p.Weak {
+		if p.seals(token) {
+			continue
+		}
 		said = append(said, c.Explain(token))
 	}
 	if p.anyText() {

@@ -1,0 +1,74 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/vault/pinned"
+)
+
+// maxCopies is how long the files of a command can be, together, of which it gets copies.
+const maxCopies = 4 << 20
+
+// seal has a command get copies of its files.
+func seal(spec *spawn.Spec, l look) error {
+	m, err := l.measured()
+	if err != nil {
+		return err
+	}
+	spec.Exact.Copies, err = copies(m.command)
+	return err
+}
+
+// copies returns what a command gets in place of its script and of the files that its
+// arguments name: what was looked at, or an error.
+func copies(c pinned.Command) (all []spawn.Copy, err error) {
+	left := int64(maxCopies)
+	add := func(arg int, path, sum string) {
+		if err != nil {
+			return
+		}
+		var content []byte
+		if content, err = readCopy(path, sum, left); err == nil {
+			left -= int64(len(content))
+			all = append(all, spawn.Copy{Arg: arg, Content: content})
+		}
+	}
+	if c.Interpreter != "" {
+		add(-1, c.Program, c.ProgramSHA256)
+	}
+	for _, f := range c.Files {
+		add(f.Arg, f.Path, f.SHA256)
+	}
+	return all, err
+}
+
+// readCopy reads a file that has a hash.
+func readCopy(path, sum string, most int64) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("making a copy of %s: %w", path, err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	is := sha256.Sum256(content)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("making a copy of %s: %w", path, err)
+	case int64(len(content)) > most:
+		return nil, client.WithHint(fmt.Errorf("%s is too long for a copy: there are %d bytes for all of a command", path, maxCopies),
+			"have an administrator approve the command without --sealed")
+	case hex.EncodeToString(is[:]) != sum:
+		return nil, errors.New("it was changed while it was looked at: run it again")
+	}
+	return content, nil
+}
