@@ -33,7 +33,7 @@ Examples:
 			&cli.StringFlag{Name: "sock", Local: true, Usage: "listen on `SOCKET`", DefaultText: "agent.sock in $CORTEX_HOME or ~/.cortex", Sources: cli.EnvVars("CORTEX_DAEMON_SOCK"), Destination: &cfg.Sock, TakesFile: true},
 			&cli.StringFlag{Name: "group", Local: true, Usage: "let members of `GROUP` use the socket, too", Destination: &cfg.Group},
 			&cli.StringSliceFlag{Name: "spawner", Local: true, Usage: "have programs started by the spawner at `SOCKET`, as its user, one at a time; also several times", Destination: &cfg.Spawners, TakesFile: true},
-			&cli.IntFlag{Name: "max-connections", Local: true, Usage: "carry out at most `N` requests at a time", Value: 64, Sources: cli.EnvVars("CORTEX_DAEMON_MAX_CONNECTIONS"), Destination: &cfg.MaxConnections},
+			&cli.IntFlag{Name: "max-connections", Local: true, Usage: "carry out at most `N` requests at a time", DefaultText: "64 to 512, as open files allow", Sources: cli.EnvVars("CORTEX_DAEMON_MAX_CONNECTIONS"), Destination: &cfg.MaxConnections},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := harden.Refuse(os.Environ()); err != nil {

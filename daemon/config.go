@@ -23,8 +23,9 @@ type Config struct {
 	// Spawners are the sockets of the [spawn.Spawner]s whose users programs are, one at
 	// a time each. If there is none, programs are of our own user.
 	Spawners []string
-	// MaxConnections is the most requests that are carried out at a time. If 0, 64.
-	// With a Group, half of them may be one user's.
+	// MaxConnections is the most requests that are carried out at a time. If 0, as many
+	// as there may be open files for, 64 to 512. With a Group, half of them may be one
+	// user's.
 	MaxConnections int
 	// Version is what the daemon calls itself.
 	Version string
@@ -41,7 +42,7 @@ type Config struct {
 
 func (c Config) dir() string         { return cmp.Or(c.Dir, identity.Dir()) }
 func (c Config) sock() string        { return cmp.Or(c.Sock, filepath.Join(c.dir(), "agent.sock")) }
-func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, 64) }
+func (c Config) maxConnections() int { return cmp.Or(c.MaxConnections, defaultPlaces()) }
 func (c Config) log() *slog.Logger   { return cmp.Or(c.Log, slog.New(slog.DiscardHandler)) }
 
 // maxSockPath is how long a socket's path may be: of the 108 bytes of sun_path, or 104

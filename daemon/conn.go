@@ -22,6 +22,7 @@ import (
 const (
 	requestTimeout = 10 * time.Second // for the whole request line
 	answerTimeout  = 10 * time.Second
+	lingerTimeout  = time.Second // for what comes from one that is turned away
 )
 
 // A connection is a client of our own user.
@@ -36,8 +37,10 @@ type connection struct {
 
 	agent *sshAgent // of the program; nil without
 
-	large chan struct{} // the places for long requests, of all connections
-	held  bool          // one of them is ours
+	places    *places // of all connections
+	large     *places // for long requests, of all connections
+	giveLarge func()  // gives back the one of those that is ours; nil without
+	giveWay   func()  // ends the reading of the request
 }
 
 // Most requests are short. Those that are not, because a caller's environment
@@ -50,27 +53,19 @@ const (
 
 // hold waits for a place for a long request.
 func (c *connection) hold(ctx context.Context) error {
-	if c.held {
+	if c.giveLarge != nil {
 		return nil
 	}
-	late := time.NewTimer(requestTimeout)
-	defer late.Stop()
-	select {
-	case c.large <- struct{}{}:
-		c.held = true
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-late.C:
-		return errors.New("too many long requests at once; try again")
-	}
+	leave, err := c.large.take(ctx, c.peer.UID, requestTimeout)
+	c.giveLarge = leave
+	return err
 }
 
 // let gives the place back, if there is one.
 func (c *connection) let() {
-	if c.held {
-		c.held = false
-		<-c.large
+	if c.giveLarge != nil {
+		c.giveLarge()
+		c.giveLarge = nil
 	}
 }
 
@@ -81,10 +76,19 @@ func (c *connection) close() {
 	c.let()
 }
 
-// turnAway ends a connection whose request is still awaited.
-func (c *connection) turnAway(why ipc.Response) {
-	c.answer(why)
-	c.CloseRead()
+// turnAway ends a connection whose request was not read. What comes of it is read for a
+// while, of so many at a time: a client that is cut off while it writes may not hear why.
+func (c *connection) turnAway() {
+	c.answer(busy)
+	c.CloseWrite()
+	select {
+	case c.places.leaving <- struct{}{}:
+		defer func() { <-c.places.leaving }()
+	default:
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(lingerTimeout))
+	io.CopyN(io.Discard, c.UnixConn, ipc.MaxLine)
 }
 
 func (c *connection) closeFiles() {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/peer"
 )
 
 // connected returns both ends of a Unix socket.
@@ -24,7 +25,7 @@ func connected(t *testing.T, l *net.UnixListener) (ours *connection, theirs *net
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &connection{UnixConn: conn, large: make(chan struct{}, largePlaces)}, theirs
+	return &connection{UnixConn: conn, peer: &peer.Peer{}, large: newPlaces(largePlaces, false)}, theirs
 }
 
 // Long requests wait for each other, and short ones for nobody.
@@ -35,7 +36,7 @@ func TestLongRequestsTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	places := make(chan struct{}, largePlaces)
+	places := newPlaces(largePlaces, false)
 	long := "{\"cmd\":\"status\"" + strings.Repeat(" ", 2*shortLine) + "}\n"
 	request := func(line string) (*connection, chan error) {
 		t.Helper()
@@ -58,8 +59,8 @@ func TestLongRequestsTakeTurns(t *testing.T) {
 		}
 		holders = append(holders, c)
 	}
-	if len(places) != largePlaces {
-		t.Fatalf("%d places are taken", len(places))
+	if places.taken[0] != largePlaces {
+		t.Fatalf("%d places are taken", places.taken[0])
 	}
 	_, waits := request(long)
 	_, short := request("{\"cmd\":\"status\"}\n")

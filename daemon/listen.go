@@ -203,8 +203,8 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 	defer context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	places := newPlaces(d.cfg.maxConnections(), d.cfg.Group != "")
-	large := make(chan struct{}, largePlaces)
+	places, large := newPlaces(d.cfg.maxConnections(), d.cfg.Group != ""), newPlaces(largePlaces, d.cfg.Group != "")
+	large.most = places.most // nobody else waits for those
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
@@ -228,11 +228,12 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			conn.Close()
 			continue
 		}
-		c := &connection{UnixConn: conn, peer: p, large: large}
+		reading, giveWay := context.WithCancel(ctx)
+		c := &connection{UnixConn: conn, peer: p, places: places, large: large, giveWay: giveWay}
 		places.await(c)
 		wg.Go(func() {
 			defer c.close()
-			d.handle(ctx, c, places)
+			d.handle(ctx, reading, c)
 		})
 	}
 }
@@ -246,12 +247,14 @@ func (d *Daemon) visitor(conn *net.UnixConn) (*peer.Peer, error) {
 	return peer.Own(conn)
 }
 
-// handle serves one connection.
-func (d *Daemon) handle(ctx context.Context, c *connection, places *places) {
-	req, err := c.readRequest(ctx)
+// handle serves one connection, whose request is read until reading ends.
+func (d *Daemon) handle(ctx, reading context.Context, c *connection) {
+	req, err := c.readRequest(reading)
+	c.giveWay()
 	switch {
-	case !places.heard(c):
-		return // and has been told
+	case !c.places.heard(c), errors.Is(err, errBusy):
+		c.turnAway()
+		return
 	case err != nil:
 		c.answer(ipc.Response{Error: err.Error()})
 		return
@@ -260,14 +263,14 @@ func (d *Daemon) handle(ctx context.Context, c *connection, places *places) {
 		c.answer(d.status())
 		return
 	}
-	leave := places.take(c.peer.UID)
-	if leave == nil {
-		c.answer(busy)
-		return
-	}
-	defer leave()
 	switch req.Cmd {
 	case ipc.CmdReload:
+		leave, err := c.places.take(ctx, c.peer.UID, placeTimeout)
+		if err != nil {
+			c.answer(failure(err))
+			return
+		}
+		defer leave()
 		c.answer(d.reload(ctx))
 	case ipc.CmdRun:
 		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, e.start) }))

@@ -33,7 +33,8 @@ var errStopped = errors.New("the daemon was stopped")
 // A beginning is what a request has the daemon start.
 type beginning func(context.Context, *connection, ipc.Request, <-chan ipc.Signal) (*spawn.Run, error)
 
-// run has a request's program started, attends to it, and returns the last line.
+// run has a request's program started when there is a place for it, attends to it, and
+// returns the last line.
 func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -41,6 +42,17 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	signals := make(chan ipc.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 
+	leave, err := d.place(ctx, c, req, signals)
+	if leave != nil {
+		defer leave()
+	}
+	if err != nil {
+		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err)
+		return d.refused(err)
+	}
+	if req.Queue {
+		c.answer(ipc.Response{OK: true, Placed: true})
+	}
 	began := time.Now()
 	defer c.endAgent()
 	r, err := start(ctx, c, req, signals)
@@ -282,9 +294,9 @@ func taken(ctx context.Context, signals <-chan ipc.Signal) (foreground bool, err
 	}
 }
 
-// awaited gets the values, unless a signal comes that would end the program:
-// that is a [harden.Ended].
-func awaited(ctx context.Context, signals <-chan ipc.Signal, get func(context.Context) (gift, error)) (gift, error) {
+// awaited gets something, unless a signal comes that would end the program: that is a
+// [harden.Ended]. With an error there may be something, too.
+func awaited[T any](ctx context.Context, signals <-chan ipc.Signal, get func(context.Context) (T, error)) (T, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	unwatch := watch(signals, stop)
@@ -429,7 +441,7 @@ func (d *enrolment) refused(err error) ipc.Response {
 	if errors.Is(err, errMustMask) {
 		r.ErrorCode = ipc.MustMask
 	}
-	if _, ok := errors.AsType[*seatError](err); ok || errors.Is(err, spawn.ErrBusy) {
+	if _, ok := errors.AsType[*seatError](err); ok || errors.Is(err, spawn.ErrBusy) || errors.Is(err, errBusy) {
 		r.ErrorCode = ipc.Busy
 	}
 	if errors.Is(err, errWrongServer) {

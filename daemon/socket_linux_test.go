@@ -477,13 +477,23 @@ func TestTooManyConnections(t *testing.T) {
 		}
 		held = append(held, conn)
 	}
-	h.run("true").want(1, "", "as many clients as it may", "hint: ")
+	waits, gone := h.dial(), h.dial()
+	for _, conn := range []*net.UnixConn{gone, waits} {
+		fmt.Fprintln(conn, `{"cmd":"run","program":"true","project":"app","queue":true}`)
+		line, err := bufio.NewReader(io.LimitReader(conn, 26)).ReadString('\n')
+		if err != nil || !strings.Contains(line, `"queued":true`) {
+			t.Fatalf("one too many heard %q, %v", line, err)
+		}
+	}
+	gone.Close()
 	if answer := h.ask(`{"cmd":"status"}`); !strings.Contains(answer, `"runs":2`) {
 		t.Errorf("how it is: %q", answer)
 	}
-	for _, conn := range held {
-		conn.Close()
+	held[0].Close()
+	if answer, err := io.ReadAll(waits); !strings.Contains(string(answer), `"exit_code":0`) {
+		t.Errorf("after one has left: %q, %v", answer, err)
 	}
+	held[1].Close()
 }
 
 // Who only connects keeps nobody out, however often he does.
@@ -492,17 +502,15 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	h.start()
 	t.Chdir(h.work)
 	idle := h.dial()
-	for range 2 * maxIdle {
+	for range 1000 {
 		h.dial()
 	}
+	fmt.Fprintln(idle, `{"cmd":"status"}`) // what lies unread keeps nobody from hearing why
 	h.run("true").want(0, "")
 	if answer, _ := io.ReadAll(idle); !strings.Contains(string(answer), `"error_code":"busy"`) {
 		t.Errorf("the oldest heard %q", answer)
 	}
 }
-
-// maxIdle is how many connections there may be without a request.
-const maxIdle = 64
 
 // stranger is another user's process that tries the socket.
 func stranger(path string) int {

@@ -250,6 +250,9 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 		r.waiting(m).tell(cmd)
 		say(cmd, "cortex: waiting up to %s for a decision", duration(r.request.Wait))
 	}
+	if m.Queued {
+		say(cmd, "cortex: the daemon serves as many clients as it may: waiting up to %s for one of them to end", duration(placeTimeout))
+	}
 	if m.Offline != nil {
 		say(cmd, "cortex: the server %s is away: going on with what is held since %s, until %s", printable(m.ServerURL), printable(m.Offline.Since), printable(m.Offline.Until))
 	}

@@ -16,7 +16,7 @@ import (
 // A runEvent is what run --json says in one line, in the place of the lines for
 // people. What is not there is absent.
 type runEvent struct {
-	// Event is warning, pending, not_pinned, waiting, offline, missing, ssh_keys, stripped,
+	// Event is warning, pending, not_pinned, waiting, queued, offline, missing, ssh_keys, stripped,
 	// refused, withheld or unmasked; and at last exited, or pending, not_pinned or failed where the
 	// command was not started or had to be ended.
 	Event string `json:"event"`
@@ -33,7 +33,7 @@ type runEvent struct {
 	Descriptors []int `json:"descriptors,omitempty"`
 	// Path are the directories that were taken out of PATH.
 	Path []string `json:"path,omitempty"`
-	// Seconds is how long the decision is waited for.
+	// Seconds is how long the decision, or another command's end, is waited for.
 	Seconds int64 `json:"seconds,omitempty"`
 	// ServerURL is away, and Since and Until say from when on and until when its values
 	// are held, in RFC 3339: for offline.
@@ -54,6 +54,9 @@ func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	var all []runEvent
 	if m.Waiting {
 		all = append(all, r.waiting(m).event(), runEvent{Event: "waiting", Seconds: int64(r.request.Wait.Seconds())})
+	}
+	if m.Queued {
+		all = append(all, runEvent{Event: "queued", Seconds: int64(placeTimeout.Seconds())})
 	}
 	if m.Offline != nil {
 		all = append(all, runEvent{Event: "offline", ServerURL: m.ServerURL, Since: m.Offline.Since, Until: m.Offline.Until})

@@ -35,6 +35,8 @@ type runRequest struct {
 	// key is the signal by which the terminal's keyboard ended the command, and which
 	// this process has not had; 0 for none.
 	key syscall.Signal
+	// kept tells that the daemon keeps the descriptors, and that there is no other try.
+	kept bool
 	// asJSON has what is to be said written for programs.
 	asJSON bool
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -36,31 +37,49 @@ const (
 // are forwarded: their end of ctx is not the end of the run. An end before there
 // is anything to forward to is. So is one that a daemon that hangs does nothing
 // about: nobody else would end this process.
+//
+// A daemon that has no place for it is asked again, for a while.
 func (r *runRequest) send(ctx context.Context) (status int, err error) {
 	signals := forwardable()
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
+	defer r.terminal.release()
+	r.request.Acks, r.request.Queue = true, true
+	late := time.Now().Add(placeTimeout)
+	for pause := shortPause; ; pause = min(2*pause, longPause) {
+		status, err = r.attempt(signals)
+		if !again(err) || r.kept || time.Now().After(late) {
+			return status, err
+		}
+		if by := paused(signals, pause/2+rand.N(pause)); by != 0 {
+			return harden.Ended{Signal: by}.Status(), nil
+		}
+	}
+}
+
+// attempt is one try to send the command.
+func (r *runRequest) attempt(signals chan os.Signal) (status int, err error) {
 	conn, err := r.connect()
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	defer r.terminal.release()
 	lines := make(chan ipc.Response)
 	var readErr error
 	go func() {
 		defer close(lines)
 		readErr = responses(conn, lines)
 	}()
-	r.request.Acks = true
 	sendErr := r.write(conn)
 	catch(signals, realTime()...)
+	said := false     // the daemon has got or sent more than the request
 	var end os.Signal // forwarded, and nothing heard since
 	var deaf <-chan time.Time
 	for {
 		select {
 		case s := <-signals:
+			said = true
 			r.pass(conn, s.(syscall.Signal))
 			if deaf == nil && slices.Contains(ends, s) {
 				end, deaf = s, time.After(ackTimeout)
@@ -69,14 +88,25 @@ func (r *runRequest) send(ctx context.Context) (status int, err error) {
 			return 0, unheard(end.(syscall.Signal))
 		case answer, ok := <-lines:
 			deaf = nil
+			if !ok && !said && unread(sendErr, readErr) {
+				return 0, errUnread
+			}
+			said = true
 			switch {
 			case !ok:
+				r.keep()
 				r.terminal.end(signals, time.After(ackTimeout))
 				return 0, lost(errors.Join(sendErr, readErr))
+			case answer.ErrorCode == ipc.Busy && !r.kept:
+				return r.finish(answer)
 			case answer.Last():
+				r.keep()
 				r.terminal.end(signals, nil)
 				return r.finish(answer)
+			case answer.Placed:
+				r.keep()
 			case answer.Terminal:
+				r.keep()
 				r.resume(conn)
 			case answer.Stopped != 0:
 				r.halted(conn, signals, syscall.Signal(answer.Stopped))
@@ -204,8 +234,6 @@ func (r *runRequest) write(conn *net.UnixConn) error {
 	}
 	conn.SetWriteDeadline(time.Now().Add(sendTimeout))
 	n, _, err := conn.WriteMsgUnix(line, unix.UnixRights(r.descriptors()...), nil)
-	r.terminal.sent()
-	r.sentFurther()
 	if err == nil && n < len(line) {
 		_, err = conn.Write(line[n:])
 	}

@@ -1,7 +1,11 @@
 package command
 
 import (
+	"bufio"
+	"fmt"
 	"io"
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,6 +43,89 @@ func TestLinesAreBounded(t *testing.T) {
 	if err := responses(endless, lines); err == nil {
 		t.Error("no error")
 	}
+}
+
+// A command that the daemon has not read, or has no place for, is sent again.
+func TestSentAgain(t *testing.T) {
+	sock := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for _, answer := range []string{"", `{"error":"busy","error_code":"busy"}`, `{"ok":true,"queued":true}` + "\n" + `{"ok":true,"exit_code":7}`} {
+			conn, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			in := bufio.NewReader(io.LimitReader(conn, 1))
+			if answer != "" {
+				in = bufio.NewReader(conn)
+			}
+			in.ReadString('\n') // else one byte: the rest lies unread
+			if answer != "" {
+				fmt.Fprintln(conn, answer)
+			}
+			conn.Close()
+		}
+	}()
+	r, queued := requestTo(t, sock), 0
+	r.news = func(m ipc.Response) {
+		if m.Queued {
+			queued++
+		}
+	}
+	if status, err := r.send(t.Context()); status != 7 || err != nil || queued != 1 {
+		t.Errorf("%d, %v, queued %d times", status, err, queued)
+	}
+}
+
+// It is not where it may have been started, and where nobody is left to send it to.
+func TestNotSentAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		all  bool // of the request is read
+		want string
+	}{
+		"read":   {true, "the daemon has ended, and with it the command"},
+		"unread": {false, "the daemon is not running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sock := filepath.Join(t.TempDir(), "s")
+			l, err := net.Listen("unix", sock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				l.Close()
+				in := io.LimitReader(conn, 1)
+				if row.all {
+					in = conn
+				}
+				bufio.NewReader(in).ReadString('\n')
+				conn.Close()
+			}()
+			if _, err := requestTo(t, sock).send(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func requestTo(t *testing.T, sock string) *runRequest {
+	t.Helper()
+	r, err := newRunRequest(sock, "app", "", nil, []string{"true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.close)
+	return r
 }
 
 // forever is an endless text.

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sent is told when the daemon has its end of the relay: it then is the only one.
+// sent is told when the daemon keeps its end of the relay: it then is the only one.
 func (t *terminal) sent() {
 	if t != nil {
 		t.far.Close()

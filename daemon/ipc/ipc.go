@@ -163,6 +163,9 @@ type Request struct {
 	Acks bool `json:"acks,omitempty"`
 	// Offline asks for a line where the program gets what is held, as the server is away.
 	Offline bool `json:"offline,omitempty"`
+	// Queue asks for a line when the request has a place among those that are carried
+	// out, and for one where it waits for that.
+	Queue bool `json:"queue,omitempty"`
 	// Limits are the program's resource limits; others are the daemon's.
 	Limits []Limit `json:"limits,omitempty"`
 	// Ignored are the signals that the program begins by ignoring, Blocked those that
@@ -240,6 +243,10 @@ type Response struct {
 	// Offline tells that the server, at ServerURL, is away, and that the program gets
 	// what is held of it, where that was asked for.
 	Offline *Offline `json:"offline,omitempty"`
+	// Queued tells that the request waits for others to end, and Placed that it is carried
+	// out, where that was asked for.
+	Queued bool `json:"queued,omitempty"`
+	Placed bool `json:"placed,omitempty"`
 	// Refused is what the program's SSH agent did not do, one line for people.
 	Refused string `json:"refused,omitempty"`
 
@@ -275,7 +282,7 @@ type Response struct {
 // Last reports whether no other line follows: it is not about a program that
 // stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
-	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && !r.Waiting && r.Offline == nil &&
+	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && !r.Waiting && !r.Queued && !r.Placed && r.Offline == nil &&
 		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath)+len(r.Withheld) == 0
 }
 

@@ -101,15 +101,14 @@ func (h *runHost) approveLogin(stderr io.Reader) error {
 	return s.Err()
 }
 
-// startDaemon starts the daemon, which may have as many clients as are measured at
-// once.
+// startDaemon starts the daemon as people do.
 func (h *runHost) startDaemon() error {
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(h.dir, "notify"), Net: "unixgram"})
 	if err != nil {
 		return err
 	}
 	defer notify.Close()
-	cmd := h.command("daemon", "--max-connections", fmt.Sprint(2*atOnce))
+	cmd := h.command("daemon")
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+filepath.Join(h.dir, "notify"))
 	h.daemon = &process{cmd: cmd, log: filepath.Join(h.dir, "daemon.log")}
 	if err := h.daemon.start(); err != nil {
