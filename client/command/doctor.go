@@ -131,7 +131,7 @@ func checkUp(ctx context.Context, sock string) *checkup {
 	} else {
 		c.heard(a)
 	}
-	c.host()
+	c.host(sock == systemSock)
 	c.directory(ctx)
 	c.environment()
 	return c

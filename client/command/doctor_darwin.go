@@ -1,4 +1,4 @@
 package command
 
 // host has nothing to look at: macOS asks before a program debugs another.
-func (c *checkup) host() {}
+func (c *checkup) host(bool) {}

@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// host looks at what programs of one user may do to each other.
-func (c *checkup) host() {
+// host looks at what programs of one user may do to each other. In the isolated install
+// each command is a user of its own, and nobody's to debug.
+func (c *checkup) host(isolated bool) {
+	if isolated {
+		c.fine("ptrace", "each command is a user of its own: no program of another user can debug it")
+		return
+	}
 	const fix = "sysctl -w kernel.yama.ptrace_scope=1, and the same in /etc/sysctl.d"
 	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
 	switch text := strings.TrimSpace(string(scope)); {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,27 @@ func TestEveryFindingHasAFix(t *testing.T) {
 	}
 	if len(c.findings) < 20 {
 		t.Errorf("%d findings: %+v", len(c.findings), c.findings)
+	}
+}
+
+// Nobody in the isolated install is told to make a personal one, or the one that is there.
+func TestFixesOfTheIsolatedInstall(t *testing.T) {
+	for _, isolated := range []bool{false, true} {
+		var c checkup
+		t.Setenv("PATH", t.TempDir()) // no service manager can be asked
+		c.unit(t.Context(), isolated)
+		c.host(isolated)
+		if len(c.findings) == 0 {
+			t.Fatal("nothing was looked at")
+		}
+		for _, f := range c.findings {
+			if isolated && (strings.Contains(f.Fix, "personal") || strings.Contains(f.Fix, "--user") || strings.HasSuffix(f.Fix, ": cortex daemon") || f.Check == "ptrace" && f.State != isFine) {
+				t.Errorf("isolated: %+v", f)
+			}
+			if !isolated && f.Check == "unit" && strings.Contains(f.Fix, "isolated") {
+				t.Errorf("personal: %+v", f)
+			}
+		}
 	}
 }
 

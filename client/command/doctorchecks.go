@@ -144,13 +144,17 @@ var hardeningFixes = map[string]string{
 // unit looks at the service that keeps the daemon running.
 func (c *checkup) unit(ctx context.Context, isolated bool) {
 	defects, err := install.Inspect(ctx, isolated)
+	fix, run, ask := "cortex install daemon --personal", "have whatever supervises this host run: cortex daemon", "systemctl --user status cortex-daemon"
+	if isolated {
+		fix, run, ask = "sudo cortex install daemon --isolated", "have root let whatever supervises this host start what this shows: cortex install daemon --isolated --print", "systemctl status cortex-daemon"
+	}
 	switch {
 	case errors.Is(err, install.ErrAbsent):
-		c.warn("unit", "cortex install daemon --personal", "the daemon is no service: nothing starts it again when it ends, or at the next login")
+		c.warn("unit", fix, "the daemon is no service: nothing starts it again when it ends, or at the next login")
 	case errors.Is(err, install.ErrNoManager):
-		c.warn("unit", "have whatever supervises this host run: cortex daemon", "nothing starts the daemon again when it ends: %v", err)
+		c.warn("unit", run, "nothing starts the daemon again when it ends: %v", err)
 	case err != nil:
-		c.warn("unit", "ask the service manager yourself: systemctl --user status cortex-daemon", "%v", err)
+		c.warn("unit", "ask the service manager yourself: "+ask, "%v", err)
 	case len(defects) == 0:
 		c.fine("unit", "%s keeps the daemon running", install.Service)
 	}
