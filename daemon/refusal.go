@@ -39,7 +39,9 @@ func (r *refusals) tell(err error) {
 	if known {
 		return
 	}
-	r.note(err)
+	if !clients(err) {
+		r.note(err)
+	}
 	r.log.Warn("an SSH agent refused something", "project", r.project, "client", r.connection.peer.PID, "err", err)
 	hint := client.Hint(err)
 	if e, ok := errors.AsType[*sshagent.HostError](err); ok && len(e.Keys) > 0 {

@@ -58,8 +58,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	r, err := start(ctx, c, req, signals)
 	if err != nil {
 		d.log.Info("did not run a program", "project", asName(req.Project), "client", c.peer.PID, "err", err, "took", time.Since(began))
-		// What waits for approval is told with the projects, as long as it does.
-		if _, ended := errors.AsType[harden.Ended](err); !ended && ctx.Err() == nil && waitsFor(err) == nil {
+		if ctx.Err() == nil && !clients(err) {
 			d.failures.add(err)
 		}
 		return d.refused(err)

@@ -295,13 +295,31 @@ func TestStatusOfProjects(t *testing.T) {
 	h.vault.do(func() { h.vault.pending = nil })
 	h.run("true").want(0, "")
 	for i := range 2 * maxFailures {
-		h.run("no-such-program-"+fmt.Sprint(i/2)).want(127, "", "no-such-program")
+		h.vault.do(func() {
+			for _, method := range []string{"GET", "POST"} {
+				h.vault.refuse[method+" /project/secrets/{project}"] = api.Error{Status: 403, Code: "denied", Message: "not-today-" + fmt.Sprint(i/2)}
+			}
+		})
+		h.run("true").want(1, "", "not-today-"+fmt.Sprint(i/2))
+	}
+	h.vault.do(func() { h.vault.refuse = map[string]api.Error{} })
+	// What its caller did wrong is for the caller.
+	h.run("no-such-program").want(127, "", "command not found")
+	h.run("/").want(126, "", "")
+	for _, line := range []string{
+		`{"cmd":"run","v":1,"fds":[],"names":[],"program":"true","project":"app","url":"https://elsewhere.example"}`,
+		`{"cmd":"run","program":"","project":"app"}`,
+		`{"cmd":"run","program":"true","project":"app","no_mask":true}`,
+	} {
+		if answer := h.ask(line); !strings.Contains(answer, `"ok":false`) {
+			t.Errorf("%s: %s", line, answer)
+		}
 	}
 	s := ask()
 	if len(s.Projects) != 1 || s.Projects[0].ExpiresAt == "" || s.Projects[0].GrantID != "" {
 		t.Errorf("%+v", s.Projects)
 	}
-	if len(s.Failures) != maxFailures || !strings.Contains(s.Failures[0].Error, "no-such-program-7") || !strings.Contains(s.Failures[7].Error, "no-such-program-0") {
+	if len(s.Failures) != maxFailures || !strings.Contains(s.Failures[0].Error, "not-today-7") || !strings.Contains(s.Failures[7].Error, "not-today-0") {
 		t.Errorf("%+v", s.Failures)
 	}
 }

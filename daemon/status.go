@@ -10,6 +10,9 @@ import (
 
 	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/vault/harden"
+	"github.com/cortex-auth/cortex/vault/sshauth"
 )
 
 // status answers a status request. There is no token in it.
@@ -96,6 +99,17 @@ func (p *project) describe() ipc.Project {
 		out.GrantID = ""
 	}
 	return out
+}
+
+// clients reports whether an error is for its client alone: what it asked for is not to be
+// had, or not now. What waits for approval is told with the projects, as long as it does.
+func clients(err error) bool {
+	_, ended := errors.AsType[harden.Ended](err)
+	_, start := errors.AsType[*spawn.StartError](err)
+	_, seat := errors.AsType[*seatError](err)
+	return ended || start || seat || waitsFor(err) != nil || errors.Is(err, spawn.ErrBusy) ||
+		errors.Is(err, errMustMask) || errors.Is(err, errWrongServer) || errors.Is(err, ipc.ErrMalformed) ||
+		errors.Is(err, sshauth.ErrRefused)
 }
 
 // failures are the latest. The zero value is none.
