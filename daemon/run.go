@@ -76,6 +76,12 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	if err != nil {
 		outcome = append(outcome, "err", err)
 	}
+	silent, unknown := errors.AsType[*spawn.SilentError](err)
+	if unknown {
+		d.log.Error("could not end a program", outcome...)
+		d.failures.add(err)
+		return ipc.Response{Error: err.Error(), Hint: fmt.Sprintf("root ends it: sudo pkill -KILL -U %d", silent.UID)}
+	}
 	d.log.Info("a program ended", outcome...)
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
@@ -238,7 +244,7 @@ func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, sig
 		leave()
 	} else {
 		go func() {
-			<-r.Done()
+			<-r.Gone()
 			leave()
 		}()
 	}

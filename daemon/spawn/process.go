@@ -19,8 +19,10 @@ type process interface {
 	wake()
 	kill()
 	// sweep kills what is left of its program when it was killed itself. It was
-	// not waited for yet.
-	sweep()
+	// not waited for yet. The error is a [SilentError].
+	sweep() error
+	// giveUp ends a sweep, this one and the next, that nobody answers.
+	giveUp()
 	wait()
 }
 
@@ -90,12 +92,15 @@ func (w *ward) kill() { w.cmd.Process.Kill() }
 // end has the monitor kill what it watches over, and report that.
 func (w *ward) end() { w.cmd.Process.Signal(unix.SIGTERM) }
 
-func (w *ward) sweep() {
+func (w *ward) sweep() error {
 	// Its id is its session's as long as nobody has collected it.
 	killSession(w.cmd.Process.Pid)
 	w.strays.kill()
 	settle(w.ledger)
+	return nil
 }
+
+func (w *ward) giveUp() {} // its system answers
 
 func (w *ward) wait() {
 	w.cmd.Wait() // its status says nothing that its report did not

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -102,6 +103,14 @@ func (e *UnclearError) Error() string {
 	return fmt.Sprintf("the home directory of uid %d cannot be cleared of what another run left", e.UID)
 }
 
+// A SilentError means that a program was to be killed by a spawner that does not
+// answer, so that it may still run.
+type SilentError struct{ UID int }
+
+func (e *SilentError) Error() string {
+	return fmt.Sprintf("the program may still run, as uid %d: its spawner does not answer", e.UID)
+}
+
 // A foster is a monitor that is a child of the spawner.
 type foster struct {
 	conn    *net.UnixConn
@@ -112,17 +121,36 @@ type foster struct {
 // owner returns the spawner: all that is below it is of this run.
 func (f *foster) owner() Owner { return f.spawner }
 
-// What cannot be sent is for a spawner that has ended, and its children with it.
-func (f *foster) wake() { f.conn.Write([]byte{orderWake}) }
-func (f *foster) kill() { f.conn.Write([]byte{orderKill}) }
+func (f *foster) wake() { f.send(orderWake) }
+func (f *foster) kill() { f.send(orderKill) }
 
-func (f *foster) sweep() {
-	f.conn.CloseWrite()
-	io.Copy(io.Discard, f.conn)
+// What cannot be sent is for a spawner that has ended, and its children with it, or
+// for one that its program has stopped.
+func (f *foster) send(order byte) {
+	f.conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	f.conn.Write([]byte{order})
 }
 
+// sendTimeout is how long a spawner may leave orders unread, of which hundreds fit
+// between it and the daemon.
+const sendTimeout = time.Second
+
+func (f *foster) sweep() error {
+	f.conn.CloseWrite()
+	if _, err := io.Copy(io.Discard, f.conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		return &SilentError{f.spawner.UID}
+	}
+	return nil
+}
+
+// giveUp has sweep wait no more.
+func (f *foster) giveUp() { f.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// wait does not give up: whoever the program was is nobody else before.
 func (f *foster) wait() {
-	f.sweep()
+	for f.sweep() != nil {
+		f.conn.SetReadDeadline(time.Time{})
+	}
 	f.conn.Close()
 	if f.gone != nil {
 		f.gone()

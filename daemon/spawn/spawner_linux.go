@@ -52,7 +52,9 @@ func Spawner() int {
 		log.Error("cannot serve a daemon", "err", err)
 		return 1
 	}
-	s := spawner{uid: uid, parent: parent{newStrays(), identity()}}
+	s := spawner{uid: uid, parent: parent{newStrays(), identity()}, pulse: newPulse()}
+	s.served = s.pulse.keep()
+	defer s.served()
 	if len(args) == 2 {
 		s.unclear = clearHome(args[1])
 	}
@@ -93,6 +95,8 @@ type spawner struct {
 	uid     int
 	parent  parent
 	unclear error // why something of another run may be left
+	pulse   pulse
+	served  func() // is called when there is a monitor, whose orders keep the pulse from then on
 }
 
 // serve takes one order, and returns when nothing of it is left, or when ctx ends
@@ -140,7 +144,9 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 	}
 	conn.WriteMsgUnix([]byte{0}, t.rights(), nil) // a daemon that has gone is noticed at once
 	t.close()
-	obey(conn, w)
+	s.served()
+	s.obey(conn, w)
+	// There is no pulse any more: systemd does not wait for ever for what follows.
 	if ctx.Err() != nil { // the daemon is there still, and its monitor would go on
 		w.end()
 	}
@@ -231,11 +237,18 @@ func ordered(files []*os.File) bool {
 	})
 }
 
-// obey carries out orders until there are no more.
-func obey(conn *net.UnixConn, w *ward) {
+// obey carries out orders until there are no more. The pulse goes on as long as they
+// can be read.
+func (s *spawner) obey(conn *net.UnixConn, w *ward) {
 	order := make([]byte, 1)
 	for {
-		if n, err := conn.Read(order); n == 0 || err != nil {
+		s.pulse.beat()
+		conn.SetReadDeadline(s.pulse.next())
+		n, err := conn.Read(order)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		if n == 0 || err != nil {
 			return
 		}
 		switch order[0] {

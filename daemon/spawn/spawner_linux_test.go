@@ -31,7 +31,8 @@ var alone = sync.OnceValue(func() error { return e2e.Alone("spawn") })
 type socket struct {
 	path  string
 	log   io.Writer
-	files int // as many may a spawner have, if it is positive
+	files int    // as many may a spawner have, if it is positive
+	watch string // a socket that hears of a spawner as often as [watchdog] asks for
 
 	mu  sync.Mutex // guards cmd
 	cmd *exec.Cmd  // the latest
@@ -93,10 +94,13 @@ func asked(l, stop *os.File) bool {
 func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
 	// The socket is for the process with that id, as systemd has it.
 	cmd := &exec.Cmd{
-		Path: "/bin/bash", Args: append([]string{"bash", "-c", `[[ $FILES = 0 ]] || ulimit -n $FILES; LISTEN_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
+		Path: "/bin/bash", Args: append([]string{"bash", "-c", `[[ $FILES = 0 ]] || ulimit -n $FILES; LISTEN_PID=$$ WATCHDOG_PID=$$ exec -a "$0" "$EXE" "$@"`, SpawnerName}, args...),
 		Env:    []string{"LISTEN_FDS=1", "HOME=/nonexistent", "USER=nobody", "EXE=" + exe, fmt.Sprintf("FILES=%d", s.files)},
 		Stderr: s.log, ExtraFiles: []*os.File{l}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
+	}
+	if s.watch != "" {
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+s.watch, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds()))
 	}
 	s.mu.Lock()
 	err := cmd.Start()
@@ -108,11 +112,13 @@ func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
 }
 
 // end tells the latest spawner to end.
-func (s *socket) end() {
+func (s *socket) end() { s.signal(unix.SIGTERM) }
+
+func (s *socket) signal(sig syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cmd != nil && s.cmd.Process != nil {
-		s.cmd.Process.Signal(unix.SIGTERM)
+		s.cmd.Process.Signal(sig)
 	}
 }
 

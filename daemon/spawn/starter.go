@@ -224,6 +224,7 @@ type Run struct {
 	note    func(bare)    // hears what monitor and child lack
 	stopped chan syscall.Signal
 	done    chan struct{}
+	gone    chan struct{}
 	killing sync.Once
 
 	// Set before done is closed.
@@ -268,7 +269,7 @@ func newMonitor(launch launcher, note func(bare)) (*Run, error) {
 	}
 	r := &Run{
 		monitor: monitor, control: control, spec: spec, output: output, tty: t, note: note,
-		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}),
+		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	go r.follow()
 	return r, nil
@@ -369,10 +370,15 @@ func (r *Run) notStarted(ctx context.Context, err error) error {
 func (r *Run) follow() {
 	r.exit, r.err = r.ended()
 	if errors.Is(r.err, ErrLost) {
-		r.monitor.sweep()
+		late := time.AfterFunc(silence, r.monitor.giveUp)
+		if err := r.monitor.sweep(); err != nil {
+			r.err = err
+		}
+		late.Stop()
 	}
 	close(r.done)
 	r.monitor.wait()
+	close(r.gone)
 	r.control.Close()
 }
 
@@ -435,24 +441,39 @@ func (r *Run) wake() { r.monitor.wake() }
 // takes a millisecond, unless its program keeps it from that.
 const killTimeout = 5 * time.Second
 
+// silence is how long a spawner may be silent after all was to be killed. It is more
+// than systemd waits before it kills one that does not go on: see [pulse].
+const silence = 20 * time.Second
+
 // Kill kills the program and everything below it. Done tells when that has
 // happened.
 func (r *Run) Kill() {
 	r.killing.Do(func() {
 		r.control.CloseWrite()
 		r.wake()
-		late := time.AfterFunc(killTimeout, r.monitor.kill)
+		late, silent := time.AfterFunc(killTimeout, r.monitor.kill), time.AfterFunc(silence, r.giveUp)
 		go func() {
 			<-r.done
 			late.Stop()
+			silent.Stop()
 		}()
 	})
 }
 
-// Done is closed when the program has ended and nothing of it is left.
+// giveUp has Done closed though nobody says that the program has ended.
+func (r *Run) giveUp() {
+	r.monitor.giveUp()
+	r.control.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Done is closed when the program has ended and nothing of it is left, or when Exit
+// tells that this is not known.
 func (r *Run) Done() <-chan struct{} { return r.done }
 
+// Gone is closed when nothing of the program is left, which takes as long as it takes.
+func (r *Run) Gone() <-chan struct{} { return r.gone }
+
 // Exit returns how the program ended, and an error if what it printed could not
-// all be written; or [ErrLost]. It may be called once Done
+// all be written; or [ErrLost], or a [SilentError]. It may be called once Done
 // is closed.
 func (r *Run) Exit() (Exit, error) { return r.exit, r.err }

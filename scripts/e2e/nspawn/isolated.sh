@@ -141,6 +141,35 @@ wait $launcher || true
 (($(date +%s%N) - began < 3000000000)) || fail "a spawner takes its time"
 ended
 await run true 2>/dev/null
+# One that has stopped both hears of none of that, but the system's systemd does not
+# hear of the spawner either: when the launcher is killed,
+stopped() {
+	run sh -c 'read -r _ _ _ spawner _ </proc/$PPID/stat; kill -STOP $spawner $PPID; (setsid sleep 1000 &); id -un > /tmp/up; exec sleep 1000' & launcher=$!
+	read -r user </tmp/up
+}
+in_time() { (($(date +%s) - began < 20)) || fail "it took $(($(date +%s) - began)) seconds"; }
+began=$(date +%s)
+stopped
+end -9
+ended
+in_time
+# when nobody does anything, which the launcher hears of,
+began=$(date +%s)
+stopped
+wait $launcher && fail "it has ended well"
+await gone
+in_time
+# when the daemon is told to end, or killed.
+for how in TERM KILL; do
+	began=$(date +%s)
+	stopped
+	systemctl kill --kill-whom=main --signal=$how cortex-daemon
+	ended
+	in_time
+	systemctl start cortex-daemon
+	await run true 2>/dev/null
+done
+journalctl --no-pager --unit 'cortex-spawner@*' | grep -c 'Watchdog timeout' | grep -x 4
 
 # Nothing is left in a home, whatever the program did about that, nor what its user
 # runs elsewhere.
@@ -193,13 +222,11 @@ ended
 cortex install daemon --isolated --run-users 2
 await run true 2>/dev/null
 begin
-begin
 refused run true
-grep 'as many programs run as there are users for them' /tmp/out
+grep 'uid [0-9]* runs as many programs as one caller may (1): there are 2 users for the programs of all' /tmp/out
 grep 'hint: wait for one to end, or have root make more users: sudo cortex install daemon --isolated --run-users N' /tmp/out
 (sleep 1; end) &
 run true # waits for that
-end
 ended
 
 for unit in cortex-daemon cortex-spawner@1; do systemd-analyze security --no-pager $unit | tail -1; done
