@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 
 // The scripts are sessions with the real binary under its four names.
 func TestScripts(t *testing.T) {
+	e2e.KeepInherited()
 	testscript.Run(t, e2e.Params("scripts/e2e"))
 }
 

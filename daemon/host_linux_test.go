@@ -24,6 +24,7 @@ import (
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/scripts/e2e"
 	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -71,6 +72,7 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
+	e2e.KeepInherited()
 	h := &host{t: t, vault: newVault(t), work: t.TempDir(), log: &lines{}}
 	h.dir = shortDir(t)
 	h.sock = filepath.Join(h.dir, "agent.sock")

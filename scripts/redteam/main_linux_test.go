@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 		if status, done := otherwise(); done {
 			return status
 		}
+		e2e.KeepInherited()
 		dir, err := os.MkdirTemp("", "red-") // short, for the path of a socket
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
