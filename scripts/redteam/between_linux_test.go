@@ -19,6 +19,7 @@ import (
 // What is tried between a look and what follows from it, and with what an approval names.
 var betweenMoves = map[string]hostMove{
 	"project-file-swapped": projectFileSwapped,
+	"project-file-linked":  projectFileLinked,
 	"socket-below-others":  socketBelowOthers,
 	"denied-elsewhere":     deniedElsewhere,
 	"glued-file":           gluedFile,
@@ -64,6 +65,34 @@ func projectFileSwapped(t *testing.T, h *host) outcome {
 	}
 	if r := h.typed(t, dir, command...); r.status == 0 {
 		t.Fatalf("the change is not even seen the next time: %+v", r)
+	}
+	return stopped
+}
+
+// A repository brings a link to the .cortex.toml of another one, which was allowed.
+func projectFileLinked(t *testing.T, h *host) outcome {
+	project, variable, _, value := h.owned(t)
+	const name = ".cortex.toml"
+	dir := h.repository(t, map[string]string{name: fmt.Sprintf("project = %q\nnames = [%q]\n", project, variable)})
+	if r := h.typed(t, dir, "allow"); r.status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	command := append([]string{"run", "--"}, told(variable)...)
+	if r := h.typed(t, dir, command...); untold(r.stdout) != value {
+		t.Fatalf("what was allowed does not count: %+v", r)
+	}
+	for _, target := range []string{filepath.Join(dir, name), filepath.Join("..", filepath.Base(dir), name)} {
+		other := h.repository(t, nil)
+		if err := os.Symlink(target, filepath.Join(other, name)); err != nil {
+			t.Fatal(err)
+		}
+		r := h.typed(t, other, command...)
+		if untold(r.stdout) == value {
+			return open
+		}
+		if !strings.Contains(r.stderr, "it is a symbolic link") {
+			t.Fatalf("it failed otherwise: %+v", r)
+		}
 	}
 	return stopped
 }
