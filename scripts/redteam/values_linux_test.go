@@ -22,6 +22,7 @@ var valueMoves = map[string]hostMove{
 	"printed-part":            printedPart,
 	"printed-halves-together": halvesTogether,
 	"redact-guesses":          redactGuesses,
+	"redact-guesses-other":    redactGuessesOther,
 	"mask-loses-output":       lostOutput,
 	"handed-over-file":        handedOver,
 	"files-left-behind":       filesLeftBehind,
@@ -73,26 +74,47 @@ func redactGuesses(t *testing.T, h *host) outcome {
 	if r := h.run(t, h.alice, h.project, h.variable, "true"); r.status != 0 {
 		t.Fatalf("%+v", r)
 	}
+	return unless(h.guesses(t, h.alice, h.project, h.value), stopped)
+}
+
+// Another member of the group shows them, where only alice has run the project.
+func redactGuessesOther(t *testing.T, h *host) outcome {
+	project, variable, _, value := h.owned(t)
+	if !h.guesses(t, h.alice, project, value) {
+		t.Fatal("not even alice finds it")
+	}
+	if h.guesses(t, h.grace, project, value) {
+		return open
+	}
+	if h.in == isolated && (h.gets(t, h.grace, project, variable) != value || !h.guesses(t, h.grace, project, value)) {
+		t.Fatal("nor does she who has run it")
+	}
+	return stopped
+}
+
+// guesses reports whether somebody finds a value by guesses.
+func (h *host) guesses(t *testing.T, who somebody, project, value string) bool {
+	t.Helper()
 	guesses := make([]string, 10_000)
 	for i := range guesses {
 		guesses[i] = canary()
 	}
 	at := 4711
-	guesses[at] = h.value
-	cmd := h.cortex(t, h.alice, "redact", "--project", h.project)
+	guesses[at] = value
+	cmd := h.cortex(t, who, "redact", "--sock", h.sock, "--project", project)
 	cmd.Stdin = strings.NewReader(strings.Join(guesses, "\n"))
 	r := finish(t, cmd)
 	lines := strings.Split(r.stdout, "\n")
 	if r.status != 0 || len(lines) != len(guesses) {
 		t.Logf("%d, %s", r.status, r.stderr)
-		return stopped
+		return false
 	}
 	for i, line := range lines {
 		if (line != guesses[i]) != (i == at) {
 			t.Fatalf("the mask tells of %q, and not of the value alone", line)
 		}
 	}
-	return open
+	return true
 }
 
 // What ends as the beginning of a value, and what nobody reads while the command is
