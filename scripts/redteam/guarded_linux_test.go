@@ -98,18 +98,33 @@ var pinID = regexp.MustCompile(`(?m)^pin_id: ([0-9a-f-]{36})$`)
 
 func (g *guarded) allow(t *testing.T, pin string) {
 	t.Helper()
-	g.Admin(t, http.MethodPost, "/admin/projects/"+g.project+"/pins/"+pin+"/approve", object{}, nil)
+	g.allowAs(t, pin, object{})
+}
+
+// allowAs is allow with what the approver chooses.
+func (g *guarded) allowAs(t *testing.T, pin string, how object) {
+	t.Helper()
+	g.Admin(t, http.MethodPost, "/admin/projects/"+g.project+"/pins/"+pin+"/approve", how, nil)
 }
 
 // approve has a command approved, which gets the value then.
 func (g *guarded) approve(t *testing.T, command ...string) {
+	t.Helper()
+	g.approveAs(t, object{}, command...)
+}
+
+// withCopies is what an approver chooses so that a command gets copies of its files.
+var withCopies = object{"sealed": true}
+
+// approveAs is approve with what the approver chooses.
+func (g *guarded) approveAs(t *testing.T, how object, command ...string) {
 	t.Helper()
 	r := finish(t, g.cmd(t, try{command: command}))
 	id := pinID.FindStringSubmatch(r.stderr)
 	if id == nil || g.has(r) {
 		t.Fatalf("nobody is asked to approve it: %+v", r)
 	}
-	g.allow(t, id[1])
+	g.allowAs(t, id[1], how)
 	g.still(t, command...)
 }
 

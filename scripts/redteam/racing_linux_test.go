@@ -161,15 +161,21 @@ func racingWrite(t *testing.T, h *host) outcome {
 // Two scripts take each other's place when their interpreter is about to run.
 func racingScript(t *testing.T, h *host) outcome {
 	g := h.guarded(t)
-	g.write(t, "shell", string(read(t, "/bin/sh")))
-	line := "#!" + filepath.Join(g.dir, "shell") + "\n"
-	g.write(t, "prog", line+g.saying("good"))
-	g.write(t, "other", line+g.saying("evil"))
-	exchange := func() { g.exchange(t, "prog", "other") }
+	exchange := g.scripts(t)
 	race := g.race(t, "program", exchange, exchange, "./prog")
 	if r := race.afterLook(t, "prog"); r.stdout != "" {
 		t.Fatalf("not even before the last look it is refused: %+v", r)
 	}
 	r := race.atExecution(t, "shell")
 	return unless(said(r, "evil") && g.has(r), stopped)
+}
+
+// scripts puts two into the directory, and returns what has them take each other's place.
+func (g *guarded) scripts(t *testing.T) (exchange func()) {
+	t.Helper()
+	g.write(t, "shell", string(read(t, "/bin/sh")))
+	line := "#!" + filepath.Join(g.dir, "shell") + "\n"
+	g.write(t, "prog", line+g.saying("good"))
+	g.write(t, "other", line+g.saying("evil"))
+	return func() { g.exchange(t, "prog", "other") }
 }

@@ -86,12 +86,19 @@ func (g *guarded) decided(t *testing.T, y try, meanwhile func()) result {
 // A script of which its interpreter has read the beginning.
 func changedWhileRead(t *testing.T, h *host) outcome {
 	g := h.guarded(t)
+	r := g.changedWhileRead(t, object{})
+	g.weak(t, "file:0")
+	return unless(said(r, "evil"), stopped)
+}
+
+// changedWhileRead has the script approved in some way, and returns what its run says.
+func (g *guarded) changedWhileRead(t *testing.T, how object) result {
+	t.Helper()
 	const beginning = "echo begun\ncat\n"
 	g.write(t, "good.sh", beginning+g.saying("good"))
 	g.mode(t, "enforce")
 	command := []string{"bash", "good.sh"}
-	g.approve(t, command...)
-	g.weak(t, "file:0")
+	g.approveAs(t, how, command...)
 	cmd := g.cmd(t, try{command: command})
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -125,5 +132,5 @@ func changedWhileRead(t *testing.T, h *host) outcome {
 	if !g.has(r) {
 		t.Fatalf("nothing is printed: %+v", r)
 	}
-	return unless(said(r, "evil"), stopped)
+	return r
 }
