@@ -35,7 +35,7 @@ func (h *host) rival() somebody {
 }
 
 func idleConnections(t *testing.T, h *host) outcome {
-	cmd := h.tool(t, h.rival(), "hold", h.sock, "200")
+	cmd := h.tool(t, h.rival(), "hold", h.sock, "600") // more than may wait
 	in, out := pipes(t, cmd)
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held\n" {
 		t.Fatalf("%q, %v", line, err)
