@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,15 +14,16 @@ import (
 func TestCountdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
-		wide := 80
-		c := &countdown{w: &screen, live: true, columns: func() int { return wide }}
+		var wide atomic.Int64
+		wide.Store(80)
+		c := &countdown{w: &screen, live: true, columns: func() int { return int(wide.Load()) }}
 		stop := c.start(61 * time.Second)
 		time.Sleep(1500 * time.Millisecond)
 		c.say("the server is away")
 		time.Sleep(30 * time.Second)
-		wide = 40
+		wide.Store(40)
 		time.Sleep(2 * time.Second)
-		wide = 0
+		wide.Store(0)
 		time.Sleep(29 * time.Second)
 		stop()
 		c.say("done")

@@ -99,8 +99,8 @@ func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
 		Stderr: s.log, ExtraFiles: []*os.File{l}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
 	}
-	if s.watch != "" {
-		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+s.watch, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds()))
+	if watch := s.watches(); watch != "" {
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+watch, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds()))
 	}
 	s.mu.Lock()
 	err := cmd.Start()
@@ -109,6 +109,19 @@ func (s *socket) activate(l *os.File, exe string, uid int, args []string) {
 	if err == nil {
 		cmd.Wait()
 	}
+}
+
+// listen has those that are started from now on be heard at a socket.
+func (s *socket) listen(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = path
+}
+
+func (s *socket) watches() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watch
 }
 
 // end tells the latest spawner to end.

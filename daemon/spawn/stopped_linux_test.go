@@ -46,7 +46,7 @@ func TestSpawnerPulse(t *testing.T) {
 	}
 	t.Cleanup(func() { heard.Close() })
 	os.Chmod(path, 0o777)
-	sockets[0].watch = path
+	sockets[0].listen(path)
 	s.Starter = NewRemoteStarter(sockets[0].path)
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { sockets[0].signal(unix.SIGCONT) })
