@@ -15,9 +15,13 @@ import (
 // the launcher's are not among them.
 type key struct {
 	signal  syscall.Signal
-	char    byte // what it types
-	pressed *atomic.Bool
+	char    byte          // what it types
+	pressed *atomic.Int64 // when, in nanoseconds of Unix time
 }
+
+// keyTime is how long a command may take to end by a key. When that was pressed before, the
+// command had its own mind about it, and ends by something else.
+const keyTime = 10 * time.Second
 
 // signalKeys returns the keys of a terminal by which people end programs.
 func signalKeys(fd int) []key {
@@ -26,8 +30,8 @@ func signalKeys(fd int) []key {
 		return nil
 	}
 	return []key{
-		{unix.SIGINT, modes.Cc[unix.VINTR], new(atomic.Bool)},
-		{unix.SIGQUIT, modes.Cc[unix.VQUIT], new(atomic.Bool)},
+		{unix.SIGINT, modes.Cc[unix.VINTR], new(atomic.Int64)},
+		{unix.SIGQUIT, modes.Cc[unix.VQUIT], new(atomic.Int64)},
 	}
 }
 
@@ -35,7 +39,7 @@ func signalKeys(fd int) []key {
 func (t *terminal) note(typed []byte) {
 	for _, k := range t.keys {
 		if bytes.IndexByte(typed, k.char) >= 0 {
-			k.pressed.Store(true)
+			k.pressed.Store(time.Now().UnixNano())
 		}
 	}
 }
@@ -48,7 +52,7 @@ func (t *terminal) endedBy(s syscall.Signal) syscall.Signal {
 		return 0
 	}
 	for _, k := range t.keys {
-		if k.signal == s && k.pressed.Load() {
+		if k.signal == s && time.Since(time.Unix(0, k.pressed.Load())) < keyTime {
 			return s
 		}
 	}
