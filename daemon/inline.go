@@ -16,8 +16,12 @@ import (
 var interpreters = map[string]string{
 	"sh": "cs", "bash": "cs", "dash": "cs", "zsh": "cs", "ksh": "cs", "mksh": "cs", "ash": "cs", "fish": "cC", "csh": "c", "tcsh": "c", "busybox": "cs",
 	"python": "cm", "pypy": "cm", "node": "ep", "nodejs": "ep", "bun": "ep", "deno": "", "perl": "eE", "ruby": "e", "php": "rRBE",
-	"lua": "e", "luajit": "e", "tclsh": "", "expect": "c", "Rscript": "e", "pwsh": "c", "osascript": "e", "awk": "", "gawk": "", "mawk": "", "sed": "",
+	"lua": "e", "luajit": "e", "tclsh": "", "expect": "c", "Rscript": "e", "pwsh": "c", "osascript": "e",
+	"awk": "e", "gawk": "e", "mawk": "e", "sed": "e",
 }
+
+// textFirst are those that run their first argument, unless -f names a file.
+var textFirst = []string{"awk", "gawk", "mawk", "sed"}
 
 // inlineOptions are the long ones.
 var inlineOptions = []string{"--eval", "--print", "--command", "--execute", "--run", "-"}
@@ -27,7 +31,7 @@ var inlineOptions = []string{"--eval", "--print", "--command", "--execute", "--r
 func inline(c pinned.Command, called ...string) bool {
 	for _, name := range called {
 		if letters, ok := interpreters[stem(name)]; ok && c.Interpreter == "" {
-			return without(c, letters)
+			return without(c, letters) || slices.Contains(textFirst, stem(name)) && !slices.ContainsFunc(c.Args, namesScript)
 		}
 	}
 	return slices.ContainsFunc(called, func(name string) bool { return wraps(c, stem(name)) })
@@ -119,13 +123,24 @@ func (m *measurer) mayChange(path string) {
 // stem returns the name of a program without its version.
 func stem(path string) string { return strings.TrimRight(filepath.Base(path), "0123456789.-") }
 
-// without reports whether the arguments name no file, or have options with these
-// letters before the first one that does.
+// namesScript reports whether an option says where the script is.
+func namesScript(arg string) bool {
+	return strings.HasPrefix(arg, "-f") || strings.HasPrefix(arg, "--file")
+}
+
+// without reports whether the arguments name no script, or have options with these
+// letters before it. What is glued to an option is no script, and what follows one may be
+// its value: then options behind it count, too.
 func without(c pinned.Command, letters string) bool {
-	if len(c.Files) == 0 {
+	i := slices.IndexFunc(c.Files, func(f pinned.File) bool { return strings.IndexAny(c.Args[f.Arg], "-@") != 0 })
+	if i < 0 {
 		return true
 	}
-	for _, arg := range c.Args[:c.Files[0].Arg] {
+	end := c.Files[i].Arg
+	if end > 0 && strings.HasPrefix(c.Args[end-1], "-") && !namesScript(c.Args[end-1]) {
+		end = len(c.Args)
+	}
+	for _, arg := range c.Args[:end] {
 		option, _, _ := strings.Cut(arg, "=")
 		if slices.Contains(inlineOptions, option) {
 			return true
