@@ -51,14 +51,19 @@ func copies(c pinned.Command) (all []spawn.Copy, err error) {
 	return all, err
 }
 
+var errCopyChanged = errors.New("it was changed while it was looked at: run it again")
+
 // readCopy reads a file that has a hash.
 func readCopy(path, sum string, most int64) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("making a copy of %s: %w", path, err)
 	}
 	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // a pipe would be waited for
+		return nil, errCopyChanged
+	}
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	is := sha256.Sum256(content)
 	switch {
@@ -68,7 +73,7 @@ func readCopy(path, sum string, most int64) ([]byte, error) {
 		return nil, client.WithHint(fmt.Errorf("%s is too long for a copy: there are %d bytes for all of a command", path, maxCopies),
 			"have an administrator approve the command without --sealed")
 	case hex.EncodeToString(is[:]) != sum:
-		return nil, errors.New("it was changed while it was looked at: run it again")
+		return nil, errCopyChanged
 	}
 	return content, nil
 }
