@@ -92,13 +92,34 @@ func (c *connection) turnAway() {
 }
 
 func (c *connection) closeFiles() {
-	for _, f := range c.files {
-		f.Close()
-	}
-	for _, f := range c.further {
-		unix.Close(f.FD)
-	}
+	files, further := c.files, c.further
 	c.files, c.further = nil, nil
+	discard(func() {
+		for _, f := range files {
+			f.Close()
+		}
+		for _, f := range further {
+			unix.Close(f.FD)
+		}
+	})
+}
+
+// discarding is how many connections' descriptors are closed by the way.
+var discarding = make(chan struct{}, 128)
+
+// discard closes a client's descriptors. That takes as long as the client likes, of a socket
+// that lingers or a file in a file system of its own, so nobody waits for it, as long as there
+// are not too many already.
+func discard(closeAll func()) {
+	select {
+	case discarding <- struct{}{}:
+		go func() {
+			defer func() { <-discarding }()
+			closeAll()
+		}()
+	default:
+		closeAll()
+	}
 }
 
 // answer sends the last line, or one of a program that was stopped. A client
@@ -120,8 +141,12 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
 	var files []int
 	defer func() {
-		for _, fd := range files {
-			unix.Close(fd)
+		if left := files; len(left) > 0 {
+			discard(func() {
+				for _, fd := range left {
+					unix.Close(fd)
+				}
+			})
 		}
 	}()
 	line, err := c.readLine(ctx, &files)

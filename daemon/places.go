@@ -19,7 +19,7 @@ import (
 const (
 	fewPlaces    = 64
 	manyPlaces   = 512
-	filesOfPlace = 16
+	filesOfPlace = 2 * ipc.MaxFiles // as many may wait
 )
 
 // defaultPlaces returns how many places there are where nobody says.

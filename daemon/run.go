@@ -47,7 +47,7 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 		defer leave()
 	}
 	if err != nil {
-		d.log.Info("did not run a program", "project", req.Project, "client", c.peer.PID, "err", err)
+		d.log.Info("did not run a program", "project", asName(req.Project), "client", c.peer.PID, "err", err)
 		return d.refused(err)
 	}
 	if req.Queue {
@@ -106,21 +106,19 @@ const grace = 5 * time.Second
 // attend passes signals on until nothing of the program is left, and reports
 // whether it had to be told, because it took longer than it may.
 func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan ipc.Signal, req ipc.Request) (late bool) {
-	over, up := ctx.Done(), after(req.Timeout)
+	defer context.AfterFunc(ctx, r.Kill)() // also while its client does not read what it is told
+	up := after(req.Timeout)
 	for {
 		select {
 		case s := <-signals:
 			pass(r, s)
-			if req.Acks && deadly(s.Signal) {
-				c.answer(ipc.Response{OK: true, Ack: int(s.Signal)})
+			if req.Acks && deadly(s.Signal) && c.answer(ipc.Response{OK: true, Ack: int(s.Signal)}) != nil {
+				r.Kill()
 			}
 		case s := <-r.Stopped():
 			if c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
 				r.Kill()
 			}
-		case <-over:
-			over = nil
-			r.Kill()
 		case <-up:
 			if late {
 				r.Kill()
