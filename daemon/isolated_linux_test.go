@@ -66,21 +66,32 @@ func (h *host) spawner() string {
 	return sock
 }
 
+// openWork lets other users into the directory where commands are typed.
+func (h *host) openWork() {
+	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+}
+
+// startIsolated starts a daemon whose programs are another user's, one at a time.
+func (h *host) startIsolated() {
+	h.t.Helper()
+	cfg := h.config()
+	cfg.Spawners = []string{h.spawner()}
+	h.startWith(cfg)
+}
+
 // Commands that are another user's are pinned as the caller's own are: it is that user
 // who looks at the files again, and who may be the one to change them.
 func TestPinnedIsolated(t *testing.T) {
 	h := newPinned(t, api.CommandsEnforce)
-	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
+	h.openWork()
 	h.write("deploy.sh", "id -u; echo $OPENAI_API_KEY $BASH_ENV\n")
 	h.write("prog", "#!/bin/sh\nexec sh deploy.sh\n")
 	readable := func() { h.t.Helper(); os.Chmod(filepath.Join(h.work, "deploy.sh"), 0o644) }
 	readable()
 	os.Chmod(filepath.Join(h.work, "prog"), 0o755)
-	cfg := h.config()
-	cfg.Spawners = []string{h.spawner()}
-	h.startWith(cfg)
+	h.startIsolated()
 	for _, command := range [][]string{{"sh", "deploy.sh"}, {"./prog"}} {
 		cmd := h.launcher(append([]string{"--"}, command...)...)
 		h.finish(cmd).want(1, "", notApproved)
@@ -114,16 +125,12 @@ func TestPinnedIsolated(t *testing.T) {
 // In a home directory that is not empty, or not its user's alone, nothing runs that is pinned.
 func TestPinnedIsolatedHome(t *testing.T) {
 	h := newPinned(t, api.CommandsEnforce)
-	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
+	h.openWork()
 	h.home = shortDir(t)
 	if err := errors.Join(os.Chmod(h.home, 0o700), os.Chown(h.home, other, other)); err != nil {
 		t.Skip(err)
 	}
-	cfg := h.config()
-	cfg.Spawners = []string{h.spawner()}
-	h.startWith(cfg)
+	h.startIsolated()
 	h.run("sh", "-c", "echo $HOME").want(1, "", notApproved)
 	h.approve()
 	h.run("sh", "-c", "echo $HOME").want(0, h.home+"\n", "")
@@ -173,12 +180,8 @@ func TestIsolatedShare(t *testing.T) {
 // A program's terminal is its user's, who can open it by its name, and nobody else's.
 func TestTerminalIsolated(t *testing.T) {
 	h := newHost(t)
-	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
-	cfg := h.config()
-	cfg.Spawners = []string{h.spawner()}
-	h.startWith(cfg)
+	h.openWork()
+	h.startIsolated()
 	x, cmd := h.at("sh", "-c", `echo by name > $(tty); echo by another > /dev/stdout; stat -c 'of %u' $(tty); stty size; read line < /dev/tty; echo "got $line, $OPENAI_API_KEY"`)
 	x.expectLine("by name")
 	x.expectLine("by another")
@@ -193,12 +196,8 @@ func TestTerminalIsolated(t *testing.T) {
 // is closed to that user.
 func TestFurtherIsolated(t *testing.T) {
 	h := newHost(t)
-	for dir := h.work; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
-	cfg := h.config()
-	cfg.Spawners = []string{h.spawner()}
-	h.startWith(cfg)
+	h.openWork()
+	h.startIsolated()
 	h.write("closed", "text\n")
 	h.write("written", "")
 	os.Chmod(filepath.Join(h.work, "closed"), 0o600)
