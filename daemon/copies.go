@@ -3,7 +3,6 @@ package daemon
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,8 +50,6 @@ func copies(c pinned.Command) (all []spawn.Copy, err error) {
 	return all, err
 }
 
-var errCopyChanged = errors.New("it was changed while it was looked at: run it again")
-
 // readCopy reads a file that has a hash.
 func readCopy(path, sum string, most int64) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
@@ -62,7 +59,7 @@ func readCopy(path, sum string, most int64) ([]byte, error) {
 	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // a pipe would be waited for
-		return nil, errCopyChanged
+		return nil, spawn.ErrChanged
 	}
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	is := sha256.Sum256(content)
@@ -73,7 +70,7 @@ func readCopy(path, sum string, most int64) ([]byte, error) {
 		return nil, client.WithHint(fmt.Errorf("%s is too long for a copy: there are %d bytes for all of a command", path, maxCopies),
 			"have an administrator approve the command without --sealed")
 	case hex.EncodeToString(is[:]) != sum:
-		return nil, errCopyChanged
+		return nil, spawn.ErrChanged
 	}
 	return content, nil
 }

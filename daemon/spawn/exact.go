@@ -92,7 +92,7 @@ func (e *Exact) execute(s Spec, args, env []string) *StartError {
 	path, want, argv := e.Path, e.Program, append([]string{program}, args...)
 	if i := e.Interpreter; i != nil {
 		if id, _ := identifyPath(path); id != want {
-			return notExecutable(program, errChanged)
+			return notExecutable(program, ErrChanged)
 		}
 		path, want, argv = i.Path, i.Identity, slices.Concat(i.Argv, []string{script}, args)
 	}
@@ -101,7 +101,7 @@ func (e *Exact) execute(s Spec, args, env []string) *StartError {
 		return notExecutable(program, fmt.Errorf("%s: %w", path, err))
 	}
 	if id, _ := Identify(f); id != want {
-		return notExecutable(program, errChanged)
+		return notExecutable(program, ErrChanged)
 	}
 	if err := e.check(s.Args); err != nil {
 		return notExecutable(program, err)
@@ -130,7 +130,8 @@ func (s Spec) enter() error {
 	return nil
 }
 
-var errChanged = errors.New("it was changed while it was looked at: run it again")
+// ErrChanged is about a file of an [Exact] that is not what it was.
+var ErrChanged = errors.New("it was changed while it was looked at: run it again")
 
 func (e *Exact) valid(args int) bool {
 	if e == nil {
