@@ -92,16 +92,17 @@ func (d *enrolment) redacts(name string, uid int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := p.get()
-	if t == nil {
-		why := "has not been run since the daemon was started"
-		if p.wasCut() {
-			why = "was revoked or frozen since it was last run"
-		}
-		return nil, client.WithHint(fmt.Errorf("project %s %s", name, why), "cortex run --project "+name+" -- true")
+	t, why := p.get(), ""
+	switch {
+	case t == nil && p.wasCut():
+		why = "was revoked or frozen since it was last run"
+	case t == nil:
+		why = "has not been run since the daemon was started"
+	case !p.wasRunBy(uid):
+		why = "has not been run by this user since the daemon was started"
 	}
-	if !p.wasRunBy(uid) {
-		return nil, client.WithHint(fmt.Errorf("project %s has not been run by this user since the daemon was started", name), "cortex run --project "+name+" -- true")
+	if why != "" {
+		return nil, client.WithHint(fmt.Errorf("project %s %s", name, why), "cortex run --project "+name+" -- true")
 	}
 	return t.names, p.mayRedact(time.Now())
 }

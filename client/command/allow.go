@@ -77,7 +77,7 @@ func allowFile(cmd *cli.Command, named string, asJSON bool) error {
 		return client.WithHint(err, `write one: echo 'project = "NAME"' > `+projectfile.Name)
 	}
 	if errors.Is(err, projectfile.ErrLink) {
-		return client.WithHint(err, "write a file in its place, and type: cortex allow")
+		return client.WithHint(err, linkHint)
 	}
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ import (
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
+// linkHint is what to do about a project file that is a link.
+const linkHint = "write a file in its place, and type: cortex allow"
+
 func allowed() projectfile.Allowed { return projectfile.AllowedIn(identity.Dir()) }
 
 // complete takes what the command line leaves open from the project file of this
@@ -30,7 +33,7 @@ func (f *runFlags) complete(cmd *cli.Command) error {
 	case err != nil && f.project != "":
 		f.warn(cmd, "warning: "+err.Error())
 	case errors.Is(err, projectfile.ErrLink):
-		return client.WithHint(err, "write a file in its place, and type: cortex allow")
+		return client.WithHint(err, linkHint)
 	case err != nil:
 		return client.WithHint(err, "read it, and if it says what you want: cortex allow")
 	default:
