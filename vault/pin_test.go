@@ -339,7 +339,7 @@ func TestApproveWider(t *testing.T) {
 	}
 	// And its files can be copies.
 	want(t, second(v.ApprovePin(ctx, vaulttest.Admin, "app", ids[0], vault.PinChange{Sealed: true})), nil)
-	if got, err := h.runs("app", bearer, command(strings.Fields(pinsOf(t, v, "app")[0])[1:]...)); err != nil || !got.Pin.Sealed {
+	if got, err := h.runs("app", bearer, command("a")); err != nil || !got.Pin.Sealed {
 		t.Errorf("%+v, %v", got.Pin, err)
 	}
 	// It can be made narrower again.

@@ -126,8 +126,8 @@ func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 				a.serve(ctx, conn)
 			})
 		default:
-			conn.Close()
 			a.Refused(fmt.Errorf("%w: more than %d connections", sshauth.ErrRefused, maxConnections))
+			conn.Close()
 		}
 	}
 }
