@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -24,6 +25,7 @@ import (
 func Main(ctx context.Context, root *cli.Command, args []string, stderr io.Writer) int {
 	out := &output{file: os.Stdout}
 	root.Writer = out
+	cli.HelpPrinter = printHelp
 	err := root.Run(ctx, args)
 	err = cmp.Or(err, out.err)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
@@ -34,6 +36,14 @@ func Main(ctx context.Context, root *cli.Command, args []string, stderr io.Write
 		passOn(e.key)
 	}
 	return Status(err)
+}
+
+// printHelp writes help in few pieces: package cli writes it word by word, hundreds of
+// times, and each time whoever reads it from a pipe is woken.
+func printHelp(w io.Writer, template string, data any) {
+	b := bufio.NewWriter(w)
+	cli.DefaultPrintHelp(b, template, data)
+	b.Flush() // w remembers its errors
 }
 
 // An output remembers the first error of writing to a file: package cli does not
