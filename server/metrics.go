@@ -6,8 +6,8 @@ import (
 	"crypto/subtle"
 	"maps"
 	"net/http"
+	"runtime"
 	"runtime/debug"
-	rtmetrics "runtime/metrics"
 	"slices"
 	"strconv"
 
@@ -128,26 +128,16 @@ func writeVault(w *metrics.Writer, v vault.Stats) {
 	w.One(w.Gauge, "cortex_pending_grants", "Requests of agents that wait for a decision.", float64(v.PendingGrants))
 }
 
-// runtimeMetrics are what is told of the Go runtime.
-var runtimeMetrics = []struct{ source, name, help string }{
-	{"/sched/goroutines:goroutines", "go_goroutines", "Goroutines there are."},
-	{"/memory/classes/heap/objects:bytes", "go_heap_objects_bytes", "Memory of objects on the heap."},
-	{"/memory/classes/total:bytes", "go_memory_bytes", "Memory mapped by the Go runtime."},
-	{"/memory/classes/heap/released:bytes", "go_memory_released_bytes", "Part of it that was given back to the system."},
-	{"/sched/gomaxprocs:threads", "go_threads", "How many threads may run Go code at a time."},
-}
-
+// writeRuntime tells of the Go runtime. Package runtime/metrics would have more to tell,
+// and makes its list at every start of the program, whatever it is started for.
 func writeRuntime(w *metrics.Writer) {
-	samples := make([]rtmetrics.Sample, len(runtimeMetrics))
-	for i, m := range runtimeMetrics {
-		samples[i].Name = m.source
-	}
-	rtmetrics.Read(samples)
-	for i, m := range runtimeMetrics {
-		if samples[i].Value.Kind() == rtmetrics.KindUint64 {
-			w.One(w.Gauge, m.name, m.help, float64(samples[i].Value.Uint64()))
-		}
-	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	w.One(w.Gauge, "go_goroutines", "Goroutines there are.", float64(runtime.NumGoroutine()))
+	w.One(w.Gauge, "go_heap_objects_bytes", "Memory of objects on the heap.", float64(m.HeapAlloc))
+	w.One(w.Gauge, "go_memory_bytes", "Memory mapped by the Go runtime.", float64(m.Sys))
+	w.One(w.Gauge, "go_memory_released_bytes", "Part of it that was given back to the system.", float64(m.HeapReleased))
+	w.One(w.Gauge, "go_threads", "How many threads may run Go code at a time.", float64(runtime.GOMAXPROCS(0)))
 	version, goVersion := "unknown", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version, goVersion = info.Main.Version, info.GoVersion
