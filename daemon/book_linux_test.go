@@ -2,24 +2,17 @@ package daemon
 
 import (
 	"errors"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/vault/journal"
 )
 
 // A line that has no room on the disk leaves none, and no piece of one.
 func TestBookOnAFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
-		t.Skip("mounting a small file system:", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	dir := need.SmallDisk(t, "4k")
 	b := newBook(t, dir)
 	written := 0
 	var err error

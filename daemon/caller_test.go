@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cortex-auth/cortex/daemon/spawn"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // A hash is remembered for a file that cannot look the same with other content.
@@ -36,7 +37,7 @@ func TestHashes(t *testing.T) {
 	}
 	old := "/bin/sh"
 	if info, err := os.Stat(old); err != nil || time.Since(info.ModTime()) < time.Hour {
-		t.Skip("no program is old here")
+		need.Unmet(t, "no program is old here")
 	}
 	if first, again := hash(old), hash(old); len(first) != 64 || first != again || len(h.all) != 1 {
 		t.Errorf("%q, then %q: %v", first, again, h.all)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
@@ -27,9 +28,7 @@ var alone = sync.OnceValue(func() error { return e2e.Alone("daemon") })
 // spawner runs a spawner of another user, and returns its socket.
 func (h *host) spawner() string {
 	h.t.Helper()
-	if os.Getuid() != 0 {
-		h.t.Skip("only root can be somebody else as well")
-	}
+	need.Root(h.t, "be somebody else as well")
 	if err := alone(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -124,11 +123,12 @@ func TestPinnedIsolated(t *testing.T) {
 
 // In a home directory that is not empty, or not its user's alone, nothing runs that is pinned.
 func TestPinnedIsolatedHome(t *testing.T) {
+	need.Root(t, "be somebody else as well")
 	h := newPinned(t, api.CommandsEnforce)
 	h.openWork()
 	h.home = shortDir(t)
 	if err := errors.Join(os.Chmod(h.home, 0o700), os.Chown(h.home, other, other)); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	h.startIsolated()
 	h.run("sh", "-c", "echo $HOME").want(1, "", notApproved)

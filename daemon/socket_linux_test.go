@@ -22,6 +22,7 @@ import (
 	"github.com/cortex-auth/cortex/client/identity"
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/harden"
 )
@@ -545,9 +546,7 @@ func stranger(path string) int {
 
 // A socket for a group is for its members, whose files the daemon does not open.
 func TestGroup(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	h := newHost(t)
 	cfg := h.config()
 	cfg.Group = "no-such-group"
@@ -581,9 +580,7 @@ func visit(sock string, who *syscall.Credential) string {
 }
 
 func TestOtherUsersGetNothing(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	h := newHost(t)
 	h.start()
 	try := func() string { return visit(h.sock, &syscall.Credential{Uid: 65534, Gid: 65534}) }

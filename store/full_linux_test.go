@@ -9,31 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
 )
 
-// smallDisk mounts a file system of n bytes.
-func smallDisk(t *testing.T, n string) string {
-	t.Helper()
-	dir := t.TempDir()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+n)
-	if errors.Is(err, unix.EPERM) {
-		t.Skip("only root can mount a small disk")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 func TestDiskFull(t *testing.T) {
-	dir := smallDisk(t, "6m")
+	dir := need.SmallDisk(t, "6m")
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -72,7 +54,7 @@ func TestDiskFull(t *testing.T) {
 
 // No disk to begin with: nothing is left behind but the lock file.
 func TestDiskFullAtFirst(t *testing.T) {
-	dir := smallDisk(t, "64k")
+	dir := need.SmallDisk(t, "64k")
 	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 60<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +70,7 @@ func TestDiskFullAtFirst(t *testing.T) {
 
 // Where there is no room for a second file, a compaction changes nothing.
 func TestCompactOnFullDisk(t *testing.T) {
-	path := filepath.Join(smallDisk(t, "66m"), "vault.db")
+	path := filepath.Join(need.SmallDisk(t, "66m"), "vault.db")
 	db := storetest.Open(t, path)
 	db.SetMAC(storetest.MAC{})
 	writePages(t, db, 8000, strings.Repeat("text ", 100))

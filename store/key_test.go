@@ -27,7 +27,7 @@ func FuzzJoin(f *testing.F) {
 	f.Add("é", "\xff", "e", "")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		if strings.Contains(a+b+c+d, "\x00") {
-			t.Skip()
+			return
 		}
 		x, y := []string{a, b}, []string{c, d}
 		j, k := store.Join(x...), store.Join(y...)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
 )
@@ -76,7 +77,7 @@ func put(db *store.DB, id string, share store.Share) error {
 
 // A database that was closed on a full disk opens there, with its reserve.
 func TestReserveOpensOnFullDisk(t *testing.T) {
-	dir := smallDisk(t, "16m")
+	dir := need.SmallDisk(t, "16m")
 	db := reserved(t, dir)
 	if err := put(db, "before", 0); err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func TestReserveOpensOnFullDisk(t *testing.T) {
 // On a full disk goes what may use the reserve: half of it for some, all of it
 // for others, and nothing else, until there is room again.
 func TestReserve(t *testing.T) {
-	dir := smallDisk(t, "16m")
+	dir := need.SmallDisk(t, "16m")
 	db := reserved(t, dir)
 	if blocks, length := taken(t, dir); blocks < 2<<20 || length != 2<<20 {
 		t.Fatalf("%d bytes of blocks, length %d", blocks, length)
@@ -161,7 +162,7 @@ func TestReserve(t *testing.T) {
 
 // Those that may and those that may not come together: each gets its answer.
 func TestReserveInOneBatch(t *testing.T) {
-	dir := smallDisk(t, "16m")
+	dir := need.SmallDisk(t, "16m")
 	db := reserved(t, dir)
 	cram(t, dir)
 	for put(db, "fill", 0) == nil {
@@ -187,7 +188,7 @@ func TestReserveInOneBatch(t *testing.T) {
 
 // A start on a full disk finds what is left, and goes on as before.
 func TestReserveAfterRestart(t *testing.T) {
-	dir := smallDisk(t, "16m")
+	dir := need.SmallDisk(t, "16m")
 	db := reserved(t, dir)
 	remove := cram(t, dir)
 	for put(db, "fill", 0) == nil {
@@ -224,7 +225,7 @@ func TestReserveAfterRestart(t *testing.T) {
 
 // Without room for it there is none, and everything works as without.
 func TestNoRoomForReserve(t *testing.T) {
-	dir := smallDisk(t, "16m")
+	dir := need.SmallDisk(t, "16m")
 	db, err := store.Open(store.Options{Path: filepath.Join(dir, "vault.db"), Reserve: 64 << 20})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // A search that has not seen all has stopped nothing.
@@ -39,9 +41,7 @@ func TestVerdict(t *testing.T) {
 
 // Only what is not dumpable is said to be so.
 func TestBesides(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	dir, err := os.MkdirTemp("", "besides-")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/daemon/ipc"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // A fakeDaemon answers every connection with the same lines, whatever was
@@ -195,9 +196,11 @@ func TestRunWithoutDaemon(t *testing.T) {
 // Whoever put a socket where the daemon's should be does not get to see the
 // environment.
 func TestRunSquattedSocket(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
+	if sock := os.Getenv("RUN_TEST_SQUAT"); sock != "" {
+		squat(t, sock)
+		return
 	}
+	need.Root(t, "be somebody else as well")
 	h := newHost(t)
 	h.write(".env", "A=")
 	dir, err := os.MkdirTemp("", "d")
@@ -214,7 +217,7 @@ func TestRunSquattedSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestSquatter$")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestRunSquattedSocket$")
 	cmd.Env = []string{"RUN_TEST_SQUAT=" + sock, "RUN_TEST_GOT=" + got}
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Dir = "/"
@@ -231,12 +234,8 @@ func TestRunSquattedSocket(t *testing.T) {
 	}
 }
 
-// TestSquatter is the other user's process of [TestRunSquattedSocket].
-func TestSquatter(t *testing.T) {
-	sock := os.Getenv("RUN_TEST_SQUAT")
-	if sock == "" {
-		t.Skip("not the squatter")
-	}
+// squat is what the other user's process of [TestRunSquattedSocket] does.
+func squat(t *testing.T, sock string) {
 	unix.Umask(0)
 	l, err := net.Listen("unix", sock)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // connectEnv makes the test binary connect to a socket, and wait until it is
@@ -136,9 +138,7 @@ func TestServerSide(t *testing.T) {
 }
 
 func TestForeign(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	l := listen(t)
 	path := l.Addr().String()
 	for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {

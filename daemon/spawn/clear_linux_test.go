@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 func TestEmpty(t *testing.T) {
@@ -40,9 +42,7 @@ func TestEmpty(t *testing.T) {
 // ownHome returns an empty directory of another user's, for a process of that user.
 func ownHome(t *testing.T) string {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	home, err := os.MkdirTemp("", "home-")
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -42,9 +43,7 @@ type socket struct {
 // args.
 func newSpawner(t *testing.T, uid int, args ...string) *socket {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	if err := alone(); err != nil {
 		t.Fatal(err)
 	}

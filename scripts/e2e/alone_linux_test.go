@@ -7,13 +7,12 @@ import (
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // Who wants to be alone waits for whoever is, and is then.
 func TestAlone(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else as well")
-	}
+	need.Root(t, "be somebody else as well")
 	const name = "alone"
 	lock, over := "/run/cortex-tests-"+name+".lock", filepath.Join(t.TempDir(), "over")
 	other := exec.Command("flock", lock, "sh", "-c", `echo held; sleep 0.2; touch "$1"`, "sh", over)

@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // strip becomes the program that os.Args names, without what it is to be stripped of:
@@ -77,9 +79,7 @@ func (s *stage) stripping(words string) {
 
 // What could not be had is said at the start, and counted by status and doctor.
 func TestBare(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can have less than others")
-	}
+	need.Root(t, "have less than others")
 	s := newStage(t)
 	s.serve()
 	s.enrol("bot")
@@ -129,9 +129,7 @@ func TestBare(t *testing.T) {
 
 // A program that may more than whoever starts it does nothing.
 func TestRaised(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can give privileges to a file")
-	}
+	need.Root(t, "give privileges to a file")
 	program, err := os.ReadFile(filepath.Join(bin, "cortex"))
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,26 +11,14 @@ import (
 	"sync"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
-// smallDisk mounts a file system of 12 MiB with a file of 4 MiB on it, which
+// smallDisk returns a directory on a disk of 12 MiB with a file of 4 MiB on it, which
 // is returned too.
 func smallDisk(t *testing.T) (dir, ballast string) {
 	t.Helper()
-	dir = t.TempDir()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m")
-	if errors.Is(err, unix.EPERM) {
-		t.Skip("only root can mount a small disk")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	dir = need.SmallDisk(t, "12m")
 	ballast = filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); err != nil {
 		t.Fatal(err)

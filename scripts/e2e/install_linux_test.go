@@ -1,19 +1,17 @@
 package e2e_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // Each script runs in a Debian that was booted for it.
 func TestInstall(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can boot a system")
-	}
+	need.Root(t, "boot a system")
 	e2e.Look(t, "../..")
 	scripts, err := filepath.Glob("nspawn/*.sh")
 	if err != nil || len(scripts) < 2 {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/vault/locked/lockedtest"
 )
 
@@ -66,13 +67,13 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// needSecretMemory skips the test on kernels without memfd_secret. What is
+// needSecretMemory ends the test on kernels without memfd_secret. What is
 // used in its place is tested everywhere.
 func needSecretMemory(t *testing.T) {
 	t.Helper()
 	fd, err := unix.MemfdSecret(0)
 	if err != nil {
-		t.Skipf("this kernel has no memfd_secret: %v", err)
+		need.Unmet(t, "this kernel has no memfd_secret: ", err)
 	}
 	unix.Close(fd)
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // tree makes a/b/c, of directories that only we can write to, in a directory that
@@ -68,9 +70,7 @@ func TestCheck(t *testing.T) {
 
 // Of a file that is not ours, or in a directory that is not, its owner decides.
 func TestOwners(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a directory away")
-	}
+	need.Root(t, "give a directory away")
 	a, c := tree(t)
 	for _, path := range []string{a, filepath.Dir(c), c} {
 		do(t, os.Chown(path, 65534, -1))
@@ -96,7 +96,7 @@ func TestOwnGroup(t *testing.T) {
 	}
 	mail, err := user.Lookup("games")
 	if err != nil || mail.Username != "games" {
-		t.Skip("no user and group of one name")
+		need.Unmet(t, "no user and group of one name")
 	}
 	uid, _ = strconv.Atoi(mail.Uid)
 	gid, _ = strconv.Atoi(mail.Gid)
