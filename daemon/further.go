@@ -1,9 +1,6 @@
 package daemon
 
 import (
-	"slices"
-	"strconv"
-
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 )
@@ -28,7 +25,7 @@ func (d *enrolment) withhold(c *connection, spec *spawn.Spec, project string) {
 		gone = spec.Withhold()
 	}
 	if p, err := d.projects.of(project); err == nil && project != "" {
-		gone = slices.DeleteFunc(gone, func(n int) bool { return len(p.tellStripped("fd ", []string{strconv.Itoa(n)})) == 0 })
+		gone = p.withheld.news(gone)
 	}
 	if answer.Withheld = gone; len(gone) > 0 {
 		c.answer(answer)

@@ -40,7 +40,7 @@ func (d *enrolment) masks(c *connection, req ipc.Request, got gift) (bool, error
 	if err != nil {
 		return false, err
 	}
-	if names := p.tell(all); len(names) > 0 {
+	if names := p.unmasked.news(all); len(names) > 0 {
 		c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	return true, nil
@@ -54,20 +54,4 @@ func short(got gift) (names []string) {
 		}
 	}
 	return names
-}
-
-// tell returns those of the names that it has not returned before.
-func (p *project) tell(names []string) (news []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.told == nil {
-		p.told = map[string]bool{}
-	}
-	for _, name := range names {
-		if !p.told[name] {
-			news = append(news, name)
-		}
-		p.told[name] = true
-	}
-	return news
 }

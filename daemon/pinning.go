@@ -117,7 +117,7 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	}
 	env, gone, dirs := d.rightsOf(c.peer).strip(spec.Env, got.pin.Env, got.exact.Dir)
 	spec.Env = env
-	gone, dirs = p.tellStripped("", gone), p.tellStripped("PATH:", dirs)
+	gone, dirs = p.stripped.news(gone), p.strippedPath.news(dirs)
 	if len(gone)+len(dirs) > 0 {
 		c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
 	}
@@ -167,26 +167,6 @@ func plainPath(path string) bool {
 	}
 	return path != "" && path[0] != '-' && !strings.ContainsFunc(path, odd)
 }
-
-// tellStripped returns those of the names of which it was not said before that they are
-// stripped.
-func (p *project) tellStripped(kind string, names []string) (news []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stripped == nil {
-		p.stripped = map[string]bool{}
-	}
-	for _, name := range names {
-		if !p.stripped[kind+name] && len(p.stripped) < maxStripped {
-			news = append(news, name)
-			p.stripped[kind+name] = true
-		}
-	}
-	return news
-}
-
-// maxStripped bounds what clients can make the daemon remember of a project.
-const maxStripped = 4096
 
 // notPinned returns the error that says which command was not approved, nil if err is
 // another one.

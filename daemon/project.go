@@ -78,6 +78,12 @@ type project struct {
 	name string
 	turn chan struct{} // holds a token while nobody asks the server for one
 
+	// What clients were told once.
+	unmasked     said[string] // variables that are not masked
+	stripped     said[string] // variables that pinned commands run without
+	strippedPath said[string] // directories of PATH, so
+	withheld     said[int]    // descriptors that no program gets
+
 	mu      sync.Mutex // guards what follows
 	token   *token     // nil without
 	pending error      // what waited for approval last; nil without
@@ -89,8 +95,6 @@ type project struct {
 	commands string
 	changed  bool // something at the server, since the token
 
-	told     map[string]bool // the variables that it was said of that they are not masked
-	stripped map[string]bool // so, too, that pinned commands run without
 	redacted []time.Time     // when a text was, lately
 	runBy    map[int]bool    // the uids of those whose programs had its values
 	allowed  *pinned.Command // what the server said yes to last, having been told what it is; or nil
