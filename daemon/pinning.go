@@ -70,33 +70,6 @@ func asPinned[T any](p *project, l look, by client.CallerContext, ask func(clien
 	}
 }
 
-// commandsAre returns what the project says of commands: "" for any.
-func (p *project) commandsAre() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.commands
-}
-
-func (p *project) commandsBecome(mode string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.commands = mode
-}
-
-// runs notes a command that the server said yes to.
-func (p *project) runs(c pinned.Command) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.allowed = &c
-}
-
-// lastRun returns the last of these, nil if there is none.
-func (p *project) lastRun() *pinned.Command {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.allowed
-}
-
 // pin makes what is to be run what was approved, and nothing else: the files that were
 // looked at, and no variable that makes programs run other code.
 func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gift) error {
