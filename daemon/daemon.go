@@ -9,9 +9,10 @@
 // in that of the program's monitor, which masks them, until its end.
 //
 // Follow a run through the package: listen.go has the socket, conn.go reads a
-// request and its descriptors, run.go carries it out: project.go has the
-// project's token, enrolment.go and session.go who the daemon is for the server,
-// without which that gives none, caller.go says on whose behalf, and package spawn starts the program.
+// request and its descriptors, run.go carries it out, and start.go has the program
+// started: token.go has the project's token and gift.go what that opens, enrolment.go
+// and session.go who the daemon is for the server, without which that gives none,
+// caller.go says on whose behalf, and package spawn starts the program.
 package daemon
 
 import (
