@@ -1,23 +1,17 @@
 package vault
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/subtle"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
-	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
-	"github.com/cortex-auth/cortex/vault/token"
 )
 
 // A FetchRequest asks for the values of a project's secrets.
@@ -164,96 +158,6 @@ func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
 // then.
 func (f fetch) refused() bool { return f.checked.refused != nil }
 
-// identify checks token, agent and attestation, and what the fetch is for.
-func (o *op) identify(attest bool, r FetchRequest) (f fetch, err error) {
-	if f.token, err = o.bearer(r); err != nil {
-		return f, err
-	}
-	if err := f.token.state(o.now); err != nil {
-		return f, err
-	}
-	if f.agent, err = o.goodAgent(f.token.Agent); err != nil {
-		return f, err
-	}
-	if frozen, err := o.isFrozen(FreezeProject, f.token.Namespace, f.token.Project); err != nil || frozen {
-		return f, cmp.Or(err, errFrozen)
-	}
-	if attest {
-		if f.attested, err = o.attestedFetch(f.agent, r); err != nil {
-			return f, err
-		}
-		f.signed = r.Caller != nil
-	}
-	f.checked, err = o.check(f.token, r.Command)
-	return f, err
-}
-
-// caller returns who asks, and how that was shown.
-func (f fetch) caller(from access.Origin) access.Caller {
-	auth := "project-token"
-	if f.signed {
-		auth = "project-token+caller-proof"
-	}
-	return f.agent.caller(auth, f.token.JTI, from)
-}
-
-// bearer finds the token of a request.
-func (o *op) bearer(r FetchRequest) (tokenRow, error) {
-	text := r.Bearer.Reveal()
-	if len(text) == 0 || len(text) > token.MaxSize {
-		return tokenRow{}, ErrUnauthorized
-	}
-	if strings.Count(string(text), ".") == 2 {
-		return o.bearerJWT(string(text), r.Project)
-	}
-	t, err := tokensByHash.Get(o.Tx, store.Key(o.keys.hash(hashProject, text)))
-	if isNotFound(err) || err == nil && t.Project != r.Project {
-		return tokenRow{}, ErrUnauthorized
-	}
-	return t, err
-}
-
-// bearerJWT finds the token that a JWT was minted with. One whose id is nobody's
-// any more was replaced, and is refused as a random one would be.
-func (o *op) bearerJWT(text, project string) (tokenRow, error) {
-	c, err := token.Parse(text, o.keys.publicKey)
-	if err != nil {
-		return tokenRow{}, ErrUnauthorized
-	}
-	// Whether it has expired, the row says.
-	if err := c.Check(o.now, token.AudienceProject); err != nil && !errors.Is(err, token.ErrExpired) || c.Subject != project {
-		return tokenRow{}, ErrUnauthorized
-	}
-	t, err := tokensByJTI.Get(o.Tx, store.Key(c.ID))
-	if isNotFound(err) || err == nil && (t.Project != project || t.Namespace != c.Namespace) {
-		return tokenRow{}, ErrUnauthorized
-	}
-	return t, err
-}
-
-// attestedFetch verifies the attestation: of the token's agent, for this token.
-func (o *op) attestedFetch(a agentRow, r FetchRequest) (*Attested, error) {
-	att, err := o.attested(r.Attestation, r.method(), cmp.Or(r.path, "/project/secrets/"+r.Project))
-	if err != nil {
-		return nil, err
-	}
-	want := proof.AuthTokenID(string(r.Bearer.Reveal()))
-	if r.Caller != nil && !att.signed(*r.Caller) {
-		return nil, ErrUnauthorized
-	}
-	if att.agent != a.ID || !att.covers(proof.BodyHash(r.Body)) || subtle.ConstantTimeCompare([]byte(att.tokenID), []byte(want)) != 1 {
-		return nil, ErrUnauthorized
-	}
-	return &att, nil
-}
-
-func (r FetchRequest) method() string {
-	if r.Body != nil {
-		return "POST"
-	}
-	return "GET"
-}
-
 // together is how many values are opened at once: enough to be cheap, few
 // enough to hold them all.
 const together = 16
@@ -333,122 +237,6 @@ func (f *fetch) settle(m mapping, d decision) (err error) {
 	}
 	f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
 	return nil
-}
-
-// decisionAllowed begins every decision that lets a value out.
-const decisionAllowed = "allowed"
-
-// decisionExpired is about a secret that is delivered no more.
-const decisionExpired = "withheld:expired"
-
-// A decision is what becomes of one mapping.
-type decision struct {
-	text   string // as the record has it
-	secret secretRow
-	path   string // of the secret, in the token's namespace
-	grant  grantRow
-}
-
-func (d decision) allows() bool { return allows(d.text) }
-
-// opens reports whether the value is to be opened: that of a trap is not, nor that
-// of a key that signs.
-func (d decision) opens() bool { return d.allows() && !d.secret.Honey && d.secret.Type != SSHKey }
-
-// signs reports whether it is about a key that may sign.
-func (d decision) signs() bool { return d.allows() && !d.secret.Honey && d.secret.Type == SSHKey }
-
-// allows reports whether a decision lets a value out.
-func allows(decision string) bool { return strings.HasPrefix(decision, decisionAllowed) }
-
-// decide asks, for one mapping, whether its grant stands, its secret is the
-// one that was granted, and the agent's policies let it through.
-func (o *op) decide(t tokenRow, m mapping, rs rules) (d decision, err error) {
-	d.grant, err = grants.Get(o.Tx, store.Key(m.Grant))
-	if isNotFound(err) || err == nil && !d.grant.gives(t, m) {
-		d.text = "withheld:no grant"
-		return d, nil
-	}
-	if err != nil {
-		return d, err
-	}
-	var p placed
-	if d.secret, err = secrets.Get(o.Tx, store.Key(m.SecretID)); err == nil {
-		p, err = o.place(d.secret, t.Namespace)
-		d.path = p.path
-	}
-	if isNotFound(err) {
-		d.text = "withheld:deleted"
-		return d, nil
-	}
-	if err != nil {
-		return d, err
-	}
-	d.text, err = o.decideSecret(rs, p)
-	if d.allows() && d.secret.expired(o.now) {
-		d.text = decisionExpired
-	}
-	return d, err
-}
-
-// decideSecret asks whether a secret is frozen, and whether an agent's policies
-// let it through by the path it has there. What does not begin with
-// decisionAllowed withholds it.
-func (o *op) decideSecret(rs rules, p placed) (decision string, err error) {
-	frozen, err := o.isFrozen(FreezeSecret, p.Namespace, p.ID)
-	if err != nil {
-		return "", err
-	}
-	ok, policy := rs.allow(p.path)
-	switch {
-	case frozen:
-		return "withheld:frozen", nil
-	case !ok:
-		return "denied:policy=" + policy, nil
-	case policy != "":
-		return decisionAllowed + ":policy=" + policy, nil
-	}
-	return decisionAllowed, nil
-}
-
-// gives reports whether a grant is the one a mapping rests on.
-func (r grantRow) gives(t tokenRow, m mapping) bool {
-	return r.Namespace == t.Namespace && r.Project == t.Project && r.SecretID == m.SecretID
-}
-
-// openGranted returns the value that a grant gives.
-func (o *op) openGranted(d *decision) (opaque.Bytes, error) {
-	value, err := o.openValue(d.secret)
-	if err != nil {
-		return value, err
-	}
-	return d.part(value)
-}
-
-// part returns what a grant gives of its secret's value, which it takes over: a
-// member of it where the grant has a pointer. One that leads nowhere now, or to
-// what no variable can hold, is written into the decision.
-func (d *decision) part(value opaque.Bytes) (opaque.Bytes, error) {
-	if d.grant.Pointer == "" {
-		return value, nil
-	}
-	defer value.Wipe()
-	pointer, err := jsontext.ParsePointer(d.grant.Pointer)
-	if err != nil {
-		return opaque.Bytes{}, err // unreachable: it was parsed when it was granted
-	}
-	part, err := pointer.Find(value.Reveal())
-	if err != nil {
-		d.text = "withheld:nothing at pointer"
-		return opaque.Bytes{}, nil
-	}
-	member, err := jsontext.Plain(part)
-	if err != nil || bytes.IndexByte(member, 0) >= 0 {
-		clear(member)
-		d.text = "withheld:no text at pointer"
-		return opaque.Bytes{}, nil
-	}
-	return opaque.New(member), nil
 }
 
 // deliver writes what makes a fetch durable. A honey secret makes it an alarm.

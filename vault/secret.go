@@ -1,20 +1,13 @@
 package vault
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
-	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
@@ -139,136 +132,6 @@ func (r secretRow) secret() Secret {
 	return s
 }
 
-// NewSecret is what [Vault.CreateSecret] needs.
-type NewSecret struct {
-	Path  string
-	Type  SecretType
-	Value opaque.Bytes
-	// Generate makes the value, in the place of Value, unless it is nil.
-	Generate *Generator
-	// Description is nil for none.
-	Description *string
-	// Message says why this version was made; nil for nothing.
-	Message *string
-	// Namespace is made if need be. If empty, the default one.
-	Namespace string
-	Honey     bool
-	// Expires is when the secret is delivered no more; the zero time is never.
-	Expires time.Time
-	Tags    []string
-	// KnownHosts are the hosts that an SSH_KEY logs in to: see
-	// [sshauth.ParseHost]. Without one it is good for nothing yet.
-	KnownHosts []string
-	// MaxVersions is how many versions are kept. If zero, 10.
-	MaxVersions int
-}
-
-func (n NewSecret) validate(now time.Time) error {
-	if err := checkPath("key_path", n.Path); err != nil {
-		return err
-	}
-	if err := n.Type.Check("secret_type"); err != nil {
-		return err
-	}
-	if err := checkName("namespace", namespaceOr(n.Namespace)); err != nil {
-		return err
-	}
-	return cmp.Or(
-		checkText("description", n.Description, maxDescription),
-		checkText("message", n.Message, maxMessage),
-		checkExpiry(n.Expires, n.Honey, now),
-		checkTags(n.Tags),
-		checkMaxVersions(n.MaxVersions),
-		checkKnownHosts(n.Type, n.KnownHosts),
-		checkValue(n.Type, n.Value),
-	)
-}
-
-// row returns the row of a secret that has its first version.
-func (n NewSecret) row(now time.Time) secretRow {
-	r := secretRow{
-		ID: uuid.NewString(), Namespace: namespaceOr(n.Namespace), Path: n.Path, Type: n.Type,
-		Description: n.Description, Honey: n.Honey, Version: 1, Created: now.UnixNano(), Updated: now.UnixNano(),
-		MaxVersions: n.MaxVersions, Tags: sortedTags(n.Tags), KnownHosts: n.KnownHosts,
-	}
-	r.expire(n.Expires, now)
-	return r
-}
-
-// checkValue refuses what could not be delivered.
-func checkValue(t SecretType, value opaque.Bytes) error {
-	b := value.Reveal()
-	switch {
-	case len(b) > MaxValue:
-		return invalid("value", "must not be longer than %d bytes", MaxValue)
-	case !utf8.Valid(b):
-		return invalid("value", "must be UTF-8")
-	case bytes.IndexByte(b, 0) >= 0:
-		return invalid("value", "must not contain a NUL, which no environment variable can hold")
-	case t == TemplateConfig:
-		return checkTemplate(b)
-	case t == SSHKey:
-		return checkSSHKey(value)
-	case t != JSONConfig:
-		return nil
-	}
-	if err := jsontext.Check(b); err != nil {
-		return invalid("value", "must be JSON: %v", err)
-	}
-	return nil
-}
-
-// CreateSecret keeps a new secret. A path that is taken in its namespace, by a
-// secret of its own or a shared one, is [ErrExists].
-func (v *Vault) CreateSecret(ctx context.Context, by access.Caller, n NewSecret) (s Secret, err error) {
-	made, err := n.Generate.make()
-	if err != nil {
-		return Secret{}, err
-	}
-	defer made.value.Wipe()
-	if n.Generate != nil {
-		n.Value = made.value
-	}
-	if err := n.validate(time.Now()); err != nil {
-		return Secret{}, err
-	}
-	public, err := made.publicFor(secretRow{Type: n.Type, Path: n.Path}, n.Value)
-	if err != nil {
-		return Secret{}, err
-	}
-	err = v.do(ctx, by, record{action: access.CreateSecret, resource: n.Path}, func(o *op) error {
-		row := n.row(o.now)
-		s = row.secret()
-		s.PublicKey = public
-		o.aboutSecret(row)
-		if err := o.within(row.Namespace); err != nil {
-			return err
-		}
-		n.Generate.record(o)
-		return o.insertSecret(row, content{value: n.Value, public: public, message: n.Message})
-	})
-	return s, err
-}
-
-// insertSecret keeps a secret with its first version, where its path is free.
-func (o *op) insertSecret(r secretRow, c content) error {
-	if err := o.placeSecret(r); err != nil {
-		return err
-	}
-	return o.putVersion(r, c)
-}
-
-// placeSecret makes a secret findable, where its path is free.
-func (o *op) placeSecret(r secretRow) error {
-	if err := o.ensureNamespace(r.Namespace); err != nil {
-		return err
-	}
-	if err := o.noShareAt(r.Namespace, r.Path); err != nil {
-		return err
-	}
-	return secrets.Insert(o.Tx, r)
-}
-
 // aboutSecret says in the record which secret it is: its path may stand in
 // several namespaces.
 func (o *op) aboutSecret(r secretRow) {
@@ -283,88 +146,6 @@ func (o *op) aboutSecret(r secretRow) {
 // reading is recorded before the value leaves.
 func (v *Vault) ReadSecret(ctx context.Context, by access.Caller, id string) (s Secret, value opaque.Bytes, err error) {
 	return v.ReadSecretVersion(ctx, by, id, 0)
-}
-
-// SecretChange says what to change; nil and zero fields stay as they are.
-type SecretChange struct {
-	// Value makes a new version. So does Generate; there may be one of them.
-	Value    *opaque.Bytes
-	Generate *Generator
-	// Message says why the new version was made.
-	Message *string
-	// IfVersion is the version that the change was made for: if the secret has
-	// another one by now, it is a [VersionError]. Zero is any.
-	IfVersion   uint64
-	Description *string
-	Honey       *bool
-	// Expires is when the secret is delivered no more; the zero time is never.
-	Expires *time.Time
-	Tags    *[]string
-	// KnownHosts take the place of those there are, at once.
-	KnownHosts *[]string
-	// MaxVersions is how many versions are kept; older ones go at once.
-	MaxVersions int
-}
-
-func (c SecretChange) validate() error {
-	switch {
-	case c.Value != nil && c.Generate != nil:
-		return invalid("generate", "cannot stand beside a value")
-	case c.Value == nil && c.Generate == nil && c.Message != nil:
-		return invalid("message", "is about a new value, and there is none")
-	}
-	err := cmp.Or(
-		checkText("description", c.Description, maxDescription),
-		checkText("message", c.Message, maxMessage),
-		checkMaxVersions(c.MaxVersions),
-	)
-	if err == nil && c.Tags != nil {
-		err = checkTags(*c.Tags)
-	}
-	return err
-}
-
-// UpdateSecret changes a secret. A new value makes a new version; of the older
-// ones as many are kept as the secret says.
-func (v *Vault) UpdateSecret(ctx context.Context, by access.Caller, id string, c SecretChange) (s Secret, err error) {
-	if err := c.validate(); err != nil {
-		return Secret{}, err
-	}
-	made, err := c.Generate.make()
-	if err != nil {
-		return Secret{}, err
-	}
-	defer made.value.Wipe()
-	if c.Generate != nil {
-		c.Value = &made.value
-	}
-	err = v.do(ctx, by, record{action: access.UpdateSecret, resource: id}, func(o *op) error {
-		row, err := o.secretAt(id, c.IfVersion)
-		if err != nil {
-			return err
-		}
-		if row, err = o.change(row, c); err != nil {
-			return err
-		}
-		public := ""
-		if c.Value != nil {
-			if public, err = made.publicFor(row, *c.Value); err != nil {
-				return err
-			}
-			o.record.about("value", "changed")
-			c.Generate.record(o)
-			if row, err = o.newVersion(row, content{value: *c.Value, public: public, message: c.Message}); err != nil {
-				return err
-			}
-		}
-		s = row.secret()
-		s.PublicKey = public
-		if err := o.prune(row); err != nil {
-			return err
-		}
-		return secrets.Put(o.Tx, row)
-	})
-	return s, err
 }
 
 // secretAt returns a secret that the caller may touch and that has a version, 0
@@ -400,46 +181,4 @@ func (o *op) seesSecret(r secretRow) error {
 		}
 	}
 	return ErrNotFound
-}
-
-// change changes everything but the value.
-func (o *op) change(row secretRow, c SecretChange) (secretRow, error) {
-	row.Updated = o.now.UnixNano()
-	if c.Description != nil {
-		row.Description = c.Description
-		o.record.about("description", "changed")
-	}
-	if c.Honey != nil {
-		row.Honey = *c.Honey
-		o.record.about("honey", strconv.FormatBool(row.Honey))
-	}
-	if c.Tags != nil {
-		row.Tags = sortedTags(*c.Tags)
-		o.record.about("tags", "changed")
-	}
-	if c.KnownHosts != nil {
-		if err := checkKnownHosts(row.Type, *c.KnownHosts); err != nil {
-			return row, err
-		}
-		row.KnownHosts = *c.KnownHosts
-		o.record.about("known_hosts", strings.Join(row.hosts(), " "))
-	}
-	if c.MaxVersions != 0 {
-		row.MaxVersions = c.MaxVersions
-		o.record.about("max_versions", strconv.Itoa(row.MaxVersions))
-	}
-	if c.Expires != nil {
-		row.expire(*c.Expires, o.now)
-		o.record.about("expires_at", expiryText(*c.Expires))
-		if err := checkExpiry(*c.Expires, row.Honey, o.now); err != nil {
-			return row, err
-		}
-		if err := o.tellChanged(row); err != nil {
-			return row, err
-		}
-	}
-	if row.Honey && row.Expires != 0 {
-		return row, invalid("is_honey_token", "cannot be set on a secret that expires: a trap must not go quiet")
-	}
-	return row, nil
 }
