@@ -52,6 +52,8 @@ func otherwise() (status int, done bool) {
 //	seed DIR AGENT         prints the key as it is in memory
 //	say SOCK               sends standard input to a socket, and prints the answer
 //	hold SOCK N            holds connections, on which it says nothing
+//	ask SOCK N             sends the request on standard input so many times, with the
+//	                       number of the time for each %d in it, and prints the answers
 //	bequeath SOCK REQUEST  sends a request but for its end, which another process
 //	                       sends after a line on standard input; tells its own id
 //	heir                   is that other process
@@ -69,6 +71,8 @@ func toolMain(args []string) int {
 		err = say(args[1])
 	case "hold":
 		err = holdOpen(args[1], args[2])
+	case "ask":
+		err = askMany(args[1], args[2])
 	case "bequeath":
 		err = bequeath(args[1], args[2])
 	case "heir":
