@@ -37,10 +37,11 @@ type connection struct {
 
 	agent *sshAgent // of the program; nil without
 
-	places    *places // of all connections
-	large     *places // for long requests, of all connections
-	giveLarge func()  // gives back the one of those that is ours; nil without
-	giveWay   func()  // ends the reading of the request
+	arrivals  *arrivals // of all connections
+	places    *shares   // so, too
+	large     *shares   // for long requests, so, too
+	giveLarge func()    // gives back the one of those that is ours; nil without
+	giveWay   func()    // ends the reading of the request
 }
 
 // Most requests are short. Those that are not, because a caller's environment
@@ -82,8 +83,8 @@ func (c *connection) turnAway() {
 	c.answer(busy)
 	c.CloseWrite()
 	select {
-	case c.places.leaving <- struct{}{}:
-		defer func() { <-c.places.leaving }()
+	case c.arrivals.leaving <- struct{}{}:
+		defer func() { <-c.arrivals.leaving }()
 	default:
 		return
 	}

@@ -205,6 +205,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 	defer wg.Wait()
 	places, large := newPlaces(d.cfg.maxConnections(), d.cfg.Group != ""), newPlaces(largePlaces, d.cfg.Group != "")
 	large.most = places.most // nobody else waits for those
+	arrivals := newArrivals(places.most)
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
@@ -229,8 +230,8 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 			continue
 		}
 		reading, giveWay := context.WithCancel(ctx)
-		c := &connection{UnixConn: conn, peer: p, places: places, large: large, giveWay: giveWay}
-		places.await(c)
+		c := &connection{UnixConn: conn, peer: p, arrivals: arrivals, places: places, large: large, giveWay: giveWay}
+		arrivals.await(c)
 		wg.Go(func() {
 			defer c.close()
 			d.handle(ctx, reading, c)
@@ -252,7 +253,7 @@ func (d *Daemon) handle(ctx, reading context.Context, c *connection) {
 	req, err := c.readRequest(reading)
 	c.giveWay()
 	switch {
-	case !c.places.heard(c), errors.Is(err, errBusy):
+	case !c.arrivals.heard(c), errors.Is(err, errBusy):
 		c.turnAway()
 		return
 	case err != nil:

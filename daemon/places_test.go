@@ -3,14 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/cortex-auth/cortex/daemon/peer"
 )
 
 // Where several users may be clients none takes all places, and who finds none waits for
@@ -106,58 +101,4 @@ func TestWhoGetsAPlace(t *testing.T) {
 			t.Errorf("%d have waited long enough, and %d still wait", len(ends), len(p.queue))
 		}
 	})
-}
-
-// It is those who have most connections open that lose one.
-func TestWhoGivesWay(t *testing.T) {
-	p := newPlaces(4, true)
-	quiet := pending(t, 1)
-	p.await(quiet)
-	var loud []*connection
-	gone := 0
-	for range p.most {
-		c := pending(t, 2)
-		c.giveWay = func() { gone++ }
-		loud = append(loud, c)
-		p.await(c)
-	}
-	if p.heard(loud[0]) || gone != 1 {
-		t.Error("the oldest one of the loud is still waited for")
-	}
-	if !p.heard(quiet) || !p.heard(loud[1]) || p.heard(quiet) {
-		t.Error("others gave way, too, or are waited for twice")
-	}
-	// Of one user, it is the process with most.
-	p = newPlaces(4, false)
-	first := pending(t, 1)
-	first.peer.PID = 1
-	p.await(first)
-	for range p.most {
-		p.await(pending(t, 1))
-	}
-	if !p.heard(first) {
-		t.Error("one process keeps another one out")
-	}
-}
-
-// pending returns a connection of a user on which nothing was said.
-func pending(t *testing.T, uid int) *connection {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	client, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	conn, err := l.AcceptUnix()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return &connection{UnixConn: conn, peer: &peer.Peer{UID: uid, PID: os.Getpid()}, giveWay: func() {}}
 }

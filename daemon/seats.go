@@ -2,8 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
+	"math"
 	"time"
 
 	"github.com/cortex-auth/cortex/client"
@@ -12,12 +13,8 @@ import (
 // seats see to it that no caller has all the users that programs can be, where those are
 // others than the callers: some are left to the others.
 type seats struct {
-	all   int // users
-	share int // of one caller
-
-	mu    sync.Mutex // guards what follows
-	taken map[int]int
-	freed chan struct{} // closed when a caller has one less
+	users int
+	shares
 }
 
 // seatTimeout is how long a run waits for one of its caller's to end.
@@ -25,46 +22,18 @@ const seatTimeout = 5 * time.Second
 
 // newSeats returns those of n users: a quarter is left to others, and one at least.
 func newSeats(n int) *seats {
-	return &seats{all: n, share: max(1, n-max(1, n/4)), taken: map[int]int{}, freed: make(chan struct{})}
+	// Which of them is free, the spawners know; and those who wait have a place each.
+	return &seats{n, shares{all: math.MaxInt, share: max(1, n-max(1, n/4)), most: math.MaxInt, taken: map[int]int{}}}
 }
 
 // take waits until a caller may have one more of the users, but no longer than that. The
 // function it returns gives that back.
 func (s *seats) take(ctx context.Context, uid int, patience time.Duration) (leave func(), err error) {
-	late := time.After(patience)
-	for {
-		ok, freed := s.tryTake(uid)
-		if ok {
-			return func() { s.leave(uid) }, nil
-		}
-		select {
-		case <-freed:
-		case <-late:
-			return nil, client.WithHint(&seatError{uid, s.share, s.all}, moreUsers)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	leave, err = s.shares.take(ctx, uid, patience)
+	if errors.Is(err, errBusy) {
+		err = client.WithHint(&seatError{uid, s.share, s.users}, moreUsers)
 	}
-}
-
-func (s *seats) tryTake(uid int) (ok bool, freed <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken[uid] >= s.share {
-		return false, s.freed
-	}
-	s.taken[uid]++
-	return true, nil
-}
-
-func (s *seats) leave(uid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken[uid]--; s.taken[uid] == 0 {
-		delete(s.taken, uid)
-	}
-	close(s.freed)
-	s.freed = make(chan struct{})
+	return leave, err
 }
 
 // A seatError says that a caller has as many programs running as it may.
