@@ -78,8 +78,12 @@ func (p *project) wasCut() bool {
 	return p.cut
 }
 
-// vain reports whether nothing has come of a project, and nobody is asking for it.
-func (p *project) vain() bool { return p.get() == nil && len(p.turn) > 0 }
+// vain reports whether nothing has come of a project, and nobody is asking for it: it has
+// no token, or one that opens nothing.
+func (p *project) vain() bool {
+	t := p.get()
+	return (t == nil || len(t.unmatched) == len(t.names)) && len(p.turn) > 0
+}
 
 // recall returns err, or what the server said before if it is now asked too
 // often: that the project waits for approval is what people want to know.

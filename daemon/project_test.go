@@ -55,15 +55,19 @@ func TestProjectsInVainAreForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept.put(&token{})
+	kept.put(&token{names: []string{"A", "B"}, unmatched: []string{"B"}})
 	asking, err := ps.of("asking")
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-asking.turn
 	for i := range 2 * maxProjects {
-		if _, err := ps.of(fmt.Sprint("made-up-", i)); err != nil {
+		p, err := ps.of(fmt.Sprint("made-up-", i))
+		if err != nil {
 			t.Fatal(i, err)
+		}
+		if i%2 == 0 {
+			p.put(&token{names: []string{"A"}, unmatched: []string{"A"}})
 		}
 	}
 	for _, p := range []*project{kept, asking} {
