@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
 	"github.com/cortex-auth/cortex/daemon/spawn"
@@ -37,7 +38,8 @@ type connection struct {
 
 	agent *sshAgent // of the program; nil without
 
-	arrivals  *arrivals // of all connections
+	bin       *drop.Bin // of all connections
+	arrivals  *arrivals // so, too
 	places    *shares   // so, too
 	large     *shares   // for long requests, so, too
 	giveLarge func()    // gives back the one of those that is ours; nil without
@@ -71,7 +73,7 @@ func (c *connection) let() {
 }
 
 func (c *connection) close() {
-	c.UnixConn.Close()
+	drop.Connection(c.UnixConn)
 	c.closeFiles()
 	c.peer.Close()
 	c.let()
@@ -89,13 +91,29 @@ func (c *connection) turnAway() {
 		return
 	}
 	c.SetReadDeadline(time.Now().Add(lingerTimeout))
-	io.CopyN(io.Discard, c.UnixConn, ipc.MaxLine)
+	c.drain(ipc.MaxLine)
+}
+
+// drain reads up to so many bytes that nobody wants, or up to the end, and drops what comes with them.
+func (c *connection) drain(most int) {
+	b := make([]byte, 4096)
+	for read := 0; read < most && !c.bin.Full(c.peer.UID); {
+		n, fds, err := c.reader().Receive(b)
+		c.bin.Descriptors(c.peer.UID, fds)
+		if err != nil {
+			return
+		}
+		read += n
+	}
 }
 
 func (c *connection) closeFiles() {
 	files, further := c.files, c.further
 	c.files, c.further = nil, nil
-	discard(func() {
+	if len(files)+len(further) == 0 {
+		return
+	}
+	c.bin.Do(c.peer.UID, func() {
 		for _, f := range files {
 			f.Close()
 		}
@@ -105,22 +123,9 @@ func (c *connection) closeFiles() {
 	})
 }
 
-// discarding is how many connections' descriptors are closed by the way.
-var discarding = make(chan struct{}, 128)
-
-// discard closes a client's descriptors. That takes as long as the client likes, of a socket
-// that lingers or a file in a file system of its own, so nobody waits for it, as long as there
-// are not too many already.
-func discard(closeAll func()) {
-	select {
-	case discarding <- struct{}{}:
-		go func() {
-			defer func() { <-discarding }()
-			closeAll()
-		}()
-	default:
-		closeAll()
-	}
+// reader reads what a client sends and is no request: no descriptors come with that.
+func (c *connection) reader() drop.Reader {
+	return drop.Reader{Conn: c.UnixConn, Bin: c.bin, UID: c.peer.UID}
 }
 
 // answer sends the last line, or one of a program that was stopped. A client
@@ -141,15 +146,7 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 	defer c.SetReadDeadline(time.Time{})
 	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
 	var files []int
-	defer func() {
-		if left := files; len(left) > 0 {
-			discard(func() {
-				for _, fd := range left {
-					unix.Close(fd)
-				}
-			})
-		}
-	}()
+	defer func() { c.bin.Descriptors(c.peer.UID, files) }()
 	line, err := c.readLine(ctx, &files)
 	if err != nil {
 		return ipc.Request{}, fmt.Errorf("reading the request: %w", err)
@@ -177,7 +174,6 @@ func (c *connection) readRequest(ctx context.Context) (ipc.Request, error) {
 // files, also when it fails.
 func (c *connection) readLine(ctx context.Context, files *[]int) ([]byte, error) {
 	buf := make([]byte, 0, 16<<10)
-	oob := make([]byte, unix.CmsgSpace(4*ipc.MaxFiles))
 	for {
 		if len(buf) == cap(buf) {
 			if len(buf) >= shortLine {
@@ -187,15 +183,16 @@ func (c *connection) readLine(ctx context.Context, files *[]int) ([]byte, error)
 			}
 			buf = append(make([]byte, 0, min(2*cap(buf), ipc.MaxLine)), buf...)
 		}
-		n, oobn, flags, _, err := c.ReadMsgUnix(buf[len(buf):cap(buf)], oob)
+		n, fds, err := c.reader().Receive(buf[len(buf):cap(buf)])
+		*files = append(*files, fds...)
+		if errors.Is(err, io.EOF) {
+			return nil, io.ErrUnexpectedEOF
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := takeFiles(files, oob[:oobn], flags); err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return nil, io.ErrUnexpectedEOF
+		if len(*files) > ipc.MaxFiles {
+			return nil, errFiles
 		}
 		from := len(buf)
 		buf = buf[:from+n]
@@ -211,24 +208,6 @@ func (c *connection) readLine(ctx context.Context, files *[]int) ([]byte, error)
 
 var errFiles = fmt.Errorf("%w: too many descriptors", ipc.ErrMalformed)
 
-func takeFiles(files *[]int, oob []byte, flags int) error {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return fmt.Errorf("%w: descriptors: %w", ipc.ErrMalformed, err)
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			continue // not descriptors
-		}
-		*files = append(*files, fds...)
-	}
-	if flags&unix.MSG_CTRUNC != 0 || len(*files) > ipc.MaxFiles {
-		return errFiles
-	}
-	return nil
-}
-
 // errGone is the cause of a run's end when its client goes away.
 var errGone = errors.New("the client is gone")
 
@@ -243,7 +222,7 @@ func (c *connection) follow(version int, signals chan<- ipc.Signal, gone func())
 		c.waitHangup()
 		return
 	}
-	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.rest), c.UnixConn), maxSignalLine)
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.rest), c.reader()), maxSignalLine)
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {

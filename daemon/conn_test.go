@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
 )
@@ -25,7 +26,7 @@ func connected(t *testing.T, l *net.UnixListener) (ours *connection, theirs *net
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &connection{UnixConn: conn, peer: &peer.Peer{}, large: newPlaces(largePlaces, false)}, theirs
+	return &connection{UnixConn: conn, peer: &peer.Peer{}, bin: new(drop.Bin), large: newPlaces(largePlaces, false)}, theirs
 }
 
 // Long requests wait for each other, and short ones for nobody.

@@ -30,6 +30,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 )
 
@@ -49,6 +50,7 @@ type Daemon struct {
 
 	starter *spawn.Starter // while it runs
 	running atomic.Int64   // programs
+	bin     drop.Bin       // what clients have sent, once it is not needed
 	seats   *seats         // of programs that are other users'
 }
 

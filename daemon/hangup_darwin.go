@@ -1,6 +1,6 @@
 package daemon
 
-import "io"
+import "math"
 
 // waitHangup returns when the other end sends no more.
-func (c *connection) waitHangup() { io.Copy(io.Discard, c.UnixConn) }
+func (c *connection) waitHangup() { c.drain(math.MaxInt) }

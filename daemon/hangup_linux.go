@@ -1,6 +1,10 @@
 package daemon
 
-import "golang.org/x/sys/unix"
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
 
 // waitHangup returns when the other end is closed for good. A client of the
 // one-line form may well close its sending half and wait.
@@ -9,13 +13,8 @@ func (c *connection) waitHangup() {
 	if err != nil {
 		return
 	}
-	b := make([]byte, 4096)
+	c.drain(math.MaxInt) // it is of no interest, and would hide the end
 	raw.Read(func(fd uintptr) bool {
-		for { // what else it sends is of no interest, and would hide the end
-			if n, err := unix.Read(int(fd), b); n <= 0 || err != nil {
-				break
-			}
-		}
 		poll := []unix.PollFd{{Fd: int32(fd)}}
 		n, err := unix.Poll(poll, 0)
 		return err == nil && n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0

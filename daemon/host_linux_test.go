@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 		syscall.Exit(play(root))
 	case "stranger":
 		syscall.Exit(stranger(os.Args[1]))
+	case "clinging":
+		syscall.Exit(clinging(os.Args[1], os.Args[2], os.Args[3]))
 	}
 	// Launchers are not to inherit that whatever runs the tests, such as nohup,
 	// has it ignored.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cortex-auth/cortex/client"
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
 	"github.com/cortex-auth/cortex/vault/owned"
@@ -210,7 +211,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			if err == nil {
-				conn.Close()
+				drop.Connection(conn)
 			}
 			return nil
 		}
@@ -226,11 +227,11 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 		p, err := d.visitor(conn)
 		if err != nil {
 			d.log.Warn("refused a connection", "err", err)
-			conn.Close()
+			d.refuse(conn)
 			continue
 		}
 		reading, giveWay := context.WithCancel(ctx)
-		c := &connection{UnixConn: conn, peer: p, arrivals: arrivals, places: places, large: large, giveWay: giveWay}
+		c := &connection{UnixConn: conn, peer: p, bin: &d.bin, arrivals: arrivals, places: places, large: large, giveWay: giveWay}
 		arrivals.await(c)
 		wg.Go(func() {
 			defer c.close()
@@ -238,6 +239,18 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 		})
 	}
 }
+
+// refuse closes a connection of which nothing was read.
+func (d *Daemon) refuse(conn *net.UnixConn) {
+	if d.bin.Full(unknown) {
+		drop.Connection(conn)
+		return
+	}
+	d.bin.Do(unknown, func() { drop.Connection(conn) })
+}
+
+// unknown stands for those whose user is not known.
+const unknown = -1
 
 // visitor returns whose process has connected. Where a group may, the socket's mode
 // has kept out everybody else.
@@ -250,7 +263,11 @@ func (d *Daemon) visitor(conn *net.UnixConn) (*peer.Peer, error) {
 
 // handle serves one connection, whose request is read until reading ends.
 func (d *Daemon) handle(ctx, reading context.Context, c *connection) {
-	req, err := c.readRequest(reading)
+	var req ipc.Request
+	err := errBusy // with so much of this user's that does not go, nothing more is taken from it
+	if !c.bin.Full(c.peer.UID) {
+		req, err = c.readRequest(reading)
+	}
 	c.giveWay()
 	switch {
 	case !c.arrivals.heard(c), errors.Is(err, errBusy):

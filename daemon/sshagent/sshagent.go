@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/peer"
 	"github.com/cortex-auth/cortex/vault/sshauth"
 )
@@ -84,6 +85,7 @@ type Agent struct {
 	// this user are.
 	Admit func(*peer.Peer) error
 
+	bin    drop.Bin    // what clients have sent that is no message
 	mu     sync.Mutex  // guards what follows
 	signed []time.Time // signatures that were asked for lately
 }
@@ -127,24 +129,25 @@ func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 			})
 		default:
 			a.Refused(fmt.Errorf("%w: more than %d connections", sshauth.ErrRefused, maxConnections))
-			conn.Close()
+			drop.Connection(conn)
 		}
 	}
 }
 
 // serve answers one client until it goes.
 func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := a.admit(conn); err != nil {
+	defer drop.Connection(conn)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	uid, err := a.admit(conn)
+	if err != nil {
 		a.Refused(err)
 		return
 	}
-	c := connection{agent: a}
+	c, r := connection{agent: a}, drop.Reader{Conn: conn, Bin: &a.bin, UID: uid}
 	for {
-		kind, body, err := readFrame(conn)
+		kind, body, err := readFrame(r)
 		if err != nil {
-			if errors.Is(err, sshauth.ErrRefused) { // else the client is gone
+			if errors.Is(err, sshauth.ErrRefused) || errors.Is(err, drop.ErrDescriptors) { // else the client is gone
 				a.Refused(err)
 			}
 			return
@@ -163,19 +166,20 @@ func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
 	}
 }
 
-func (a *Agent) admit(conn *net.UnixConn) error {
+// admit returns the user of who has connected, if it is to be served.
+func (a *Agent) admit(conn *net.UnixConn) (uid int, err error) {
 	p, err := peer.Of(conn)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer p.Close()
 	if a.Admit != nil {
-		return a.Admit(p)
+		return p.UID, a.Admit(p)
 	}
 	if p.UID != os.Geteuid() {
-		return fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+		return 0, fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
 	}
-	return nil
+	return p.UID, nil
 }
 
 // keysFor returns the keys that are for a host.

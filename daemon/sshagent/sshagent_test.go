@@ -26,11 +26,10 @@ import (
 
 // A stage is an agent at a socket, with keys that sign here.
 type stage struct {
-	t     *testing.T
-	path  string
-	keys  map[string]ssh.AlgorithmSigner // by their names
-	host  sshauthtest.Host               // all keys are for it
-	agent *sshagent.Agent
+	t    *testing.T
+	path string
+	keys map[string]ssh.AlgorithmSigner // by their names
+	host sshauthtest.Host               // all keys are for it
 
 	mu      sync.Mutex
 	refused []string
@@ -38,7 +37,10 @@ type stage struct {
 }
 
 // serve returns an agent with an Ed25519 key and an RSA key.
-func serve(t *testing.T) *stage {
+func serve(t *testing.T) *stage { return serveWith(t, func(*sshagent.Agent) {}) }
+
+// serveWith is serve for an agent that is made ready first.
+func serveWith(t *testing.T, prepare func(*sshagent.Agent)) *stage {
 	t.Helper()
 	_, ed, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -50,7 +52,6 @@ func serve(t *testing.T) *stage {
 	}
 	s := &stage{t: t, host: sshauthtest.NewHost(t), keys: map[string]ssh.AlgorithmSigner{}}
 	a := &sshagent.Agent{Sign: s.sign, Refused: s.hear}
-	s.agent = a
 	for name, key := range map[string]any{"ED": ed, "RSA": r} {
 		signer, err := ssh.NewSignerFromKey(key)
 		if err != nil {
@@ -64,6 +65,7 @@ func serve(t *testing.T) *stage {
 		a.Keys = append(a.Keys, k)
 	}
 	slices.SortFunc(a.Keys, func(x, y sshagent.Key) int { return strings.Compare(x.Name, y.Name) })
+	prepare(a)
 	s.listen(a)
 	return s
 }
@@ -292,9 +294,8 @@ func TestBindRefuses(t *testing.T) {
 
 // A key is for its own hosts, and is not shown to others.
 func TestHosts(t *testing.T) {
-	s := serve(t)
 	other, stranger := sshauthtest.NewHost(t), sshauthtest.NewHost(t)
-	s.agent.Keys[1].Hosts = []string{other.Fingerprint()}
+	s := serveWith(t, func(a *sshagent.Agent) { a.Keys[1].Hosts = []string{other.Fingerprint()} })
 	for _, c := range []struct {
 		at    sshauthtest.Host
 		shown []string
