@@ -113,38 +113,19 @@ func (v *Vault) FetchConfig(ctx context.Context, from access.Origin, r ConfigReq
 			return opaque.Bytes{}, err
 		}
 	}
-	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var c config
-	var snapshot store.Snapshot
-	err = v.db.View(ctx, func(tx *store.Tx) error {
-		snapshot = tx.Snapshot()
-		c, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeConfig(v.cfg.RequireAttestation, r)
+	authorize := func(o *op) (err error) {
+		c.wipe()
+		c, err = o.authorizeConfig(v.cfg.RequireAttestation, r)
 		return err
+	}
+	err = v.letOut(ctx, k, from, &c.fetch, authorize, func() record {
+		return record{action: access.GetConfig, project: r.Project, resource: r.Template}
 	})
-	if err != nil && c.agent.ID == "" {
-		return opaque.Bytes{}, v.failFetch(ctx, k, from, c.fetch, err)
-	}
-	by := c.caller(from)
-	rec := record{action: access.GetConfig, agent: c.agent.AgentID, project: r.Project, resource: r.Template}
-	if _, refused := refusal(translate(err)); refused {
-		rec.resources = c.resources
-		return opaque.Bytes{}, v.refused(ctx, k, by, rec, translate(err))
-	}
-	if err == nil {
-		err = v.doWith(ctx, k, by, rec, func(o *op) error {
-			if o.Changed(snapshot, fetchBuckets...) {
-				c.wipe()
-				if c, err = o.authorizeConfig(v.cfg.RequireAttestation, r); err != nil {
-					return err
-				}
-			}
-			return o.deliver(&c.fetch)
-		})
-	}
 	c.fetch.wipe() // they are in the text now
 	if err != nil {
 		c.text.Wipe()
-		return opaque.Bytes{}, v.failFetch(ctx, k, from, c.fetch, err)
+		return opaque.Bytes{}, err
 	}
 	return c.text, nil
 }

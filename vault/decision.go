@@ -2,12 +2,95 @@ package vault
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/cortex-auth/cortex/store"
+	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/jsontext"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
+
+// together is how many values are opened at once: enough to be cheap, few
+// enough to hold them all.
+const together = 16
+
+// open decides on each mapping of the token and opens what may be had.
+func (o *op) open(f *fetch) error {
+	rs, err := o.rulesFor(f.agent)
+	if err != nil {
+		return err
+	}
+	f.Values, f.SSHKeys = map[string]opaque.Bytes{}, map[string]SSHPublic{}
+	for some := range slices.Chunk(f.token.Mappings, together) {
+		if err := o.openSome(f, rs, some); err != nil {
+			return err
+		}
+	}
+	slices.Sort(f.Withheld)
+	return nil
+}
+
+// openSome is open for some of the mappings.
+func (o *op) openSome(f *fetch, rs rules, some []mapping) error {
+	decisions := make([]decision, 0, len(some))
+	wanted := make([]secretRow, 0, len(some))
+	for _, m := range some {
+		d, err := o.decide(f.token, m, rs)
+		if err != nil {
+			return err
+		}
+		switch {
+		case d.opens():
+			wanted = append(wanted, d.secret)
+		case d.signs():
+			if f.SSHKeys[m.Env], err = o.sshPublic(d.secret); err != nil {
+				return err
+			}
+		}
+		decisions = append(decisions, d)
+	}
+	values, err := o.openValues(wanted)
+	if err != nil {
+		return err
+	}
+	for i, d := range decisions {
+		if d.opens() {
+			f.Values[some[i].Env], values = values[0], values[1:]
+		}
+	}
+	for i, d := range decisions {
+		if err := f.settle(some[i], d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle does what was decided about a mapping, whose value is there if it is
+// let out.
+func (f *fetch) settle(m mapping, d decision) (err error) {
+	switch {
+	case !d.allows():
+	case d.secret.Honey:
+		f.honey = append(f.honey, d.path)
+	case d.signs():
+		d.text += ":public key"
+	default:
+		if f.Values[m.Env], err = d.part(f.Values[m.Env]); err != nil {
+			return err
+		}
+		if f.size += f.Values[m.Env].Len(); f.size > maxFetch {
+			return invalid("the project", "has values of more than %d bytes in all", maxFetch)
+		}
+	}
+	if !d.allows() {
+		delete(f.Values, m.Env)
+		f.Withheld = append(f.Withheld, m.Env)
+	}
+	f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
+	return nil
+}
 
 // A decision is what becomes of one mapping.
 type decision struct {

@@ -110,6 +110,40 @@ func (v *Vault) FetchSecrets(ctx context.Context, from access.Origin, r FetchReq
 	return f.FetchResult, nil
 }
 
+// letOut has a request authorised, and what it comes to leave, as FetchSecrets does: the work
+// in a View, and a short Update behind it. Authorize sets what f is a part of, also where it
+// fails; about says then what is recorded. A refusal of a good token's agent is recorded, too.
+func (v *Vault) letOut(ctx context.Context, k *keys, from access.Origin, f *fetch, authorize func(*op) error, about func() record) error {
+	var snapshot store.Snapshot
+	err := v.db.View(ctx, func(tx *store.Tx) error {
+		snapshot = tx.Snapshot()
+		return authorize(v.newOp(tx, k, access.Nobody(from), record{}))
+	})
+	if err != nil && f.agent.ID == "" {
+		return v.failFetch(ctx, k, from, *f, err)
+	}
+	by, rec := f.caller(from), about()
+	rec.agent = f.agent.AgentID
+	if _, refused := refusal(translate(err)); refused {
+		rec.resources = f.resources
+		return v.refused(ctx, k, by, rec, translate(err))
+	}
+	if err == nil {
+		err = v.doWith(ctx, k, by, rec, func(o *op) error {
+			if o.Changed(snapshot, fetchBuckets...) {
+				if err := authorize(o); err != nil {
+					return err
+				}
+			}
+			return o.deliver(f)
+		})
+	}
+	if err != nil {
+		return v.failFetch(ctx, k, from, *f, err)
+	}
+	return nil
+}
+
 // failFetch wipes what was opened and records what was wrong.
 func (v *Vault) failFetch(ctx context.Context, k *keys, from access.Origin, f fetch, err error) error {
 	f.wipe()
@@ -157,87 +191,6 @@ func (o *op) authorize(attest bool, r FetchRequest) (f fetch, err error) {
 // refused reports whether it is for a command that is not allowed. Nothing is opened
 // then.
 func (f fetch) refused() bool { return f.checked.refused != nil }
-
-// together is how many values are opened at once: enough to be cheap, few
-// enough to hold them all.
-const together = 16
-
-// open decides on each mapping of the token and opens what may be had.
-func (o *op) open(f *fetch) error {
-	rs, err := o.rulesFor(f.agent)
-	if err != nil {
-		return err
-	}
-	f.Values, f.SSHKeys = map[string]opaque.Bytes{}, map[string]SSHPublic{}
-	for some := range slices.Chunk(f.token.Mappings, together) {
-		if err := o.openSome(f, rs, some); err != nil {
-			return err
-		}
-	}
-	slices.Sort(f.Withheld)
-	return nil
-}
-
-// openSome is open for some of the mappings.
-func (o *op) openSome(f *fetch, rs rules, some []mapping) error {
-	decisions := make([]decision, 0, len(some))
-	wanted := make([]secretRow, 0, len(some))
-	for _, m := range some {
-		d, err := o.decide(f.token, m, rs)
-		if err != nil {
-			return err
-		}
-		switch {
-		case d.opens():
-			wanted = append(wanted, d.secret)
-		case d.signs():
-			if f.SSHKeys[m.Env], err = o.sshPublic(d.secret); err != nil {
-				return err
-			}
-		}
-		decisions = append(decisions, d)
-	}
-	values, err := o.openValues(wanted)
-	if err != nil {
-		return err
-	}
-	for i, d := range decisions {
-		if d.opens() {
-			f.Values[some[i].Env], values = values[0], values[1:]
-		}
-	}
-	for i, d := range decisions {
-		if err := f.settle(some[i], d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// settle does what was decided about a mapping, whose value is there if it is
-// let out.
-func (f *fetch) settle(m mapping, d decision) (err error) {
-	switch {
-	case !d.allows():
-	case d.secret.Honey:
-		f.honey = append(f.honey, d.path)
-	case d.signs():
-		d.text += ":public key"
-	default:
-		if f.Values[m.Env], err = d.part(f.Values[m.Env]); err != nil {
-			return err
-		}
-		if f.size += f.Values[m.Env].Len(); f.size > maxFetch {
-			return invalid("the project", "has values of more than %d bytes in all", maxFetch)
-		}
-	}
-	if !d.allows() {
-		delete(f.Values, m.Env)
-		f.Withheld = append(f.Withheld, m.Env)
-	}
-	f.resources = append(f.resources, audit.Resource{Path: m.Path, Decision: d.text})
-	return nil
-}
 
 // deliver writes what makes a fetch durable. A honey secret makes it an alarm.
 func (o *op) deliver(f *fetch) error {

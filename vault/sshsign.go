@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
 	"github.com/cortex-auth/cortex/vault/audit"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -81,35 +80,16 @@ func (v *Vault) SignSSH(ctx context.Context, from access.Origin, r SSHRequest) (
 		return nil, err
 	}
 	defer release()
-	// As in FetchSecrets: the work in a View, and a short Update behind it.
 	var s signing
-	var snapshot store.Snapshot
-	err = v.db.View(ctx, func(tx *store.Tx) error {
-		snapshot = tx.Snapshot()
-		s, err = v.newOp(tx, k, access.Nobody(from), record{}).authorizeSSH(v.cfg.RequireAttestation, r)
+	authorize := func(o *op) (err error) {
+		s, err = o.authorizeSSH(v.cfg.RequireAttestation, r)
 		return err
+	}
+	err = v.letOut(ctx, k, from, &s.fetch, authorize, func() record {
+		return record{action: access.SignSSH, project: r.Project, resource: cmp.Or(s.path, r.Project)}
 	})
-	if err != nil && s.agent.ID == "" {
-		return nil, v.failFetch(ctx, k, from, s.fetch, err)
-	}
-	by := s.caller(from)
-	rec := record{action: access.SignSSH, agent: s.agent.AgentID, project: r.Project, resource: cmp.Or(s.path, r.Project)}
-	if _, refused := refusal(translate(err)); refused {
-		rec.resources = s.resources
-		return nil, v.refused(ctx, k, by, rec, translate(err))
-	}
-	if err == nil {
-		err = v.doWith(ctx, k, by, rec, func(o *op) error {
-			if o.Changed(snapshot, fetchBuckets...) {
-				if s, err = o.authorizeSSH(v.cfg.RequireAttestation, r); err != nil {
-					return err
-				}
-			}
-			return o.deliver(&s.fetch)
-		})
-	}
 	if err != nil {
-		return nil, v.failFetch(ctx, k, from, s.fetch, err)
+		return nil, err
 	}
 	return s.signature, nil
 }
