@@ -31,14 +31,20 @@ type keyed struct {
 // readySSH returns one with a key that the vault made.
 func readySSH(t *testing.T) (*vault.Vault, keyed) {
 	t.Helper()
-	v, at := vaulttest.New(t), sshauthtest.NewHost(t)
+	v := vaulttest.New(t)
+	return v, readySSHOn(t, v)
+}
+
+func readySSHOn(t *testing.T, v *vault.Vault) keyed {
+	t.Helper()
+	at := sshauthtest.NewHost(t)
 	s, err := v.CreateSecret(t.Context(), vaulttest.Admin, vault.NewSecret{
 		Path: "deploy_key", Type: vault.SSHKey, Generate: &vault.Generator{Type: vault.GenerateSSH}, KnownHosts: []string{at.Fingerprint() + " git.example.com"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v, approvedSSH(t, v, s, at)
+	return approvedSSH(t, v, s, at)
 }
 
 // approvedSSH returns an agent with a token for a key.
