@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // A terminal is the side of a pty that a person would sit at.
@@ -28,28 +30,12 @@ type terminal struct {
 // open returns a terminal and the side that programs use.
 func openTerminal(t *testing.T) (*terminal, *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal("the tests need pseudo-terminals: ", err)
-	}
-	t.Cleanup(func() { master.Close() })
+	// The slave stays open to the end, or there would be an end whenever nobody else has it.
+	master, slave := need.Terminal(t)
 	fd := int(master.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
 	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77}); err != nil {
 		t.Fatal(err)
 	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Open to the end, or there would be an end whenever nobody else has it.
-	t.Cleanup(func() { slave.Close() })
 	if err := errors.Join(unix.SetNonblock(fd, true), master.SetReadDeadline(time.Now().Add(patience))); err != nil {
 		t.Fatal(err)
 	}

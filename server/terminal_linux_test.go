@@ -9,30 +9,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// openPTY returns both ends of a new terminal: the person's and the program's.
-func openPTY(t *testing.T) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal("the tests need pseudo-terminals: ", err)
-	}
-	t.Cleanup(func() { person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return person, tty
-}
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
+)
 
 // converse answers each question on a terminal with a line, and returns all
 // that the terminal showed until the last question.
@@ -61,7 +40,7 @@ func converse(t *testing.T, person *os.File, answers ...string) string {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	p := start(t, dir, tty, nil, "serve")
 	seen := converse(t, person, testPassword, testPassword)
 	p.waitFor(t, "listening")
@@ -69,7 +48,7 @@ func TestTerminal(t *testing.T) {
 	if !strings.Contains(seen, "new vault") || strings.Contains(seen, "horse") {
 		t.Errorf("the terminal shows %q", seen)
 	}
-	person, tty = openPTY(t)
+	person, tty = need.Terminal(t)
 	p = start(t, dir, tty, nil, "serve")
 	if seen := converse(t, person, testPassword); !strings.Contains(seen, "SEALED") {
 		t.Errorf("the terminal shows %q", seen)
@@ -79,7 +58,7 @@ func TestTerminal(t *testing.T) {
 }
 
 func TestTerminalMistypedPassword(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	p := start(t, "", tty, nil, "serve")
 	converse(t, person, testPassword, testPassword+"x")
 	if status, log := p.end(t); status != 1 || !strings.Contains(log, "differ") {
@@ -89,7 +68,7 @@ func TestTerminalMistypedPassword(t *testing.T) {
 
 // Whoever gives up at the prompt gets the terminal back as it was.
 func TestTerminalInterrupted(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)

@@ -4,44 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
-
-// openPTY returns both ends of a new terminal: the person's and the program's.
-func openPTY(t *testing.T) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal("the tests need pseudo-terminals: ", err)
-	}
-	t.Cleanup(func() { person.Close() })
-	var n int
-	conn, err := person.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Control(func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return person, tty
-}
 
 type answer struct {
 	value opaque.Bytes
@@ -86,7 +57,7 @@ func echoes(t *testing.T, tty *os.File) bool {
 }
 
 func TestSecretOnATerminal(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	screen := bufio.NewReader(person)
 	done := ask(t.Context(), tty)
 	waitFor(t, screen, "value of KEY: ")
@@ -107,7 +78,7 @@ func TestSecretOnATerminal(t *testing.T) {
 }
 
 func TestSecretStops(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	screen := bufio.NewReader(person)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := ask(ctx, tty)
@@ -135,7 +106,7 @@ func TestSecretNeedsATerminal(t *testing.T) {
 }
 
 func TestLineOnATerminal(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	screen := bufio.NewReader(person)
 	done := make(chan string, 1)
 	go func() {
@@ -156,7 +127,7 @@ func TestLineOnATerminal(t *testing.T) {
 }
 
 func TestLineStops(t *testing.T) {
-	person, tty := openPTY(t)
+	person, tty := need.Terminal(t)
 	screen := bufio.NewReader(person)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -169,7 +140,7 @@ func TestLineStops(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	person, tty = openPTY(t)
+	person, tty = need.Terminal(t)
 	person.WriteString("\x04")
 	if _, err := line(t.Context(), tty, "again"); !errors.Is(err, ErrInterrupted) {
 		t.Errorf("at the end of input: %v", err)
