@@ -81,8 +81,10 @@ var arrows = map[string][]string{
 	"daemon/peer":     {},
 	"daemon/sshagent": {"daemon/drop", "daemon/peer", leafs},
 	"daemon/spawn":    {"daemon/ipc", "daemon/mask", "daemon/peer", leafs},
-	"scripts/e2e":     {},
+	"scripts/e2e":     {"scripts/e2e"},
 	"scripts/loadgen": {"vault", "store"},
+
+	"server/servertest": {"server", "vault", "store", leafs, "scripts/e2e/logtest"},
 
 	// Nothing of what it asks may answer for it.
 	"scripts/blackbox": {"scripts/e2e", "server/servertest"},

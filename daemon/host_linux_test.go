@@ -25,6 +25,7 @@ import (
 	"github.com/cortex-auth/cortex/daemon"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/logtest"
 	"github.com/cortex-auth/cortex/vault/harden"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
@@ -69,13 +70,13 @@ type host struct {
 	sock  string
 	work  string // where commands are typed
 	home  string // of whom programs are another user's; if empty, there is none
-	log   *lines
+	log   *logtest.Log
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
 	e2e.KeepInherited()
-	h := &host{t: t, vault: newVault(t), work: t.TempDir(), log: &lines{}}
+	h := &host{t: t, vault: newVault(t), work: t.TempDir(), log: &logtest.Log{}}
 	h.dir = shortDir(t)
 	h.sock = filepath.Join(h.dir, "agent.sock")
 	h.write(".env", "# needed\nOPENAI_API_KEY=ignored\n")
@@ -246,24 +247,6 @@ func (r result) want(status int, stdout string, stderr ...string) {
 	if bad {
 		r.t.Errorf("status %d, stdout %q, stderr %q\nwant %d, %q, %q", r.status, r.stdout, r.stderr, status, stdout, stderr)
 	}
-}
-
-// lines collects what is logged.
-type lines struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // ask sends one line and returns the answer, as clients without descriptors

@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/logtest"
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/store/storetest"
 	"github.com/cortex-auth/cortex/vault"
@@ -149,7 +149,7 @@ func TestNoteKeyStays(t *testing.T) {
 // each hour between, each in one line.
 func TestHeadsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log lines
+		var log logtest.Log
 		db := storetest.New(t)
 		v := vaulttest.On(t, db, vault.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 		key := signedHead(t, v).Key
@@ -273,22 +273,4 @@ func TestOlderCopyIsFoundOut(t *testing.T) {
 	defer v.Close()
 	_, err = v.VerifyAuditFor(ctx, vaulttest.Admin, &vault.Since{Note: forged})
 	wantInvalid(t, err, "since_head")
-}
-
-// lines is a log that is read while it is written.
-type lines struct {
-	mu  sync.Mutex // guards buf
-	buf strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

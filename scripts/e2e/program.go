@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -9,9 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cortex-auth/cortex/scripts/e2e/logtest"
 )
 
 // A Program is a part of the system that runs as a process of its own.
@@ -23,7 +23,7 @@ type Program struct {
 	// Ended is closed at its end.
 	Ended chan struct{}
 
-	log Log
+	log logtest.Log
 }
 
 // Launch starts a program by start, which is mostly [exec.Cmd.Start], in
@@ -100,24 +100,4 @@ func (p *Program) Stop() error {
 		return fmt.Errorf("%s: exit status %d\n%s", p.Cmd.Path, status, p.Log())
 	}
 	return nil
-}
-
-// A Log collects what is printed. The zero value is empty.
-type Log struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-// Write appends.
-func (l *Log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-// String returns what was written so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

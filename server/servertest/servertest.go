@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cortex-auth/cortex/scripts/e2e/logtest"
 	"github.com/cortex-auth/cortex/server"
 	"github.com/cortex-auth/cortex/server/auth"
 	"github.com/cortex-auth/cortex/server/limit"
@@ -100,7 +101,7 @@ type Server struct {
 	// Notifier delivers its messages; nil if it opens no port.
 	Notifier *notify.Dispatcher
 
-	log *lines
+	log *logtest.Log
 }
 
 // New returns a Server for the length of a test.
@@ -109,7 +110,7 @@ func New(t testing.TB) *Server { return With(t, Config{}) }
 // With returns a changed Server for the length of a test.
 func With(t testing.TB, c Config) *Server {
 	t.Helper()
-	s := &Server{AdminToken: strings.Repeat("admin-token/", 3), log: &lines{}}
+	s := &Server{AdminToken: strings.Repeat("admin-token/", 3), log: &logtest.Log{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.open(t, c, log)
 	var err error
@@ -296,24 +297,4 @@ func (s *Server) Admin(t testing.TB, method, path string, body, out any) {
 func (s *Server) TryAdmin(t testing.TB, method, path string, body any) Answer {
 	t.Helper()
 	return s.Do(t, Request{Method: method, Path: path, Header: http.Header{"X-Admin-Token": {s.AdminToken}}, Body: body})
-}
-
-// lines collects what is logged.
-type lines struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-// Write appends.
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-// String returns what was written so far.
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
