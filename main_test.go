@@ -329,6 +329,9 @@ func source(t *testing.T) string {
 	var all strings.Builder
 	for _, top := range []string{"vault", "store", "server", "daemon", "client"} {
 		err := filepath.WalkDir(top, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() && strings.HasSuffix(path, "test") {
+				return filepath.SkipDir // it helps tests
+			}
 			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				all.WriteString(read(t, path))
 			}
@@ -346,6 +349,17 @@ func source(t *testing.T) string {
 func TestNobodyLocksAllMemory(t *testing.T) {
 	if call := regexp.MustCompile(`(?i)\bmlockall\(|SYS_MLOCKALL`).FindString(source(t)); call != "" {
 		t.Errorf("there is %s", call)
+	}
+}
+
+// What a configuration has for tests alone, no program sets.
+func TestTestOnly(t *testing.T) {
+	code := source(t)
+	if set := regexp.MustCompile(`\bTestOnly\w+(:| *=[^=]).*`).FindString(code); set != "" {
+		t.Errorf("there is %s", set)
+	}
+	if !strings.Contains(code, "TestOnly") {
+		t.Error("there is nothing for tests alone")
 	}
 }
 
