@@ -165,16 +165,7 @@ func TestPinnedWait(t *testing.T) {
 	cmd := h.launcher("--wait=1h", "--json", "--", "printenv", "OPENAI_API_KEY")
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
-	events, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Close()
-	cmd.Stderr = w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
+	events := h.events(cmd)
 	for _, want := range []string{`{"event":"not_pinned","project":"app","pin_id":"pin-0",`, `{"event":"waiting","seconds":3600}`} {
 		if line := readLine(t, events); !strings.HasPrefix(line, want) {
 			t.Fatalf("%q, not %q", line, want)
@@ -203,16 +194,7 @@ func TestPinnedWaitForAnother(t *testing.T) {
 	h.write("deploy.sh", "echo good\n")
 	h.start()
 	cmd := h.launcher("--wait=1h", "--json", "--", "sh", "deploy.sh")
-	events, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Close()
-	cmd.Stderr = w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
+	events := h.events(cmd)
 	readLine(t, events)
 	readLine(t, events)
 	h.approve()
@@ -223,6 +205,22 @@ func TestPinnedWaitForAnother(t *testing.T) {
 	}
 	cmd.Process.Signal(os.Interrupt)
 	cmd.Wait()
+}
+
+// events starts a command, and returns what it says on standard error.
+func (h *host) events(cmd *exec.Cmd) *os.File {
+	h.t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { r.Close() })
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	w.Close()
+	return r
 }
 
 func readLine(t *testing.T, f *os.File) string {

@@ -186,9 +186,7 @@ func TestTooLateToDecide(t *testing.T) {
 		ctx, admin := t.Context(), vaulttest.Admin
 		v := vaulttest.New(t)
 		keep(t, v, "", "key", "1")
-		h := register(t, v, "", "bot")
-		h.login()
-		h.attest()
+		h := enrol(t, v, "", "bot")
 		_, err := h.discover("app", "KEY")
 		p := wantPending(t, err, "KEY")
 		time.Sleep(30*24*time.Hour + time.Second)
@@ -205,9 +203,7 @@ func TestUndecidedExpire(t *testing.T) {
 		ctx, admin := t.Context(), vaulttest.Admin
 		v := vaulttest.New(t)
 		keep(t, v, "", "key", "1")
-		h := register(t, v, "", "bot")
-		h.login()
-		h.attest()
+		h := enrol(t, v, "", "bot")
 		_, err := h.discover("app", "KEY")
 		p := wantPending(t, err, "KEY")
 		house, stop := context.WithCancel(ctx)

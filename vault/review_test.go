@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/cortex-auth/cortex/vault"
 	"github.com/cortex-auth/cortex/vault/opaque"
@@ -100,21 +99,11 @@ func TestGrantMadeAnew(t *testing.T) {
 // A denial ends a token that still opens what is denied.
 func TestDenialEndsTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, h, _, _ := ready(t)
-		time.Sleep(30*24*time.Hour - time.Hour)
-		h.login()
-		h.attest()
-		res, err := h.discover("app", "KEY")
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * time.Hour)
-		_, err = h.rediscover("app", "KEY")
-		p := wantPending(t, err, "KEY")
+		v, h, bearer, p := ranOut(t)
 		if err := v.DenyGrant(t.Context(), vaulttest.Admin, p.GrantID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.fetch("app", res.Token.Reveal())
+		_, err := h.fetch("app", bearer)
 		want(t, err, vault.ErrTokenRevoked)
 	})
 }

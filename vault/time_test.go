@@ -38,20 +38,27 @@ func TestTokensRunOut(t *testing.T) {
 	})
 }
 
+// ranOut returns a host whose approval has run out, with a token that has not, and what the
+// host waits for.
+func ranOut(t *testing.T) (*vault.Vault, *host, []byte, *vault.PendingError) {
+	t.Helper()
+	v, h, _, _ := ready(t)
+	time.Sleep(30*24*time.Hour - time.Hour)
+	h.login()
+	h.attest()
+	res, err := h.discover("app", "KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Hour)
+	_, err = h.rediscover("app", "KEY")
+	return v, h, res.Token.Reveal(), wantPending(t, err, "KEY")
+}
+
 func TestApprovalsRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, h, _, _ := ready(t)
-		time.Sleep(30*24*time.Hour - time.Hour)
-		h.login()
-		h.attest()
-		res, err := h.discover("app", "KEY")
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * time.Hour)
-		_, err = h.rediscover("app", "KEY")
-		wantPending(t, err, "KEY")
-		if _, err := h.fetch("app", res.Token.Reveal()); err != nil {
+		v, h, bearer, _ := ranOut(t)
+		if _, err := h.fetch("app", bearer); err != nil {
 			t.Errorf("the last token died with the window: %v", err)
 		}
 		intact(t, v)
