@@ -9,7 +9,7 @@ import (
 // a way around something, and says once which. Where commands are approved, or learned to
 // be, a program gets none: nobody approves them, and what it does with them is not in its
 // pin.
-func (d *enrolment) withhold(c *connection, spec *spawn.Spec, project string) {
+func (j *job) withhold(spec *spawn.Spec) {
 	var gone []int
 	answer := ipc.Response{
 		OK: true, Why: "what it prints is masked, and what is open for reading and writing could not be",
@@ -24,10 +24,10 @@ func (d *enrolment) withhold(c *connection, spec *spawn.Spec, project string) {
 	} else {
 		gone = spec.Withhold()
 	}
-	if p, err := d.projects.of(project); err == nil && project != "" {
+	if p, err := j.projects.of(j.req.Project); err == nil && j.req.Project != "" {
 		gone = p.withheld.news(gone)
 	}
 	if answer.Withheld = gone; len(gone) > 0 {
-		c.answer(answer)
+		j.c.answer(answer)
 	}
 }

@@ -41,20 +41,20 @@ func handed(req ipc.Request) (names []string) {
 // handOver gives the program the values that it gets in files and on its standard
 // input: all of them, as it could not tell a file or an input that is missing from
 // one that was never meant.
-func (d *enrolment) handOver(spec *spawn.Spec, req ipc.Request, got gift) error {
-	for _, name := range handed(req) {
+func (j *job) handOver(spec *spawn.Spec, got gift) error {
+	for _, name := range handed(j.req) {
 		if _, ok := got.values[name]; !ok {
-			return noValue(req.Project, name, got)
+			return noValue(j.req.Project, name, got)
 		}
 	}
-	for _, f := range req.Files {
+	for _, f := range j.req.Files {
 		name, variable, _ := strings.Cut(f, "=")
 		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.values[name]})
 	}
-	for _, t := range req.Templates {
+	for _, t := range j.req.Templates {
 		_, variable, _ := strings.Cut(t, "=")
-		if path := exposed(req, variable); path != "" {
-			at, err := d.pathFor(spec.Dir, path)
+		if path := exposed(j.req, variable); path != "" {
+			at, err := j.pathFor(spec.Dir, path)
 			if err != nil {
 				return err
 			}
@@ -66,8 +66,8 @@ func (d *enrolment) handOver(spec *spawn.Spec, req ipc.Request, got gift) error 
 		}
 		spec.Files = append(spec.Files, spawn.Secret{Name: variable, Value: got.texts[t]})
 	}
-	if req.Stdin != "" {
-		spec.Stdin = new(got.values[req.Stdin])
+	if j.req.Stdin != "" {
+		spec.Stdin = new(got.values[j.req.Stdin])
 	}
 	return nil
 }
@@ -105,20 +105,20 @@ func noValue(project, name string, got gift) error {
 }
 
 // gather returns the values of names, and the templates of a request; or canaries.
-func (d *enrolment) gather(ctx context.Context, dir *os.File, req ipc.Request, w wish, by client.CallerContext) (gift, error) {
-	if req.Canary {
-		return d.canaries(ctx, req)
+func (j *job) gather(ctx context.Context, dir *os.File, w wish, by client.CallerContext) (gift, error) {
+	if j.req.Canary {
+		return j.canaries(ctx, j.req)
 	}
-	got, err := d.valuesOrHeld(ctx, req, w, by)
+	got, err := j.valuesOrHeld(ctx, j.req, w, by)
 	got.texts = map[string]opaque.Bytes{}
-	for _, t := range req.Templates {
+	for _, t := range j.req.Templates {
 		path, variable, _ := strings.Cut(t, "=")
 		at := ""
-		if file := exposed(req, variable); err == nil && file != "" {
+		if file := exposed(j.req, variable); err == nil && file != "" {
 			at, err = placeOf(dir, file)
 		}
 		if err == nil {
-			got.texts[t], err = d.render(ctx, req.Project, w, path, at, by)
+			got.texts[t], err = j.render(ctx, j.req.Project, w, path, at, by)
 		}
 	}
 	return got, err

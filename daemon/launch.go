@@ -20,22 +20,22 @@ import (
 // launch starts the program, once the client has taken the terminal for it, if
 // there is one. From then on signals wait for the program: it may have its own
 // mind about them.
-func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, signals <-chan ipc.Signal) (*spawn.Run, error) {
+func (j *job) launch(ctx context.Context, spec spawn.Spec) (*spawn.Run, error) {
 	if spec.Terminal != nil {
 		if err := spec.Terminal.Prepare(); err != nil {
 			return nil, err
 		}
-		c.answer(ipc.Response{OK: true, Terminal: true})
+		j.c.answer(ipc.Response{OK: true, Terminal: true})
 		var err error
-		if spec.Terminal.Foreground, err = taken(ctx, signals); err != nil {
+		if spec.Terminal.Foreground, err = taken(ctx, j.signals); err != nil {
 			return nil, err
 		}
 	}
-	leave, err := d.seat(ctx, c)
+	leave, err := j.seat(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r, err := d.starter.Start(ctx, spec)
+	r, err := j.starter.Start(ctx, spec)
 	if err != nil {
 		leave()
 	} else {
@@ -53,11 +53,11 @@ func (d *Daemon) launch(ctx context.Context, c *connection, spec spawn.Spec, sig
 }
 
 // seat takes one of the users for a client's program, where it is another user's.
-func (d *Daemon) seat(ctx context.Context, c *connection) (leave func(), err error) {
-	if len(d.cfg.Spawners) == 0 {
+func (j *job) seat(ctx context.Context) (leave func(), err error) {
+	if len(j.cfg.Spawners) == 0 {
 		return func() {}, nil
 	}
-	return d.seats.take(ctx, c.peer.UID, seatTimeout)
+	return j.seats.take(ctx, j.c.peer.UID, seatTimeout)
 }
 
 // clearHint says how a user's home directory is cleared that its user cannot clear.

@@ -291,9 +291,9 @@ func (d *Daemon) handle(ctx, reading context.Context, c *connection) {
 		defer leave()
 		c.answer(d.reload(ctx))
 	case ipc.CmdRun:
-		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, e.start) }))
+		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, (*job).start) }))
 	case ipc.CmdRedact:
-		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, e.startRedacting) }))
+		c.answer(d.asEnrolled(func(e *enrolment) ipc.Response { return e.run(ctx, c, req, (*job).startRedacting) }))
 	default:
 		c.answer(ipc.Response{Error: "unknown cmd: use status, reload, run or redact"})
 	}

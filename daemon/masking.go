@@ -17,31 +17,31 @@ var errMustMask = errors.New("what its commands print is always masked")
 
 // masks reports whether what the program prints is to be masked, and says of
 // which values that cannot be.
-func (d *enrolment) masks(c *connection, req ipc.Request, got gift) (bool, error) {
-	if req.NoMask == nil {
+func (j *job) masks(got gift) (bool, error) {
+	if j.req.NoMask == nil {
 		return true, nil
 	}
-	if *req.NoMask {
-		if !got.unmaskable && req.Project == "" {
+	if *j.req.NoMask {
+		if !got.unmaskable && j.req.Project == "" {
 			return false, fmt.Errorf("a run of no project: %w", errMustMask)
 		}
 		if !got.unmaskable {
-			return false, client.WithHint(fmt.Errorf("project %s: %w", req.Project, errMustMask),
-				"run it without --no-mask, or have an administrator allow it: cortex project settings "+req.Project+" --masking optional")
+			return false, client.WithHint(fmt.Errorf("project %s: %w", j.req.Project, errMustMask),
+				"run it without --no-mask, or have an administrator allow it: cortex project settings "+j.req.Project+" --masking optional")
 		}
-		d.log.Info("a program's output is not masked", "project", req.Project, "client", c.peer.PID)
+		j.log.Info("a program's output is not masked", "project", j.req.Project, "client", j.c.peer.PID)
 		return false, nil
 	}
 	all := short(got)
 	if len(all) == 0 {
 		return true, nil
 	}
-	p, err := d.projects.of(req.Project)
+	p, err := j.projects.of(j.req.Project)
 	if err != nil {
 		return false, err
 	}
 	if names := p.unmasked.news(all); len(names) > 0 {
-		c.answer(ipc.Response{OK: true, Unmasked: names})
+		j.c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	return true, nil
 }

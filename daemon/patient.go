@@ -17,13 +17,13 @@ const decisionWait = 30 * time.Second
 // patient gets values for a client that may be willing to wait for a person's
 // approval, and hears what it waits for. A decision is a reason to ask again: the
 // answer to that tells what it was.
-func (d *enrolment) patient(ctx context.Context, c *connection, req ipc.Request, get func(context.Context) (gift, error)) (gift, error) {
+func (j *job) patient(ctx context.Context, get func(context.Context) (gift, error)) (gift, error) {
 	got, err := get(ctx)
-	if req.Wait == 0 || waitsOn(err) == "" {
+	if j.req.Wait == 0 || waitsOn(err) == "" {
 		return got, err
 	}
-	c.let() // others need the place meanwhile
-	ctx, stop := context.WithTimeoutCause(ctx, req.Wait, fmt.Errorf("nobody decided about project %s in time", req.Project))
+	j.c.let() // others need the place meanwhile
+	ctx, stop := context.WithTimeoutCause(ctx, j.req.Wait, fmt.Errorf("nobody decided about project %s in time", j.req.Project))
 	defer stop()
 	for told, again, denied := "", 0, false; ; again++ {
 		id := waitsOn(err)
@@ -34,12 +34,12 @@ func (d *enrolment) patient(ctx context.Context, c *connection, req ipc.Request,
 			return got, err
 		case id != told:
 			told, again = id, 0
-			d.log.Info("waiting for approval", "project", req.Project, "client", c.peer.PID, "id", told, "for", req.Wait)
-			c.answer(d.tellWaiting(ipc.Response{OK: true, Waiting: true}, err))
+			j.log.Info("waiting for approval", "project", j.req.Project, "client", j.c.peer.PID, "id", told, "for", j.req.Wait)
+			j.c.answer(j.tellWaiting(ipc.Response{OK: true, Waiting: true}, err))
 		default: // asked too often, or it is yet to take effect
 			pause(ctx, retry(again))
 		}
-		if denied, err = d.decided(ctx, told); err == nil {
+		if denied, err = j.decided(ctx, told); err == nil {
 			got, err = get(ctx)
 		}
 	}

@@ -72,7 +72,7 @@ func asPinned[T any](p *project, l look, by client.CallerContext, ask func(clien
 
 // pin makes what is to be run what was approved, and nothing else: the files that were
 // looked at, and no variable that makes programs run other code.
-func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gift) error {
+func (j *job) pin(spec *spawn.Spec, got gift) error {
 	spec.Exact = got.exact
 	switch {
 	case got.pin == nil:
@@ -80,19 +80,19 @@ func (d *enrolment) pin(c *connection, spec *spawn.Spec, req ipc.Request, got gi
 	case got.exact == nil:
 		return fmt.Errorf("%w: the server says it is pinned, and was told of none", errMeasure)
 	}
-	spec.Exact.EmptyHome = len(d.cfg.Spawners) > 0
-	if err := mayCall(req, got.pin.Env); err != nil {
+	spec.Exact.EmptyHome = len(j.cfg.Spawners) > 0
+	if err := mayCall(j.req, got.pin.Env); err != nil {
 		return err
 	}
-	p, err := d.projects.of(req.Project)
+	p, err := j.projects.of(j.req.Project)
 	if err != nil {
 		return err
 	}
-	env, gone, dirs := d.rightsOf(c.peer).strip(spec.Env, got.pin.Env, got.exact.Dir)
+	env, gone, dirs := j.rightsOf(j.c.peer).strip(spec.Env, got.pin.Env, got.exact.Dir)
 	spec.Env = env
 	gone, dirs = p.stripped.news(gone), p.strippedPath.news(dirs)
 	if len(gone)+len(dirs) > 0 {
-		c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
+		j.c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
 	}
 	return nil
 }

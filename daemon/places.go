@@ -47,13 +47,13 @@ const quietWait = time.Second
 
 // place takes a place for a request of a program. It returns what take does, also with a
 // [harden.Ended] for a signal that would end the program.
-func (d *Daemon) place(ctx context.Context, c *connection, req ipc.Request, signals <-chan ipc.Signal) (leave func(), err error) {
-	return awaited(ctx, signals, func(ctx context.Context) (func(), error) {
-		if req.Queue {
-			told := time.AfterFunc(quietWait, func() { c.answer(ipc.Response{OK: true, Queued: true}) })
+func (j *job) place(ctx context.Context) (leave func(), err error) {
+	return awaited(ctx, j.signals, func(ctx context.Context) (func(), error) {
+		if j.req.Queue {
+			told := time.AfterFunc(quietWait, func() { j.c.answer(ipc.Response{OK: true, Queued: true}) })
 			defer told.Stop()
 		}
-		return c.places.take(ctx, c.peer.UID, placeTimeout)
+		return j.c.places.take(ctx, j.c.peer.UID, placeTimeout)
 	})
 }
 

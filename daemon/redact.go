@@ -17,44 +17,44 @@ import (
 // startRedacting has a text copied from standard input to standard output, with
 // the values of a project masked that was run before. They are fetched for it, on
 // the record, and what copies the text does not get them.
-func (d *enrolment) startRedacting(ctx context.Context, c *connection, req ipc.Request, signals <-chan ipc.Signal) (*spawn.Run, error) {
-	if req.V == 0 {
+func (j *job) startRedacting(ctx context.Context) (*spawn.Run, error) {
+	if j.req.V == 0 {
 		return nil, fmt.Errorf("%w: redact wants descriptors", ipc.ErrMalformed)
 	}
-	req.Program, req.Args, req.Env = "cat", nil, nil
-	if err := d.admit(req); err != nil {
+	j.req.Program, j.req.Args, j.req.Env = "cat", nil, nil
+	if err := j.admit(j.req); err != nil {
 		return nil, err
 	}
-	spec, err := surroundings(c, req)
+	spec, err := surroundings(j.c, j.req)
 	if err != nil {
 		return nil, err
 	}
 	spec.Further = nil
-	names, err := d.redacts(req.Project, c.peer.UID)
+	names, err := j.redacts(j.req.Project, j.c.peer.UID)
 	if err != nil {
 		return nil, err
 	}
-	by := d.caller(c.peer, spec.Dir)
+	by := j.caller(j.c.peer, spec.Dir)
 	// The caller's directory may be closed to whoever copies the text.
 	if spec.Dir, err = os.Open("/"); err != nil {
 		return nil, err
 	}
 	defer spec.Dir.Close()
-	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
-		return d.values(ctx, req.Project, wish{names: names, look: d.lookBack(spec, c.peer, req.Project)}, by)
+	got, err := awaited(ctx, j.signals, func(ctx context.Context) (gift, error) {
+		return j.values(ctx, j.req.Project, wish{names: names, look: j.lookBack(spec, j.c.peer, j.req.Project)}, by)
 	})
 	defer got.wipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := d.pin(c, &spec, req, got); err != nil {
+	if err := j.pin(&spec, got); err != nil {
 		return nil, err
 	}
 	if names := short(got); len(names) > 0 {
-		c.answer(ipc.Response{OK: true, Unmasked: names})
+		j.c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	spec.Needles = secrets(got.values)
-	return d.launch(ctx, c, spec, signals)
+	return j.launch(ctx, spec)
 }
 
 // lookBack is look for what masks a text. It is said to be what the project ran last: that

@@ -18,8 +18,16 @@ import (
 // errStopped is the cause of a run's end when the daemon stops.
 var errStopped = errors.New("the daemon was stopped")
 
-// A beginning is what a request has the daemon start.
-type beginning func(context.Context, *connection, ipc.Request, <-chan ipc.Signal) (*spawn.Run, error)
+// A job is a request for a program that is carried out.
+type job struct {
+	*enrolment
+	c       *connection // that it came on
+	req     ipc.Request
+	signals <-chan ipc.Signal // for the program
+}
+
+// A beginning is what a job has the daemon start.
+type beginning func(*job, context.Context) (*spawn.Run, error)
 
 // run has a request's program started when there is a place for it, attends to it, and
 // returns the last line.
@@ -30,22 +38,23 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	signals := make(chan ipc.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 
-	leave, err := d.place(ctx, c, req, signals)
+	j := &job{d, c, req, signals}
+	leave, err := j.place(ctx)
 	if leave != nil {
 		defer leave()
 	}
 	if err != nil {
-		d.log.Info("did not run a program", "project", asName(req.Project), "client", c.peer.PID, "err", err)
+		d.log.Info("did not run a program", "project", asName(j.req.Project), "client", c.peer.PID, "err", err)
 		return d.refused(err)
 	}
-	if req.Queue {
+	if j.req.Queue {
 		c.answer(ipc.Response{OK: true, Placed: true})
 	}
 	began := time.Now()
 	defer c.endAgent()
-	r, err := start(ctx, c, req, signals)
+	r, err := start(j, ctx)
 	if err != nil {
-		d.log.Info("did not run a program", "project", asName(req.Project), "client", c.peer.PID, "err", err, "took", time.Since(began))
+		d.log.Info("did not run a program", "project", asName(j.req.Project), "client", c.peer.PID, "err", err, "took", time.Since(began))
 		if ctx.Err() == nil && !clients(err) {
 			d.failures.add(err)
 		}
@@ -53,36 +62,42 @@ func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, sta
 	}
 	c.closeFiles()
 	c.let()
-	req = ipc.Request{V: req.V, Project: req.Project, Timeout: req.Timeout, Acks: req.Acks} // the rest can be long, and go
+	j.req = ipc.Request{V: j.req.V, Project: j.req.Project, Timeout: j.req.Timeout, Acks: j.req.Acks} // the rest can be long, and go
 	d.running.Add(1)
 	defer d.running.Add(-1)
-	d.log.Info("started a program", "project", req.Project, "client", c.peer.PID, "took", time.Since(began))
-	late := d.attend(ctx, c, r, signals, req)
+	d.log.Info("started a program", "project", j.req.Project, "client", c.peer.PID, "took", time.Since(began))
+	late := j.attend(ctx, r)
 	c.endAgent()
+	return j.ended(ctx, r, late, time.Since(began))
+}
+
+// ended returns the last line about a program that has ended: it was late if it took longer
+// than it may.
+func (j *job) ended(ctx context.Context, r *spawn.Run, late bool, took time.Duration) ipc.Response {
 	exit, err := r.Exit()
-	outcome := []any{"project", req.Project, "client", c.peer.PID, "status", exit.Status(), "took", time.Since(began)}
+	outcome := []any{"project", j.req.Project, "client", j.c.peer.PID, "status", exit.Status(), "took", took}
 	if err != nil {
 		outcome = append(outcome, "err", err)
 	}
 	silent, unknown := errors.AsType[*spawn.SilentError](err)
 	if unknown {
-		d.log.Error("could not end a program", outcome...)
-		d.failures.add(err)
+		j.log.Error("could not end a program", outcome...)
+		j.failures.add(err)
 		return ipc.Response{Error: err.Error(), Hint: fmt.Sprintf("root ends it: sudo pkill -KILL -U %d", silent.UID)}
 	}
-	d.log.Info("a program ended", outcome...)
+	j.log.Info("a program ended", outcome...)
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
 		return ipc.Response{Error: errStopped.Error() + ", and the program with it"}
 	case cutOff(ctx):
 		return ipc.Response{Error: "the program was ended: " + context.Cause(ctx).Error(), Hint: client.Hint(context.Cause(ctx))}
 	case late:
-		return ipc.Response{Error: fmt.Sprintf("the program took longer than %v, and was ended", req.Timeout), ExitCode: new(ipc.StatusTimeout)}
+		return ipc.Response{Error: fmt.Sprintf("the program took longer than %v, and was ended", j.req.Timeout), ExitCode: new(ipc.StatusTimeout)}
 	case err != nil:
 		return ipc.Response{Error: err.Error()}
 	}
 	answer := ipc.Response{OK: true, ExitCode: new(exit.Status())}
-	if req.V > 0 {
+	if j.req.V > 0 {
 		answer.KilledBy = int(exit.Signal)
 	}
 	return answer
@@ -93,18 +108,18 @@ const grace = 5 * time.Second
 
 // attend passes signals on until nothing of the program is left, and reports
 // whether it had to be told, because it took longer than it may.
-func (d *Daemon) attend(ctx context.Context, c *connection, r *spawn.Run, signals <-chan ipc.Signal, req ipc.Request) (late bool) {
+func (j *job) attend(ctx context.Context, r *spawn.Run) (late bool) {
 	defer context.AfterFunc(ctx, r.Kill)() // also while its client does not read what it is told
-	up := after(req.Timeout)
+	up := after(j.req.Timeout)
 	for {
 		select {
-		case s := <-signals:
+		case s := <-j.signals:
 			pass(r, s)
-			if req.Acks && deadly(s.Signal) && c.answer(ipc.Response{OK: true, Ack: int(s.Signal)}) != nil {
+			if j.req.Acks && deadly(s.Signal) && j.c.answer(ipc.Response{OK: true, Ack: int(s.Signal)}) != nil {
 				r.Kill()
 			}
 		case s := <-r.Stopped():
-			if c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
+			if j.c.answer(ipc.Response{OK: true, Stopped: int(s)}) != nil {
 				r.Kill()
 			}
 		case <-up:

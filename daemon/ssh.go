@@ -33,28 +33,29 @@ func (c Config) agentsDir() string { return c.sock() + ".ssh" }
 // startAgent starts the SSH agent of a program, with the keys it asks for, and has
 // the program find it. It ends with ctx, and is gone when [connection.endAgent]
 // returns.
-func (d *enrolment) startAgent(ctx context.Context, c *connection, spec *spawn.Spec, req ipc.Request, got gift, w wish, by client.CallerContext) error {
-	keys, err := agentKeys(req, got)
+func (j *job) startAgent(ctx context.Context, spec *spawn.Spec, got gift, w wish, by client.CallerContext) error {
+	keys, err := agentKeys(j.req, got)
 	if err != nil {
 		return err
 	}
-	dir, l, err := listenAgent(d.cfg.agentsDir(), len(d.cfg.Spawners) > 0)
+	dir, l, err := listenAgent(j.cfg.agentsDir(), len(j.cfg.Spawners) > 0)
 	if err != nil {
 		return fmt.Errorf("making a socket for the SSH agent: %w", err)
 	}
 	whose := &whose{path: l.Addr().String()}
-	tell := &refusals{connection: c, project: req.Project, log: d.log, note: d.failures.add}
+	project := j.req.Project // the request is not kept while the program runs
+	tell := &refusals{connection: j.c, project: project, log: j.log, note: j.failures.add}
 	agent := &sshagent.Agent{
 		Keys:    keys,
 		Refused: tell.tell,
 		Admit:   whose.admit,
 		Sign: func(ctx context.Context, l sshagent.Login) ([]byte, error) {
-			return d.signSSH(ctx, req.Project, w, l, by)
+			return j.signSSH(ctx, project, w, l, by)
 		},
 	}
 	ctx, stop := context.WithCancel(ctx)
-	c.agent = &sshAgent{dir: dir, stop: stop}
-	c.agent.ended.Go(func() { agent.Serve(ctx, l) })
+	j.c.agent = &sshAgent{dir: dir, stop: stop}
+	j.c.agent.ended.Go(func() { agent.Serve(ctx, l) })
 	spec.Env, spec.Owned = withAgent(spec.Env, whose.path), whose.become
 	return nil
 }

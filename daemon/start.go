@@ -5,76 +5,86 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/spawn"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
 
 // start gets the secrets and starts the program.
-func (d *enrolment) start(ctx context.Context, c *connection, req ipc.Request, signals <-chan ipc.Signal) (*spawn.Run, error) {
-	if err := d.admit(req); err != nil {
+func (j *job) start(ctx context.Context) (*spawn.Run, error) {
+	if err := j.admit(j.req); err != nil {
 		return nil, err
 	}
-	spec, err := surroundings(c, req)
+	spec, err := surroundings(j.c, j.req)
 	if err != nil {
 		return nil, err
 	}
-	req = withCanaries(req)
-	names, err := wanted(req, spec.Dir)
+	j.req = withCanaries(j.req)
+	names, err := wanted(j.req, spec.Dir)
 	if err != nil {
 		return nil, err
 	}
-	w := wish{names: names, needed: slices.Concat(req.Needed, req.SSH, handed(req)), all: len(req.Templates) > 0}
-	by := d.caller(c.peer, spec.Dir)
-	got, err := awaited(ctx, signals, func(ctx context.Context) (gift, error) {
-		return d.patient(ctx, c, req, func(ctx context.Context) (gift, error) {
-			w.look = d.look(spec, c.peer) // a person's decision can take hours
-			return d.gather(ctx, spec.Dir, req, w, by)
+	w := wish{names: names, needed: slices.Concat(j.req.Needed, j.req.SSH, handed(j.req)), all: len(j.req.Templates) > 0}
+	by := j.caller(j.c.peer, spec.Dir)
+	got, err := awaited(ctx, j.signals, func(ctx context.Context) (gift, error) {
+		return j.patient(ctx, func(ctx context.Context) (gift, error) {
+			w.look = j.look(spec, j.c.peer) // a person's decision can take hours
+			return j.gather(ctx, spec.Dir, w, by)
 		})
 	})
 	defer got.wipe()
 	if err != nil {
 		return nil, err
 	}
-	if got.offline != nil && req.Offline {
-		c.answer(ipc.Response{OK: true, Offline: got.offline, ServerURL: d.client.URL()})
-	}
-	if err := d.pin(c, &spec, req, got); err != nil {
+	if err := j.give(ctx, &spec, got, w, by); err != nil {
 		return nil, err
+	}
+	r, err := j.launch(ctx, spec)
+	if err == nil && !j.req.Canary {
+		j.projects.ran(j.req.Project, j.c.peer.UID)
+	}
+	return r, err
+}
+
+// give has the program get what came of a wish, and nothing that is not to be its, and tells
+// the client what it gets in another way or not at all.
+func (j *job) give(ctx context.Context, spec *spawn.Spec, got gift, w wish, by client.CallerContext) error {
+	if got.offline != nil && j.req.Offline {
+		j.c.answer(ipc.Response{OK: true, Offline: got.offline, ServerURL: j.client.URL()})
+	}
+	if err := j.pin(spec, got); err != nil {
+		return err
 	}
 	if got.pin != nil && got.pin.Sealed {
-		if err := seal(&spec, w.look); err != nil {
-			return nil, err
+		if err := seal(spec, w.look); err != nil {
+			return err
 		}
 	}
-	if err := d.handOver(&spec, req, got); err != nil {
-		return nil, err
+	if err := j.handOver(spec, got); err != nil {
+		return err
 	}
-	if len(req.SSH) > 0 {
-		if err := d.startAgent(ctx, c, &spec, req, got, wish{names: names, look: w.look}, by); err != nil {
-			return nil, err
+	if len(j.req.SSH) > 0 {
+		if err := j.startAgent(ctx, spec, got, wish{names: w.names, look: w.look}, by); err != nil {
+			return err
 		}
 	}
 	if len(got.missing) > 0 {
-		c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: d.client.URL()})
+		j.c.answer(ipc.Response{OK: true, Missing: got.missing, GrantID: got.waiting, ServerURL: j.client.URL()})
 	}
-	if held := withoutAgent(got, req); len(held) > 0 {
-		c.answer(ipc.Response{OK: true, SSHKeys: held})
+	if held := withoutAgent(got, j.req); len(held) > 0 {
+		j.c.answer(ipc.Response{OK: true, SSHKeys: held})
 	}
-	spec.Secrets = secrets(renamed(got.values, req))
-	mask, err := d.masks(c, req, got)
+	spec.Secrets = secrets(renamed(got.values, j.req))
+	mask, err := j.masks(got)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if mask {
-		spec.Needles = needles(spec, req, got)
+		spec.Needles = needles(*spec, j.req, got)
 	}
-	d.withhold(c, &spec, req.Project)
-	r, err := d.launch(ctx, c, spec, signals)
-	if err == nil && !req.Canary {
-		d.projects.ran(req.Project, c.peer.UID)
-	}
-	return r, err
+	j.withhold(spec)
+	return nil
 }
 
 func secrets(values map[string]opaque.Bytes) []spawn.Secret {
