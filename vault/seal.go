@@ -1,116 +1,16 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/cortex-auth/cortex/store"
 	"github.com/cortex-auth/cortex/vault/access"
-	"github.com/cortex-auth/cortex/vault/audit"
-	"github.com/cortex-auth/cortex/vault/keyring"
 	"github.com/cortex-auth/cortex/vault/locked"
 	"github.com/cortex-auth/cortex/vault/opaque"
 )
-
-// Initialized reports whether the vault has keys at all. A new one has none.
-func (v *Vault) Initialized(ctx context.Context) (bool, error) {
-	var found bool
-	err := v.db.View(ctx, func(tx *store.Tx) (err error) {
-		found, err = metas.Has(tx, metaKey)
-		return err
-	})
-	return found, err
-}
-
-// Init makes the keys of a new vault, with password as its first root of
-// trust, and leaves it unsealed. It returns [ErrInitialized] for a vault that
-// has keys.
-func (v *Vault) Init(ctx context.Context, password opaque.Bytes) error {
-	if password.Len() == 0 {
-		return invalid("password", "must not be empty")
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if found, err := v.Initialized(ctx); err != nil || found {
-		return errors.Join(err, ErrInitialized)
-	}
-	k := &keys{vaultID: uuid.NewString()}
-	if err := v.initialize(ctx, k, password); err != nil {
-		v.db.SetMAC(nil)
-		k.destroy()
-		return fmt.Errorf("initialising vault: %w", err)
-	}
-	v.keys = k
-	return nil
-}
-
-// initialize fills k and writes everything a vault begins with.
-func (v *Vault) initialize(ctx context.Context, k *keys, password opaque.Bytes) (err error) {
-	if k.kek, err = keyring.NewKEK(1); err != nil {
-		return err
-	}
-	slot, err := k.kek.SealSlot(ctx, k.vaultID, password, cmp.Or(v.cfg.Params, keyring.Usual()))
-	if err != nil {
-		return err
-	}
-	var rows []sealedKeyRow
-	for _, use := range fromStart {
-		r, err := k.sealKey(use, uuid.NewString())
-		if err != nil {
-			return err
-		}
-		rows = append(rows, r)
-	}
-	sentinel := sealedKeyRow{Use: useSentinel, KEKVersion: k.kek.Version()}
-	if sentinel.Sealed, err = k.kek.SealBytes(useSentinel, sentinel.label(k.vaultID), []byte(sentinelText)); err != nil {
-		return err
-	}
-	first, err := newSigner(k)
-	if err != nil {
-		return err
-	}
-	k.signers = []signer{first.signer}
-	v.db.SetMAC(k.row)
-	return v.db.Update(ctx, func(tx *store.Tx) error {
-		return v.writeFirst(tx, k, slot, append(rows, sentinel), first.row)
-	})
-}
-
-// writeFirst writes the rows of a new vault and the first audit entry.
-func (v *Vault) writeFirst(tx *store.Tx, k *keys, slot keyring.Slot, sealed []sealedKeyRow, first signingKeyRow) error {
-	now := time.Now()
-	if err := metas.Insert(tx, metaRow{VaultID: k.vaultID, Created: now.UnixNano()}); err != nil {
-		return err
-	}
-	if err := slots.Insert(tx, slotRow{slot}); err != nil {
-		return err
-	}
-	for _, r := range sealed {
-		if err := sealedKeys.Insert(tx, r); err != nil {
-			return err
-		}
-	}
-	if err := heads.Insert(tx, headRow{Head: audit.Begin(k.audit, k.vaultID).Marshal()}); err != nil {
-		return err
-	}
-	if err := wraps.Insert(tx, wrapRow{KEKVersion: k.kek.Version(), Count: wrapsAtInit}); err != nil {
-		return err
-	}
-	if err := signingKeys.Insert(tx, first); err != nil {
-		return err
-	}
-	if err := namespaces.Insert(tx, namespaceRow{Name: DefaultNamespace, Created: now.UnixNano()}); err != nil {
-		return err
-	}
-	o := &op{Tx: tx, keys: k, by: access.TheSystem(), now: now, record: record{action: access.Initialize}}
-	return o.write()
-}
 
 // Unseal opens the vault with a password: it returns [ErrWrongPassword] if no
 // slot opens with it, [ErrNotInitialized] for a new vault, [ErrTooMany] while
@@ -150,98 +50,6 @@ func (v *Vault) unsealWith(ctx context.Context, k *keys) error {
 	default:
 	}
 	return nil
-}
-
-// readSlots returns the vault's id and its slots.
-func (v *Vault) readSlots(ctx context.Context) (vaultID string, found []keyring.Slot, err error) {
-	err = v.db.View(ctx, func(tx *store.Tx) error {
-		meta, err := metas.Get(tx, metaKey)
-		if err != nil {
-			return err
-		}
-		vaultID = meta.VaultID
-		return collect(&found, slots.All(tx, ""), func(r slotRow) keyring.Slot {
-			// A slot of another vault in this file would open, but not its keys.
-			r.Slot.VaultID = vaultID
-			return r.Slot
-		})
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		err = ErrNotInitialized
-	}
-	return vaultID, found, err
-}
-
-// openSlot returns the vault's id, and the slot that a password opens with the KEK
-// in it; [ErrWrongPassword] if there is none. It takes a while, and more than one
-// at a time are [ErrTooMany].
-func (v *Vault) openSlot(ctx context.Context, password opaque.Bytes) (vaultID, slot string, kek *keyring.KEK, err error) {
-	release, err := hold(v.deriving)
-	if err != nil {
-		return "", "", nil, err
-	}
-	defer release()
-	vaultID, found, err := v.readSlots(ctx)
-	if err != nil {
-		return "", "", nil, err
-	}
-	for _, s := range found {
-		if s.IsRecovery() {
-			continue
-		}
-		kek, err := keyring.OpenSlot(ctx, s, password)
-		if errors.Is(err, keyring.ErrWrongPassword) {
-			continue
-		}
-		if err != nil {
-			return "", "", nil, fmt.Errorf("opening key slot %s: %w", s.ID, err)
-		}
-		return vaultID, s.ID, kek, nil
-	}
-	return "", "", nil, ErrWrongPassword
-}
-
-// sealSlot makes a slot of a KEK under a password, for the place of the one there
-// is. It takes a while.
-func (v *Vault) sealSlot(ctx context.Context, kek *keyring.KEK, password opaque.Bytes) (keyring.Slot, error) {
-	vaultID, found, err := v.readSlots(ctx)
-	if err != nil {
-		return keyring.Slot{}, err
-	}
-	cost := v.cfg.Params
-	for _, s := range found {
-		if !s.IsRecovery() {
-			cost = cmp.Or(cost, s.Params)
-		}
-	}
-	return kek.SealSlot(ctx, vaultID, password, cost)
-}
-
-// hold takes a place among those that are working, or returns [ErrTooMany] if
-// all are taken.
-func hold(places chan struct{}) (release func(), err error) {
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
-	default:
-		return nil, ErrTooMany
-	}
-}
-
-// dropSlots deletes the slots that are to go, says so in the record, and returns
-// how many there were.
-func (o *op) dropSlots(which func(keyring.Slot) bool, why string) (n int, err error) {
-	old, err := gather(filter(slots.All(o.Tx, ""), func(r slotRow) bool { return which(r.Slot) }))
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range old {
-		o.record.about(r.Slot.ID, why)
-		if err := slots.Delete(o.Tx, r.Key()); err != nil {
-			return 0, err
-		}
-	}
-	return len(old), nil
 }
 
 // open fills k from the store with what its KEK opens, and makes the store's
