@@ -78,16 +78,7 @@ func (h *host) withAgent(t *testing.T) (end func()) {
 	t.Helper()
 	h.sshHost(t)
 	cmd := h.withSSH(t, "sh", "-c", "echo up; exec sleep 1000")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	begun(t, cmd)
 	return func() {
 		cmd.Process.Signal(unix.SIGTERM)
 		cmd.Wait()

@@ -50,11 +50,9 @@ func (h *host) holding(t *testing.T) int {
 	return 0
 }
 
-// leftBy starts a command, kills it in some way, and returns whether one of some values
-// is in a file that has changed.
-func (h *host) leftBy(t *testing.T, cmd *exec.Cmd, kill func(*exec.Cmd), values ...string) outcome {
+// begun starts a command, and waits until it has printed something.
+func begun(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	began := time.Now().Add(-time.Second)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +63,14 @@ func (h *host) leftBy(t *testing.T, cmd *exec.Cmd, kill func(*exec.Cmd), values 
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// leftBy starts a command, kills it in some way, and returns whether one of some values
+// is in a file that has changed.
+func (h *host) leftBy(t *testing.T, cmd *exec.Cmd, kill func(*exec.Cmd), values ...string) outcome {
+	t.Helper()
+	began := time.Now().Add(-time.Second)
+	begun(t, cmd)
 	kill(cmd)
 	cmd.Wait()
 	control := filepath.Join(t.TempDir(), "control")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cortex-auth/cortex/scripts/e2e"
+	"github.com/cortex-auth/cortex/scripts/e2e/need"
 )
 
 // bin is where the program is, as it is shipped, under its four names.
@@ -59,9 +60,7 @@ var over = make(chan struct{})
 func TestMoves(t *testing.T) {
 	e2e.Look(t, "../..")
 	stage = t
-	if os.Getuid() != 0 {
-		t.Skip("only root can be all the users that make the moves")
-	}
+	need.Root(t, "be all the users that make the moves")
 	rows := table(t)
 	for _, wrong := range compare(rows, made) {
 		t.Error(wrong)
