@@ -158,14 +158,20 @@ func TestBadApprovals(t *testing.T) {
 	}
 }
 
+// undecided returns a host whose request for a secret waits.
+func undecided(t *testing.T) (*vault.Vault, *host, *vault.PendingError) {
+	t.Helper()
+	v := vaulttest.New(t)
+	keep(t, v, "", "key", "1")
+	h := enrol(t, v, "", "bot")
+	_, err := h.discover("app", "KEY")
+	return v, h, wantPending(t, err, "KEY")
+}
+
 // A decision holds for as long as was said.
 func TestApprovalWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := vaulttest.New(t)
-		keep(t, v, "", "key", "1")
-		h := enrol(t, v, "", "bot")
-		_, err := h.discover("app", "KEY")
-		p := wantPending(t, err, "KEY")
+		v, h, p := undecided(t)
 		got, err := v.ApproveGrant(t.Context(), vaulttest.Admin, p.GrantID, vault.Approval{Days: 2})
 		if err != nil || time.Until(*got.AutoApprovalUntil) != 48*time.Hour {
 			t.Fatalf("%v, %v", got.AutoApprovalUntil, err)
@@ -184,13 +190,9 @@ func TestApprovalWindow(t *testing.T) {
 func TestTooLateToDecide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, admin := t.Context(), vaulttest.Admin
-		v := vaulttest.New(t)
-		keep(t, v, "", "key", "1")
-		h := enrol(t, v, "", "bot")
-		_, err := h.discover("app", "KEY")
-		p := wantPending(t, err, "KEY")
+		v, _, p := undecided(t)
 		time.Sleep(30*24*time.Hour + time.Second)
-		_, err = v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
+		_, err := v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
 		want(t, err, vault.ErrDecided)
 		want(t, v.DenyGrant(ctx, admin, p.GrantID), vault.ErrDecided)
 	})
@@ -201,11 +203,7 @@ func TestTooLateToDecide(t *testing.T) {
 func TestUndecidedExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, admin := t.Context(), vaulttest.Admin
-		v := vaulttest.New(t)
-		keep(t, v, "", "key", "1")
-		h := enrol(t, v, "", "bot")
-		_, err := h.discover("app", "KEY")
-		p := wantPending(t, err, "KEY")
+		v, _, p := undecided(t)
 		house, stop := context.WithCancel(ctx)
 		defer stop()
 		status := func() string {
@@ -241,7 +239,7 @@ func TestUndecidedExpire(t *testing.T) {
 		if got := actions(t, v, 1)[0]; got != "pending_grant_expire expired" {
 			t.Errorf("recorded %s", got)
 		}
-		_, err = v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
+		_, err := v.ApproveGrant(ctx, admin, p.GrantID, vault.Approval{})
 		want(t, err, vault.ErrDecided)
 		keepHouse(31 * 24 * time.Hour)
 		if got := status(); got != "gone" {
@@ -255,11 +253,7 @@ func TestUndecidedExpire(t *testing.T) {
 // the others are told.
 func TestDecidersRace(t *testing.T) {
 	ctx := t.Context()
-	v := vaulttest.New(t)
-	keep(t, v, "", "key", "1")
-	h := enrol(t, v, "", "bot")
-	_, err := h.discover("app", "KEY")
-	p := wantPending(t, err, "KEY")
+	v, _, p := undecided(t)
 	var deciders sync.WaitGroup
 	var mu sync.Mutex
 	won := map[string]int{}

@@ -132,7 +132,7 @@ func TestAttest(t *testing.T) {
 		v, admin := vaulttest.New(t), vaulttest.Admin
 		h := enrol(t, v, "", "bot")
 		old := *h
-		h.daemon = newKey(t)
+		h.daemon = vaulttest.NewKey(t)
 		h.attest()
 		if _, err := h.discover("app"); err != nil {
 			t.Error(err)
@@ -149,7 +149,7 @@ func TestAttest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = v.Attest(t.Context(), by, vault.AttestRequest{Key: public(h.daemon), BinarySHA256: "00", Hostname: new("host-2")})
+		_, err = v.Attest(t.Context(), by, vault.AttestRequest{Key: vaulttest.Public(h.daemon), BinarySHA256: "00", Hostname: new("host-2")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,9 +179,9 @@ func TestAttestRefuses(t *testing.T) {
 		field string
 	}{
 		"no key":       {vault.AttestRequest{BinarySHA256: "00"}, "attestation_pub"},
-		"padded key":   {vault.AttestRequest{Key: public(h.daemon) + "=", BinarySHA256: "00"}, "attestation_pub"},
-		"no hash":      {vault.AttestRequest{Key: public(h.daemon)}, "binary_sha256"},
-		"control text": {vault.AttestRequest{Key: public(h.daemon), BinarySHA256: "00", Hostname: new("\x1b]52;c;")}, "hostname"},
+		"padded key":   {vault.AttestRequest{Key: vaulttest.Public(h.daemon) + "=", BinarySHA256: "00"}, "attestation_pub"},
+		"no hash":      {vault.AttestRequest{Key: vaulttest.Public(h.daemon)}, "binary_sha256"},
+		"control text": {vault.AttestRequest{Key: vaulttest.Public(h.daemon), BinarySHA256: "00", Hostname: new("\x1b]52;c;")}, "hostname"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := v.Attest(t.Context(), by, c.in)

@@ -238,7 +238,7 @@ func TestJournalOfTheFrozen(t *testing.T) {
 		t.Errorf("of a session that ended: %d, %v", n, err)
 	}
 	left := w.use(0, "KEY")
-	w.host.daemon = newKey(t)
+	w.host.daemon = vaulttest.NewKey(t)
 	w.attest()
 	if n, err := w.deliver(left); n != 1 || err != nil {
 		t.Errorf("of a process that ended: %d, %v", n, err)

@@ -65,7 +65,7 @@ func TestOfflineTTL(t *testing.T) {
 		t.Errorf("recorded %+v", row)
 	}
 	if r.Agent != h.agent.ID || r.Session != h.session || r.Project != "app" || r.Namespace != "default" ||
-		r.Fetched != row.Time.UnixNano() || r.Until-r.Fetched != int64(time.Hour) || proof.EncodeKey(r.Key) != public(h.daemon) {
+		r.Fetched != row.Time.UnixNano() || r.Until-r.Fetched != int64(time.Hour) || proof.EncodeKey(r.Key) != vaulttest.Public(h.daemon) {
 		t.Errorf("receipt %+v", r)
 	}
 	if err := v.DeleteSecret(t.Context(), vaulttest.Admin, s.ID); err != nil {

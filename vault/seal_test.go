@@ -63,7 +63,7 @@ func TestSealedRefusesEverything(t *testing.T) {
 		"secrets": func() error { _, err := v.Secrets(ctx, admin, vault.SecretFilter{}); return err },
 		"read":    func() error { _, _, err := v.ReadSecret(ctx, admin, "x"); return err },
 		"create agent": func() error {
-			_, err := v.CreateAgent(ctx, admin, vault.NewAgent{AgentID: "a", Key: public(newKey(t))})
+			_, err := v.CreateAgent(ctx, admin, vault.NewAgent{AgentID: "a", Key: vaulttest.Public(vaulttest.NewKey(t))})
 			return err
 		},
 		"audit": func() error { _, _, err := v.AuditLog(ctx, admin, vault.AuditQuery{}); return err },

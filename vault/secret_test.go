@@ -153,12 +153,12 @@ func TestAgents(t *testing.T) {
 		field  string
 		target error
 	}{
-		"dot in id":          {vault.NewAgent{AgentID: "a.b", Key: public(newKey(t))}, "agent_id", nil},
+		"dot in id":          {vault.NewAgent{AgentID: "a.b", Key: vaulttest.Public(vaulttest.NewKey(t))}, "agent_id", nil},
 		"no key":             {vault.NewAgent{AgentID: "a"}, "agent_pub", nil},
 		"key not base64":     {vault.NewAgent{AgentID: "a", Key: "!"}, "agent_pub", nil},
 		"low-order key":      {vault.NewAgent{AgentID: "a", Key: strings.Repeat("A", 43)}, "agent_pub", nil},
-		"taken":              {vault.NewAgent{AgentID: "bot", Key: public(newKey(t))}, "", vault.ErrExists},
-		"same key elsewhere": {vault.NewAgent{AgentID: "bot", Namespace: "other", Key: public(h.key)}, "", vault.ErrExists},
+		"taken":              {vault.NewAgent{AgentID: "bot", Key: vaulttest.Public(vaulttest.NewKey(t))}, "", vault.ErrExists},
+		"same key elsewhere": {vault.NewAgent{AgentID: "bot", Namespace: "other", Key: vaulttest.Public(h.key)}, "", vault.ErrExists},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := v.CreateAgent(ctx, admin, c.in)

@@ -147,7 +147,7 @@ func TestSignWithOtherKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, key := range map[string]any{"ed25519": newKey(t), "ecdsa": ec, "rsa": r} {
+	for name, key := range map[string]any{"ed25519": vaulttest.NewKey(t), "ecdsa": ec, "rsa": r} {
 		t.Run(name, func(t *testing.T) {
 			v, at := vaulttest.New(t), sshauthtest.NewHost(t)
 			block, err := ssh.MarshalPrivateKey(key, "")
@@ -262,7 +262,7 @@ func TestSignWithHoneyKey(t *testing.T) {
 
 func TestSSHKeyInvalid(t *testing.T) {
 	v := vaulttest.New(t)
-	locked, err := ssh.MarshalPrivateKeyWithPassphrase(newKey(t), "", []byte("passphrase"))
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(vaulttest.NewKey(t), "", []byte("passphrase"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func outside(t *testing.T, v *vault.Vault, by access.Caller) {
 }
 
 func createAgent(t *testing.T, v *vault.Vault, by access.Caller) error {
-	_, err := v.CreateAgent(t.Context(), by, vault.NewAgent{AgentID: "late", Key: public(newKey(t))})
+	_, err := v.CreateAgent(t.Context(), by, vault.NewAgent{AgentID: "late", Key: vaulttest.Public(vaulttest.NewKey(t))})
 	return err
 }
 
@@ -218,9 +218,9 @@ func TestConfined(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 	want(t, v.DeleteAgent(ctx, by, "default", "here"), vault.ErrNotFound)
-	_, err := v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Key: public(newKey(t))})
+	_, err := v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Key: vaulttest.Public(vaulttest.NewKey(t))})
 	want(t, err, vault.ErrDenied)
-	_, err = v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Namespace: "prod", Key: public(newKey(t))})
+	_, err = v.CreateAgent(ctx, by, vault.NewAgent{AgentID: "new", Namespace: "prod", Key: vaulttest.Public(vaulttest.NewKey(t))})
 	want(t, err, nil)
 	want(t, v.DeleteAgent(ctx, by, "prod", "there"), nil)
 	// What stands elsewhere too is not ambiguous to who sees one of them.

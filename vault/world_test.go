@@ -30,26 +30,12 @@ type host struct {
 	access  opaque.Bytes
 }
 
-// newKey returns a key pair.
-func newKey(t testing.TB) ed25519.PrivateKey {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func public(key ed25519.PrivateKey) string {
-	return proof.EncodeKey(key.Public().(ed25519.PublicKey))
-}
-
 // register makes an agent.
 func register(t testing.TB, v *vault.Vault, namespace, id string) *host {
 	t.Helper()
-	h := &host{t: t, v: v, key: newKey(t), daemon: newKey(t)}
+	h := &host{t: t, v: v, key: vaulttest.NewKey(t), daemon: vaulttest.NewKey(t)}
 	var err error
-	h.agent, err = v.CreateAgent(t.Context(), vaulttest.Admin, vault.NewAgent{AgentID: id, Namespace: namespace, Key: public(h.key)})
+	h.agent, err = v.CreateAgent(t.Context(), vaulttest.Admin, vault.NewAgent{AgentID: id, Namespace: namespace, Key: vaulttest.Public(h.key)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +84,7 @@ func (h *host) tryAttest(sha string) (vault.AttestResult, error) {
 	if err != nil {
 		return vault.AttestResult{}, err
 	}
-	return h.v.Attest(h.t.Context(), by, vault.AttestRequest{Key: public(h.daemon), BinarySHA256: sha, Hostname: new("host-1")})
+	return h.v.Attest(h.t.Context(), by, vault.AttestRequest{Key: vaulttest.Public(h.daemon), BinarySHA256: sha, Hostname: new("host-1")})
 }
 
 // sign returns the attestation of a request.

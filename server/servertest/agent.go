@@ -12,6 +12,7 @@ import (
 
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/proof"
+	"github.com/cortex-auth/cortex/vault/vaulttest"
 )
 
 // BinarySHA256 is what the daemons of this package say they are.
@@ -43,7 +44,7 @@ func (s *Server) Enrol(t testing.TB, agentID string) *Agent {
 // Register makes an agent's key and registers it, no more.
 func (s *Server) Register(t testing.TB, agentID string) *Agent {
 	t.Helper()
-	a := &Agent{ID: agentID, Key: newKey(t), Attestation: newKey(t), server: s}
+	a := &Agent{ID: agentID, Key: vaulttest.NewKey(t), Attestation: vaulttest.NewKey(t), server: s}
 	s.RegisterAs(t, a)
 	return a
 }
@@ -51,20 +52,7 @@ func (s *Server) Register(t testing.TB, agentID string) *Agent {
 // RegisterAs registers an agent under the id and key that it had.
 func (s *Server) RegisterAs(t testing.TB, a *Agent) {
 	t.Helper()
-	s.Admin(t, http.MethodPost, "/admin/agents", api.CreateAgent{AgentID: a.ID, AgentPub: public(a.Key)}, nil)
-}
-
-func newKey(t testing.TB) ed25519.PrivateKey {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func public(key ed25519.PrivateKey) string {
-	return proof.EncodeKey(key.Public().(ed25519.PublicKey))
+	s.Admin(t, http.MethodPost, "/admin/agents", api.CreateAgent{AgentID: a.ID, AgentPub: vaulttest.Public(a.Key)}, nil)
 }
 
 // Login goes through the device flow and keeps the access token.
@@ -100,7 +88,7 @@ func (a *Agent) Attest(t testing.TB) Answer {
 	answer := a.server.Do(t, Request{
 		Method: http.MethodPost, Path: "/daemon/attest",
 		Header: http.Header{"Authorization": {"Bearer " + a.AccessToken}},
-		Body:   api.AttestRequest{AttestationPub: public(a.Attestation), BinarySHA256: BinarySHA256, Hostname: &host},
+		Body:   api.AttestRequest{AttestationPub: vaulttest.Public(a.Attestation), BinarySHA256: BinarySHA256, Hostname: &host},
 	})
 	if answer.Status == http.StatusOK {
 		var session api.AttestResponse

@@ -11,6 +11,7 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/proof"
 	"github.com/cortex-auth/cortex/vault/token"
+	"github.com/cortex-auth/cortex/vault/vaulttest"
 )
 
 // A Host is an agent's host that proves to have the agent's key.
@@ -26,13 +27,13 @@ type Host struct {
 // Host returns a host with a new key, which wants to be an agent.
 func (s *Server) Host(t testing.TB, id string) *Host {
 	t.Helper()
-	return &Host{Agent: &Agent{ID: id, Key: newKey(t), Attestation: newKey(t), server: s}, Hostname: "host-of-" + id, Origin: cmp.Or(s.URL, "http://vault.test")}
+	return &Host{Agent: &Agent{ID: id, Key: vaulttest.NewKey(t), Attestation: vaulttest.NewKey(t), server: s}, Hostname: "host-of-" + id, Origin: cmp.Or(s.URL, "http://vault.test")}
 }
 
 // Init returns the body that begins a log-in, signed now.
 func (h *Host) Init() api.DeviceAuthorizeRequest {
 	d := proof.DeviceInit{
-		Nonce: rand.Text(), TS: time.Now().Unix(), AgentID: h.ID, AgentPub: public(h.Key), Namespace: h.Namespace, Hostname: h.Hostname, Origin: h.Origin,
+		Nonce: rand.Text(), TS: time.Now().Unix(), AgentID: h.ID, AgentPub: vaulttest.Public(h.Key), Namespace: h.Namespace, Hostname: h.Hostname, Origin: h.Origin,
 	}
 	return api.DeviceAuthorizeRequest{
 		ClientID: "cortex-cli", AgentID: &d.AgentID, AgentPub: &d.AgentPub, Namespace: d.Namespace, Hostname: d.Hostname,
@@ -101,7 +102,7 @@ func (s signer) Sign(message []byte) ([]byte, error) { return ed25519.Sign(s.key
 // AttestBody returns the body that opens a session with a proof, signed now.
 func (h *Host) AttestBody() api.AttestRequest {
 	d := proof.DaemonInit{
-		Nonce: rand.Text(), TS: time.Now().Unix(), AgentID: h.ID, AttestationPub: public(h.Attestation), BinarySHA256: BinarySHA256,
+		Nonce: rand.Text(), TS: time.Now().Unix(), AgentID: h.ID, AttestationPub: vaulttest.Public(h.Attestation), BinarySHA256: BinarySHA256,
 		BootID: "4c1a3d0e-boot", StartedAt: time.Now().Unix(), PID: 4242,
 	}
 	return api.AttestRequest{

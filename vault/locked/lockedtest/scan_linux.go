@@ -123,6 +123,27 @@ func Scan(t testing.TB, pid int, needles map[string][]byte) []Hit {
 	return hits
 }
 
+// Canary is the name of a needle that lies on the heap, where it is found.
+const Canary = "canary"
+
+// Found returns how often a process has each of the needles in its memory, as [Scan] does. But
+// for the canary, which has to be found, they are to lie in locked memory only.
+func Found(t testing.TB, pid int, needles map[string][]byte) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for _, hit := range Scan(t, pid, needles) {
+		found[hit.Needle]++
+		if hit.Needle != Canary && !hit.Mapping.Has("lo") {
+			t.Errorf("outside of locked memory: %s", hit)
+		}
+	}
+	// What is found proves that the search finds things.
+	if found[Canary] == 0 {
+		t.Error("a secret on the heap was not found")
+	}
+	return found
+}
+
 // search searches one mapping.
 func (m Mapping) search(t testing.TB, mem io.ReaderAt, needles map[string][]byte) []Hit {
 	t.Helper()
