@@ -1,14 +1,20 @@
 package redteam
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What is tried to keep others from the daemon by much of something.
 var floodMoves = map[string]hostMove{
-	"made-up-projects": madeUpProjects,
+	"made-up-projects":     madeUpProjects,
+	"clinging-descriptors": clingingDescriptors,
 }
 
 // More projects than a daemon keeps in mind, none of which has anything.
@@ -49,4 +55,55 @@ func (h *host) newProject(t *testing.T) bool {
 		return false
 	}
 	return true
+}
+
+// Connections end, and their descriptors do not close.
+func clingingDescriptors(t *testing.T, h *host) outcome {
+	h.limited(t, "-n 2048")
+	defer h.again(t)
+	cmd := h.tool(t, h.rival(), "cling", h.sock, "100")
+	in, out := pipes(t, cmd)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	t.Logf("%s%v; %d descriptors of the daemon's are open", line, err, descriptors(h.daemon.Cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := h.getsSoon(t)
+	in.Close()
+	cmd.Wait()
+	return unless(got != h.value, stopped)
+}
+
+// getsSoon returns what alice's command prints, "" if it takes too long.
+func (h *host) getsSoon(t *testing.T) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := h.launcher(t, h.alice, h.project, h.variable, told(h.variable)...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(patience/3, func() { cmd.Process.Kill() })
+	err := cmd.Wait()
+	late.Stop()
+	t.Logf("%v, %s", err, &errs)
+	return untold(out.String())
+}
+
+// limited starts the daemon anew, with a limit as the shell's ulimit has it.
+func (h *host) limited(t *testing.T, limit string) {
+	t.Helper()
+	h.program = filepath.Join(open777(t), "cortex-daemon")
+	script := fmt.Sprintf("#!/bin/sh\nulimit %s; exec %s \"$@\"\n", limit, filepath.Join(bin, "cortex-daemon"))
+	if err := os.WriteFile(h.program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.again(t)
+	h.program = ""
+}
+
+// descriptors is how many a process has open.
+func descriptors(pid int) int {
+	list, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(list)
 }

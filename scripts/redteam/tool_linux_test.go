@@ -52,6 +52,7 @@ func otherwise() (status int, done bool) {
 //	seed DIR AGENT         prints the key as it is in memory
 //	say SOCK               sends standard input to a socket, and prints the answer
 //	hold SOCK N            holds connections, on which it says nothing
+//	cling SOCK N           leaves descriptors behind that take long to close, N times
 //	ask SOCK N             sends the request on standard input so many times, with the
 //	                       number of the time for each %d in it, and prints the answers
 //	bequeath SOCK REQUEST  sends a request but for its end, which another process
@@ -71,6 +72,8 @@ func toolMain(args []string) int {
 		err = say(args[1])
 	case "hold":
 		err = holdOpen(args[1], args[2])
+	case "cling":
+		err = cling(args[1], args[2])
 	case "ask":
 		err = askMany(args[1], args[2])
 	case "bequeath":
