@@ -3,8 +3,10 @@ package redteam
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +16,8 @@ import (
 // What is tried to keep others from the daemon by much of something.
 var floodMoves = map[string]hostMove{
 	"made-up-projects":     madeUpProjects,
+	"queue-flood":          queueFlood,
+	"long-requests":        longRequests,
 	"clinging-descriptors": clingingDescriptors,
 }
 
@@ -74,19 +78,36 @@ func clingingDescriptors(t *testing.T, h *host) outcome {
 	return unless(got != h.value, stopped)
 }
 
-// getsSoon returns what alice's command prints, "" if it takes too long.
-func (h *host) getsSoon(t *testing.T) string {
+// getsSoon returns what alice's command prints, with further variables, "" if it takes too
+// long.
+func (h *host) getsSoon(t *testing.T, env ...string) string {
 	t.Helper()
-	var out, errs bytes.Buffer
 	cmd := h.launcher(t, h.alice, h.project, h.variable, told(h.variable)...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Start(); err != nil {
+	cmd.Env = append(cmd.Env, env...)
+	return h.soon(t, cmd, func() string { return "" })
+}
+
+// soon returns what a command prints, "" if it takes too long, after it was done what it
+// may say that it waits for.
+func (h *host) soon(t *testing.T, cmd *exec.Cmd, do func() string) string {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	stderr, err := cmd.StderrPipe()
+	if err := errors.Join(err, cmd.Start()); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(patience/3, func() { cmd.Process.Kill() })
-	err := cmd.Wait()
-	late.Stop()
-	t.Logf("%v, %s", err, &errs)
+	late := time.AfterFunc(patience/6, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		t.Log(lines.Text())
+		if strings.Contains(lines.Text(), "waiting") {
+			do()
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Log(err)
+	}
 	return untold(out.String())
 }
 
@@ -106,4 +127,58 @@ func (h *host) limited(t *testing.T, limit string) {
 func descriptors(pid int) int {
 	list, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return len(list)
+}
+
+// More requests wait for a place than may, all of the rival's, when alice asks; then a
+// place of hers is free.
+func queueFlood(t *testing.T, h *host) outcome {
+	h.daemon.Kill()
+	h.start(t, "--max-connections", "4")
+	defer h.again(t)
+	mine, theirs := 1, 3
+	if h.in == isolated {
+		mine, theirs = 2, 2 // which is as many as one user gets
+	}
+	var p *prisoner
+	for range mine {
+		p = h.imprison(t, h.project, h.variable)
+	}
+	_, free := h.take(t, theirs)
+	defer free()
+	request := fmt.Sprintf(`{"cmd":"run","v":1,"fds":["cwd"],"queue":true,"program":"sleep","args":["1000"],"project":%q,"names":[%q]}`, h.project, h.variable)
+	flood := h.tool(t, h.rival(), "park", h.sock, "100", request)
+	in, out := pipes(t, flood)
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "parked\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	defer flood.Wait()
+	defer in.Close()
+	asking := h.launcher(t, h.alice, h.project, h.variable, told(h.variable)...)
+	return unless(h.soon(t, asking, p.asked) != h.value, stopped)
+}
+
+// Requests that are as long as they may be take the places of these.
+func longRequests(t *testing.T, h *host) outcome {
+	before := peak(t, h.daemon.Cmd.Process.Pid)
+	cmd := h.tool(t, h.rival(), "drip", h.sock, "60") // fewer than may wait
+	in, out := pipes(t, cmd)
+	defer cmd.Wait()
+	defer in.Close()
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "dripping\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if h.getsSoon(t) != h.value {
+		return open
+	}
+	began := time.Now()
+	long := h.getsSoon(t, "LONG="+strings.Repeat("x", 100_000))
+	more := peak(t, h.daemon.Cmd.Process.Pid) - before
+	t.Logf("it took %v, and %d KiB", time.Since(began), more)
+	switch {
+	case more > 200<<10:
+		return open
+	case long != h.value || time.Since(began) > 5*time.Second:
+		return limited
+	}
+	return stopped
 }

@@ -52,6 +52,8 @@ func otherwise() (status int, done bool) {
 //	seed DIR AGENT         prints the key as it is in memory
 //	say SOCK               sends standard input to a socket, and prints the answer
 //	hold SOCK N            holds connections, on which it says nothing
+//	park SOCK N REQUEST    sends a request so many times, and leaves all of them waiting
+//	drip SOCK N            sends so many requests that are long, and do not end
 //	cling SOCK N           leaves descriptors behind that take long to close, N times
 //	ask SOCK N             sends the request on standard input so many times, with the
 //	                       number of the time for each %d in it, and prints the answers
@@ -72,6 +74,10 @@ func toolMain(args []string) int {
 		err = say(args[1])
 	case "hold":
 		err = holdOpen(args[1], args[2])
+	case "park":
+		err = park(args[1], args[2], args[3])
+	case "drip":
+		err = drip(args[1], args[2])
 	case "cling":
 		err = cling(args[1], args[2])
 	case "ask":
