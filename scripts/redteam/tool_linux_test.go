@@ -53,6 +53,7 @@ func otherwise() (status int, done bool) {
 //	say SOCK               sends standard input to a socket, and prints the answer
 //	hold SOCK N            holds connections, on which it says nothing
 //	park SOCK N REQUEST    sends a request so many times, and leaves all of them waiting
+//	nag SOCK REQUEST       sends a request, and signals for its program, and reads nothing
 //	drip SOCK N            sends so many requests that are long, and do not end
 //	cling SOCK N           leaves descriptors behind that take long to close, N times
 //	ask SOCK N             sends the request on standard input so many times, with the
@@ -76,6 +77,8 @@ func toolMain(args []string) int {
 		err = holdOpen(args[1], args[2])
 	case "park":
 		err = park(args[1], args[2], args[3])
+	case "nag":
+		err = nag(args[1], args[2])
 	case "drip":
 		err = drip(args[1], args[2])
 	case "cling":

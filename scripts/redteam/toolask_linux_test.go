@@ -60,13 +60,23 @@ func askMany(sock, text string) error {
 }
 
 func askOnce(sock string, request []byte, dir int) ([]byte, error) {
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
+	conn, err := ask(sock, request, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
+	return io.ReadAll(conn)
+}
+
+// ask sends a request to a daemon, with the directory that it is to be carried out in.
+func ask(sock string, request []byte, dir int) (*net.UnixConn, error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
 	if _, _, err := conn.WriteMsgUnix(request, unix.UnixRights(dir), nil); err != nil {
+		conn.Close()
 		return nil, fmt.Errorf("asking: %w", err)
 	}
-	return io.ReadAll(conn)
+	return conn, nil
 }

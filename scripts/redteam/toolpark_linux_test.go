@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // park sends the same request so many times, and leaves all of them waiting once each was
@@ -26,14 +24,11 @@ func park(sock, text, request string) error {
 	defer dir.Close()
 	var conns []*net.UnixConn
 	for range n {
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
+		conn, err := ask(sock, []byte(request+"\n"), int(dir.Fd()))
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		if _, _, err := conn.WriteMsgUnix([]byte(request+"\n"), unix.UnixRights(int(dir.Fd())), nil); err != nil {
-			return err
-		}
 		conns = append(conns, conn)
 	}
 	for _, conn := range conns {
@@ -42,6 +37,33 @@ func park(sock, text, request string) error {
 		}
 	}
 	fmt.Println("parked")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// nag sends a request and more signals for its program, line by line, than answers fit
+// into a socket, and reads none of these.
+func nag(sock, request string) error {
+	dir, err := os.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	conn, err := ask(sock, []byte(request+"\n"), int(dir.Fd()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// Until the program runs they would end the run.
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	for range 20_000 {
+		if _, err := fmt.Fprintln(conn, `{"signal":15}`); err != nil {
+			return err
+		}
+	}
+	fmt.Println("nagged")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
