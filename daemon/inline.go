@@ -79,9 +79,9 @@ func behind(c pinned.Command, n int) (inner pinned.Command) {
 	return inner
 }
 
-// plain reports whether an argument names a plain file. What else a program may read there
-// makes the command weak.
-func (m *measurer) plain(n int, name string) bool {
+// plain reports whether an argument names a plain file by the one of its names that is i.
+// What else a program may read there makes the command weak.
+func (m *measurer) plain(n, i int, name string) bool {
 	path := m.abs(name)
 	if spawn.Inherited(path) {
 		m.weak = append(m.weak, "inline")
@@ -99,7 +99,7 @@ func (m *measurer) plain(n int, name string) bool {
 	case err != nil:
 		return false
 	}
-	if o, found := spawn.OtherAt(n, path); found {
+	if o, found := spawn.OtherAt(n, i, path); found {
 		m.out.exact.Others = append(m.out.exact.Others, o)
 	}
 	switch {

@@ -181,8 +181,8 @@ func (m *measurer) abs(path string) string {
 // argument looks at the file that an argument names, if it names one.
 func (m *measurer) argument(n int, arg string) error {
 	found := false
-	for _, name := range spawn.FileNames(arg) {
-		if name == "" || !m.plain(n, name) {
+	for i, name := range spawn.FileNames(arg) {
+		if name == "" || !m.plain(n, i, name) {
 			continue // a file that can be seen later, by whoever runs it, is refused then
 		}
 		if found {
@@ -194,7 +194,7 @@ func (m *measurer) argument(n int, arg string) error {
 			return err
 		}
 		m.out.command.Files = append(m.out.command.Files, pinned.File{Arg: n, Path: s.path, SHA256: s.sum})
-		m.out.exact.Files = append(m.out.exact.Files, spawn.File{Arg: n, Identity: s.id})
+		m.out.exact.Files = append(m.out.exact.Files, spawn.File{Arg: n, Name: i, Identity: s.id})
 		if s.open {
 			m.weak = append(m.weak, fmt.Sprintf("file:%d", n))
 		}

@@ -275,6 +275,12 @@ func TestPinnedSealed(t *testing.T) {
 	}
 	h.run("sh", "deploy.sh", "data").want(0, "/proc/self/fd "+marker+"\ndata\n", "cortex: warning: ")
 	h.run("./prog").want(0, "/proc/self/fd\n")
+	h.run("echo", "--in=data").want(1, "", notApproved)
+	h.approve()
+	h.vault.do(func() { h.vault.pins[len(h.vault.pins)-1].Sealed = true })
+	if r := h.run("echo", "--in=data"); !strings.HasPrefix(r.stdout, "--in=/proc/self/fd/") || r.status != 0 {
+		t.Errorf("%+v", r)
+	}
 	h.write("deploy.sh", "echo evil\n")
 	h.run("sh", "deploy.sh", "data").want(1, "", notApproved+"deploy.sh has changed\n")
 	h.write("long", strings.Repeat("x", 4<<20+1))

@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// errNoCopy is the error about an argument that names no file any more of which there is a
-// copy.
-var errNoCopy = errors.New("an argument names no file any more: run it again")
+// errNoCopy is the error about a file of which there is a copy, and whose name is another
+// one with the secrets in it.
+var errNoCopy = errors.New("the name of a file that it gets a copy of has a secret in it")
 
 // copied returns the path of the script, and the arguments, with copies in place of files:
-// given are the arguments before secrets were put into them.
+// given are the arguments before secrets were put into them. Which part of an argument names
+// the file was found out when the file was looked at: looking again, another part may name
+// one.
 func (e *Exact) copied(given, args []string) (script string, out []string, err error) {
 	script, out = e.Path, slices.Clone(args)
 	for _, c := range e.Copies {
@@ -24,12 +26,11 @@ func (e *Exact) copied(given, args []string) (script string, out []string, err e
 			script = path
 			continue
 		}
-		names := FileNames(given[c.Arg])
-		i := slices.IndexFunc(names, func(name string) bool { _, ok := identifyPath(name); return ok })
+		i := slices.IndexFunc(e.Files, func(f File) bool { return f.Arg == c.Arg })
 		if i < 0 {
 			return "", nil, errNoCopy
 		}
-		before, found := strings.CutSuffix(out[c.Arg], names[i])
+		before, found := strings.CutSuffix(out[c.Arg], e.Files[i].name(given))
 		if !found {
 			return "", nil, errNoCopy
 		}

@@ -59,9 +59,13 @@ type Interpreter struct {
 
 // A File is what an argument names.
 type File struct {
-	Arg int // from 0, without the program
+	Arg  int // from 0, without the program
+	Name int // which of the argument's [FileNames]; no other may name a file
 	Identity
 }
+
+// name returns the name by which the arguments have it.
+func (f File) name(args []string) string { return FileNames(args[f.Arg])[f.Name] }
 
 // Identify returns what an open plain file is. Other files are none.
 func Identify(f *os.File) (id Identity, ok bool) {
@@ -133,19 +137,22 @@ func (s Spec) enter() error {
 // ErrChanged is about a file of an [Exact] that is not what it was.
 var ErrChanged = errors.New("it was changed while it was looked at: run it again")
 
-func (e *Exact) valid(args int) bool {
+func (e *Exact) valid(args []string) bool {
 	if e == nil {
 		return true
 	}
+	named := func(arg, name int) bool {
+		return arg >= 0 && arg < len(args) && name >= 0 && name < len(FileNames(args[arg]))
+	}
 	last := -1
 	for _, f := range e.Files {
-		if f.Arg <= last || f.Arg >= args {
+		if f.Arg <= last || !named(f.Arg, f.Name) {
 			return false
 		}
 		last = f.Arg
 	}
 	for _, o := range e.Others {
-		if o.Arg >= args {
+		if !named(o.Arg, o.Name) {
 			return false
 		}
 	}
@@ -171,20 +178,21 @@ func (e *Exact) valid(args int) bool {
 //	path         text
 //	program      identity: device, inode, size, times of modification and change, 8 each
 //	interpreter  list, of at most one: path text, identity, argv list of text
-//	files        list of: argument 4, identity
-//	others       list of: argument 4, kind 4, device 8, inode 8
+//	files        list of: argument 4, which of its names 4, identity
+//	others       list of: argument 4, which of its names 4, kind 4, device 8, inode 8
 //	empty home   1, or 0
 //	copies       list of: argument 4, from 1, or 0 for the program; content text
 const (
 	identitySize = 5 * 8
-	otherSize    = 2*4 + 2*8
+	fileSize     = 2*4 + identitySize
+	otherSize    = 3*4 + 2*8
 )
 
 func (e *Exact) size() int {
 	if e == nil {
 		return 0
 	}
-	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + (4+identitySize)*len(e.Files) + 4 + otherSize*len(e.Others) + 1 + 4
+	n := 4 + len(e.Dir) + 4 + len(e.Path) + identitySize + 4 + 4 + fileSize*len(e.Files) + 4 + otherSize*len(e.Others) + 1 + 4
 	for _, c := range e.Copies {
 		n += 4 + 4 + len(c.Content)
 	}
@@ -207,11 +215,13 @@ func appendExact(b []byte, e *Exact) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Files)))
 	for _, f := range e.Files {
-		b = appendIdentity(binary.BigEndian.AppendUint32(b, uint32(f.Arg)), f.Identity)
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(f.Arg)), uint32(f.Name))
+		b = appendIdentity(b, f.Identity)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Others)))
 	for _, o := range e.Others {
-		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(o.Arg)), o.Kind)
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(o.Arg)), uint32(o.Name))
+		b = binary.BigEndian.AppendUint32(b, o.Kind)
 		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, o.Dev), o.Ino)
 	}
 	home := byte(0)
@@ -241,11 +251,11 @@ func (d *decoder) exact() *Exact {
 	default:
 		d.check(false)
 	}
-	for range d.count(4 + identitySize) {
-		e.Files = append(e.Files, File{int(d.uint32()), d.identity()})
+	for range d.count(fileSize) {
+		e.Files = append(e.Files, File{int(d.uint32()), int(d.uint32()), d.identity()})
 	}
 	for range d.count(otherSize) {
-		e.Others = append(e.Others, Other{int(d.uint32()), d.uint32(), d.uint64(), d.uint64()})
+		e.Others = append(e.Others, Other{int(d.uint32()), int(d.uint32()), d.uint32(), d.uint64(), d.uint64()})
 	}
 	home := d.byte()
 	d.check(home <= 1)

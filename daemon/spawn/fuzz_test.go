@@ -30,8 +30,8 @@ func FuzzSpec(f *testing.F) {
 		{
 			Program: "x", Args: []string{"a", "--b=c"}, Umask: -1, Exact: &Exact{
 				Path: "./x", Program: Identity{Ino: 1}, Interpreter: &Interpreter{"/bin/sh", Identity{Ino: 2}, []string{"/bin/sh", "-e"}},
-				Files:  []File{{0, Identity{Ino: 3}}, {1, Identity{Size: 1 << 40}}},
-				Others: []Other{{0, unix.S_IFIFO, 5, 6}, {1, unix.S_IFDIR, 0, 0}}, EmptyHome: true,
+				Files:  []File{{0, 0, Identity{Ino: 3}}, {1, 1, Identity{Size: 1 << 40}}},
+				Others: []Other{{0, 0, unix.S_IFIFO, 5, 6}, {1, 1, unix.S_IFDIR, 0, 0}}, EmptyHome: true,
 				Copies: []Copy{{-1, []byte("#!/bin/sh\n")}, {1, nil}},
 			},
 		},

@@ -31,6 +31,7 @@ func FileNames(arg string) []string {
 // or a device.
 type Other struct {
 	Arg  int    // from 0, without the program
+	Name int    // which of the argument's [FileNames]
 	Kind uint32 // as the system has it in a file's mode
 	// Dev and Ino are those of a pipe or a socket; of a device Dev is its number. A
 	// directory is any: somebody who could put another one in its place can change what
@@ -38,14 +39,14 @@ type Other struct {
 	Dev, Ino uint64
 }
 
-// OtherAt returns what an argument names by a path from the working directory, if that
-// is there and no plain file.
-func OtherAt(arg int, path string) (o Other, found bool) {
+// OtherAt returns what an argument names by one of its names, which is a path from the
+// working directory, if that is there and no plain file.
+func OtherAt(arg, name int, path string) (o Other, found bool) {
 	var st syscall.Stat_t
 	if syscall.Stat(path, &st) != nil {
 		return Other{}, false
 	}
-	o = Other{Arg: arg, Kind: uint32(st.Mode) & syscall.S_IFMT}
+	o = Other{Arg: arg, Name: name, Kind: uint32(st.Mode) & syscall.S_IFMT}
 	switch o.Kind {
 	case syscall.S_IFREG:
 		return Other{}, false
@@ -68,14 +69,14 @@ func Inherited(path string) bool {
 func (e *Exact) check(args []string) error {
 	files := e.Files
 	for n, arg := range args {
-		var was, is []Identity
+		var was, is []File
 		if len(files) > 0 && files[0].Arg == n {
-			was, files = []Identity{files[0].Identity}, files[1:]
+			was, files = files[:1], files[1:]
 		}
-		for _, name := range FileNames(arg) {
+		for i, name := range FileNames(arg) {
 			if id, ok := identifyPath(name); ok {
-				is = append(is, id)
-			} else if o, ok := OtherAt(n, name); ok && !slices.Contains(e.Others, o) && !given(name) {
+				is = append(is, File{n, i, id})
+			} else if o, ok := OtherAt(n, i, name); ok && !slices.Contains(e.Others, o) && !given(name) {
 				return fmt.Errorf("the argument %.200q names a directory, a pipe or a device that was not there, or not to be seen, when it was looked at", arg)
 			}
 		}

@@ -78,7 +78,7 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("%w: descriptors that no program has", ErrSpec)
 	case len(s.Schedule.CPUs) > ipc.MaxCPUs:
 		return fmt.Errorf("%w: too many processors", ErrSpec)
-	case !s.Exact.valid(len(s.Args)):
+	case !s.Exact.valid(s.Args):
 		return fmt.Errorf("%w: its files are not those of its arguments", ErrSpec)
 	}
 	for _, v := range slices.Concat(s.Secrets, s.Files) {
@@ -123,7 +123,7 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 //
 // The first bytes carry the descriptors: directory, then streams, then the further ones.
 const (
-	specVersion = 6
+	specVersion = 7
 	maxSpec     = 16 << 20
 	noUmask     = 0xffffffff
 )
