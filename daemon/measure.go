@@ -132,8 +132,8 @@ func (m *measurer) home() bool {
 		return false
 	}
 	path, _ := spawn.Lookup(m.spec.Env, "HOME")
-	if !filepath.IsAbs(path) {
-		return true // it is to be guessed
+	if !plainDir(path) {
+		return true // it is to be guessed, or more than a path where a script does not quote it
 	}
 	_, open, _ := m.rights.follow(path)
 	return open

@@ -135,10 +135,7 @@ func renames(req ipc.Request) (names []string) {
 // or a variable: whoever starts a command names the files for its templates, and nobody
 // approved that.
 func plainPath(path string) bool {
-	odd := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r))
-	}
-	return path != "" && path[0] != '-' && !strings.ContainsFunc(path, odd)
+	return path != "" && path[0] != '-' && wordOf(path, "._/-")
 }
 
 // notPinned returns the error that says which command was not approved, nil if err is

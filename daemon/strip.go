@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,7 +11,8 @@ import (
 // strip returns the variables that a pinned command may have in a directory, each once:
 // the last of a name, which is the one that was looked at ([spawn.Lookup]). Of PATH that
 // is what nobody with these rights could put a program into; PWD is the directory. gone
-// are the names of the others, dirs what was taken out of PATH; each once, in their order.
+// are the names of the others, and of those whose value is not [harmless], dirs what was
+// taken out of PATH; each once, in their order.
 func (r rights) strip(env, allowed []string, dir string) (kept, gone, dirs []string) {
 	for i, v := range env {
 		name, value, _ := strings.Cut(v, "=")
@@ -25,8 +25,8 @@ func (r rights) strip(env, allowed []string, dir string) (kept, gone, dirs []str
 			kept, dirs = append(kept, "PATH="+path), append(dirs, out...)
 		case name == "PWD":
 			kept = append(kept, "PWD="+dir)
-		case (name == "COLUMNS" || name == "LINES") && strings.Trim(value, "0123456789") != "":
-			gone = append(gone, name) // a shell calculates with it
+		case !harmless(name, value):
+			gone = append(gone, name)
 		default:
 			kept = append(kept, v)
 		}
@@ -45,7 +45,7 @@ func again(env []string, name string) bool {
 func (r rights) closed(path string) (kept string, out []string) {
 	var in []string
 	for dir := range strings.SplitSeq(path, ":") {
-		if filepath.IsAbs(dir) {
+		if plainDir(dir) {
 			if _, open, _ := r.follow(dir); !open {
 				in = append(in, dir)
 				continue

@@ -301,6 +301,11 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s: not %v", name, want)
 		}
 	}
+	for _, name := range []string{"TEXTDOMAINDIR", "NLSPATH", "LOCPATH", "TERMINFO_DIRS", "TZDIR", "MAKEFLAGS", "LESSOPEN", "OPENSSL_CONF", "XDG_DATA_HOME"} {
+		if !LoadsCode(name) {
+			t.Errorf("%s loads no code", name)
+		}
+	}
 	for _, name := range DefaultEnv {
 		if LoadsCode(name) {
 			t.Errorf("%s loads code", name)
