@@ -23,8 +23,24 @@ func seal(spec *spawn.Spec, l look) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range spec.Exact.Files {
+		if err := named(spec.Args[f.Arg], f.Name); err != nil {
+			return err
+		}
+	}
 	spec.Exact.Copies, err = copies(m.command)
 	return err
+}
+
+// named refuses a copy in place of the one of an argument's names that is i, if the form of
+// the argument says that another one is read. Whoever starts the command decides by what is
+// there at the moment which it is, and a pin has the argument, and the file, but not that.
+func named(arg string, i int) error {
+	if i == spawn.ReadName(arg) {
+		return nil
+	}
+	return client.WithHint(fmt.Errorf("a copy cannot take the place of the file %.200q in the argument %.200q", spawn.FileNames(arg)[i], arg),
+		"put ./ in front of its name, or have an administrator approve the command without --sealed")
 }
 
 // copies returns what a command gets in place of its script and of the files that its

@@ -281,6 +281,16 @@ func TestPinnedSealed(t *testing.T) {
 	if r := h.run("echo", "--in=data"); !strings.HasPrefix(r.stdout, "--in=/proc/self/fd/") || r.status != 0 {
 		t.Errorf("%+v", r)
 	}
+	h.write("x=data2", "")
+	for _, arg := range []string{"x=data2", "./x=data2"} {
+		h.run("echo", arg).want(1, "", notApproved)
+		h.approve()
+		h.vault.do(func() { h.vault.pins[len(h.vault.pins)-1].Sealed = true })
+	}
+	h.run("echo", "x=data2").want(1, "", `a copy cannot take the place of the file "x=data2" in the argument "x=data2"`, "put ./ in front")
+	if r := h.run("echo", "./x=data2"); !strings.HasPrefix(r.stdout, "/proc/self/fd/") || r.status != 0 {
+		t.Errorf("%+v", r)
+	}
 	h.write("deploy.sh", "echo evil\n")
 	h.run("sh", "deploy.sh", "data").want(1, "", notApproved+"deploy.sh has changed\n")
 	h.write("long", strings.Repeat("x", 4<<20+1))

@@ -27,6 +27,22 @@ func FileNames(arg string) []string {
 	return names
 }
 
+// ReadName returns which of an argument's [FileNames] a program most likely reads, by the
+// form of the argument alone: what is behind a "=" or the letter of an option, and that
+// without an "@". A "=" behind a "/" is in a name.
+func ReadName(arg string) int {
+	name, option := arg, strings.HasPrefix(arg, "-")
+	before, value, ok := strings.Cut(arg, "=")
+	names := FileNames(arg)
+	switch {
+	case ok && (option || !strings.Contains(before, "/")):
+		name = value
+	case option && len(names) > 1:
+		name = names[1]
+	}
+	return slices.Index(names, strings.TrimPrefix(name, "@"))
+}
+
 // An Other is what an argument names that is no plain file: a directory, a pipe, a socket
 // or a device.
 type Other struct {
