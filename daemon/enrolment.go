@@ -25,7 +25,6 @@ type enrolment struct {
 	key      identity.Key
 	sessions *sessions
 	projects projects
-	underway allUnderway
 	outage   outage
 	holds    holds
 	book     *book

@@ -118,8 +118,8 @@ func (d *enrolment) frozen(e api.Event) {
 
 // cut ends the programs that are meant, if their projects say that they end.
 func (d *enrolment) cut(why *cutError, meant func(*underway) bool) {
-	for _, u := range d.underway.all() {
-		if p, err := d.projects.of(u.project); err == nil && p.endsWhenCut() && meant(u) {
+	for _, u := range d.projects.underway.all() {
+		if p := d.projects.known(u.project); p != nil && p.endsWhenCut() && meant(u) {
 			d.log.Warn("ending a program", "project", u.project, "why", why)
 			u.end(why)
 		}

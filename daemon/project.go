@@ -79,7 +79,7 @@ func (p *project) wasCut() bool {
 }
 
 // vain reports whether nothing has come of a project, and nobody is asking for it: it has
-// no token, or one that opens nothing.
+// no token, or one that opens nothing. Its programs may run all the same.
 func (p *project) vain() bool {
 	t := p.get()
 	return (t == nil || len(t.unmatched) == len(t.names)) && len(p.turn) > 0
@@ -154,15 +154,19 @@ func (p *project) wasRunBy(uid int) bool {
 }
 
 // maxProjects bounds what clients can make the daemon remember. Those that came to
-// nothing are forgotten first.
+// nothing are forgotten first, unless something of them is underway: what becomes of that
+// when it is cut off is the project's to say.
 const maxProjects = 4096
 
 // projects are all that were asked for. The zero value is empty.
 type projects struct {
+	underway allUnderway
+
 	mu  sync.Mutex // guards all
 	all map[string]*project
 }
 
+// of returns the project of that name, which is made if nobody has asked for it yet.
 func (ps *projects) of(name string) (*project, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -170,7 +174,8 @@ func (ps *projects) of(name string) (*project, error) {
 		return p, nil
 	}
 	if len(ps.all) >= maxProjects {
-		maps.DeleteFunc(ps.all, func(_ string, p *project) bool { return p.vain() })
+		busy := ps.underway.projects()
+		maps.DeleteFunc(ps.all, func(name string, p *project) bool { return p.vain() && !busy[name] })
 	}
 	if len(ps.all) >= maxProjects {
 		return nil, fmt.Errorf("more than %d projects: restart the daemon", maxProjects)
@@ -184,12 +189,16 @@ func (ps *projects) of(name string) (*project, error) {
 	return p, nil
 }
 
+// known returns the project of that name, nil if nobody has asked for it.
+func (ps *projects) known(name string) *project {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.all[name]
+}
+
 // ran notes that a program of a user's has the values of a project.
 func (ps *projects) ran(name string, uid int) {
-	ps.mu.Lock()
-	p := ps.all[name]
-	ps.mu.Unlock()
-	if p != nil {
+	if p := ps.known(name); p != nil {
 		p.ran(uid)
 	}
 }

@@ -3,11 +3,13 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/server/api"
 )
 
@@ -123,5 +125,43 @@ func TestCutIsNotNew(t *testing.T) {
 	}
 	if p.forget(); p.wasCut() {
 		t.Error("one that never had a token is cut off")
+	}
+}
+
+// However many names are made up, a project is not forgotten while a program of it runs: a
+// freeze would not end that any more. Neither does it matter that its token is gone, or that
+// it opens nothing.
+func TestProjectsUnderwayAreNotForgotten(t *testing.T) {
+	e := enrolment{Daemon: &Daemon{log: slog.New(slog.DiscardHandler)}}
+	var frozen []string
+	run := func(name string, tok *token) (leave func()) {
+		p, err := e.projects.of(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.put(tok)
+		p.learn(api.DiscoverResponse{OnFreeze: api.FreezeEnds})
+		req := ipc.Request{Project: name}
+		return e.projects.underway.add(newUnderway(req, func(error) { frozen = append(frozen, name) }))
+	}
+	run("revoked", &token{names: []string{"A"}})
+	e.act(api.Event{Event: api.EventRevoke, ProjectName: "revoked"})
+	run("nothing", &token{})
+	over := run("over", &token{})
+	over()
+	flood := func() {
+		for i := range 2 * maxProjects {
+			if _, err := e.projects.of(fmt.Sprint("made-up-", i)); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+	}
+	flood()
+	if e.projects.known("over") != nil {
+		t.Error("what has ended keeps its project")
+	}
+	e.act(api.Event{Event: api.EventFreeze, Kind: api.KindAgent, Name: "bot"})
+	if slices.Sort(frozen); !slices.Equal(frozen, []string{"nothing", "revoked"}) {
+		t.Errorf("a freeze ended %q", frozen)
 	}
 }

@@ -66,12 +66,10 @@ func (d *enrolment) lookBack(spec spawn.Spec, p *peer.Peer, project string) look
 		if err != nil {
 			return m, err
 		}
-		of, err := d.projects.of(project)
-		if err != nil {
-			return m, err
-		}
-		if c := of.lastRun(); c != nil {
-			m.command = *c
+		if of := d.projects.known(project); of != nil {
+			if c := of.lastRun(); c != nil {
+				m.command = *c
+			}
 		}
 		return m, nil
 	})}
@@ -88,9 +86,9 @@ const (
 // redacts returns the names whose values are to be masked in a text of a user's, who has
 // run the project: to others a mask would answer guesses.
 func (d *enrolment) redacts(name string, uid int) ([]string, error) {
-	p, err := d.projects.of(name)
-	if err != nil {
-		return nil, err
+	p := d.projects.known(name)
+	if p == nil {
+		p = &project{name: name}
 	}
 	t, why := p.get(), ""
 	switch {

@@ -28,3 +28,14 @@ func TestRedactIsForWhoRan(t *testing.T) {
 		t.Errorf("%q, %v: a new token makes it nobody's", names, err)
 	}
 }
+
+// Whoever only asks about a project does not have the daemon remember it.
+func TestRedactMakesNoProject(t *testing.T) {
+	d := &enrolment{Daemon: &Daemon{}}
+	if _, err := d.redacts("made-up", 1000); err == nil || client.Hint(err) != "cortex run --project made-up -- true" {
+		t.Error(err)
+	}
+	if len(d.projects.all) != 0 {
+		t.Error("it is remembered")
+	}
+}

@@ -34,7 +34,7 @@ type beginning func(*job, context.Context) (*spawn.Run, error)
 func (d *enrolment) run(ctx context.Context, c *connection, req ipc.Request, start beginning) ipc.Response {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	defer d.underway.add(newUnderway(req, end))()
+	defer d.projects.underway.add(newUnderway(req, end))()
 	signals := make(chan ipc.Signal, 64)
 	go c.follow(req.V, signals, func() { end(errGone) })
 

@@ -57,6 +57,17 @@ func (a *allUnderway) add(u *underway) (remove func()) {
 	}
 }
 
+// projects are the names of those that something is underway of.
+func (a *allUnderway) projects() map[string]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	names := map[string]bool{}
+	for u := range a.set {
+		names[u.project] = true
+	}
+	return names
+}
+
 func (a *allUnderway) all() []*underway {
 	a.mu.Lock()
 	defer a.mu.Unlock()
