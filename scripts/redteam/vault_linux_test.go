@@ -6,5 +6,5 @@ var vaultMoves = []moves{
 	strangerMoves, limitMoves, turnMoves, sealedMoves, chatMoves,
 	approvalMoves, accountMoves,
 	fileMoves, rowMoves, trailMoves, backupMoves, journalMoves, clockMoves, rootMoves, diskMoves,
-	trustMoves, toldMoves, outageMoves, awayMoves,
+	trustMoves, toldMoves, outageMoves, awayMoves, otherServerMoves,
 }
