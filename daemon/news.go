@@ -111,6 +111,11 @@ func (d *enrolment) frozen(e api.Event) {
 	if len(e.EnvVarNames) == 0 {
 		d.projects.each(e.ProjectName, (*project).forget)
 	}
+	for name, rule := range e.OnFreeze {
+		if p := d.projects.known(name); p != nil {
+			p.endsBecomes(rule == api.FreezeEnds)
+		}
+	}
 	d.cut(&cutError{what: fmt.Sprintf("%s %s was frozen", e.Kind, e.Name)}, func(u *underway) bool {
 		return (e.ProjectName == "" || e.ProjectName == u.project) && u.has(e.EnvVarNames)
 	})
@@ -183,6 +188,13 @@ func (p *project) endsWhenCut() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ends
+}
+
+// endsBecomes keeps what the server said of that last.
+func (p *project) endsBecomes(ends bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ends = ends
 }
 
 // learn keeps what the server said of the project with a token.

@@ -165,3 +165,37 @@ func TestProjectsUnderwayAreNotForgotten(t *testing.T) {
 		t.Errorf("a freeze ended %q", frozen)
 	}
 }
+
+// What a freeze says of running commands counts, and where it says nothing, as from older
+// servers, what came with the token.
+func TestFreezeSaysWhatEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		before string
+		event  map[string]string
+		ends   bool
+	}{
+		"older server, end":   {api.FreezeEnds, nil, true},
+		"older server, leave": {"", nil, false},
+		"end by now":          {"", map[string]string{"app": api.FreezeEnds, "other": api.FreezeLeaves}, true},
+		"leave by now":        {api.FreezeEnds, map[string]string{"app": api.FreezeLeaves, "": api.FreezeEnds}, false},
+		"of another project":  {"", map[string]string{"other": api.FreezeEnds}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := enrolment{Daemon: &Daemon{log: slog.New(slog.DiscardHandler)}}
+			p, err := e.projects.of("app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.learn(api.DiscoverResponse{OnFreeze: c.before})
+			ended := false
+			e.projects.underway.add(newUnderway(ipc.Request{Project: "app"}, func(error) { ended = true }))
+			e.act(api.Event{Event: api.EventFreeze, Kind: api.KindAgent, Name: "bot", OnFreeze: c.event})
+			if ended != c.ends {
+				t.Errorf("ended: %v", ended)
+			}
+			if p.endsWhenCut() != c.ends {
+				t.Error("it is not known when the server says nothing more")
+			}
+		})
+	}
+}

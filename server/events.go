@@ -140,5 +140,11 @@ func wireEvent(e vault.Event) api.Event {
 	if !e.At.IsZero() {
 		out.At = new(api.NewTime(e.At))
 	}
+	if len(e.OnFreeze) > 0 {
+		out.OnFreeze = map[string]string{}
+		for project, rule := range e.OnFreeze {
+			out.OnFreeze[project] = string(rule)
+		}
+	}
 	return out
 }

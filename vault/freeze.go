@@ -283,24 +283,6 @@ func (v *Vault) Freezes(ctx context.Context, by access.Caller) (all []Freeze, er
 	return all, err
 }
 
-// tellFrozen tells the daemons that a freeze is about.
-func (o *op) tellFrozen(r freezeRow, kind EventKind) error {
-	n := notice{Event: Event{Kind: kind, What: r.Kind, Name: r.Name}}
-	switch r.Kind {
-	case FreezeAgent:
-		n.agent = r.ID
-	case FreezeNamespace:
-		n.namespace = r.ID
-	case FreezeSecret:
-		return o.tellHolders(r.ID, n)
-	case FreezeProject:
-		n.Project = r.Name
-		return o.tellProject(r.Namespace, r.Name, n)
-	}
-	o.tell(n)
-	return nil
-}
-
 // errFrozen is ErrUnauthorized for whoever asks; the audit trail knows better.
 var errFrozen = fmt.Errorf("%w: frozen", ErrUnauthorized)
 

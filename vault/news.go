@@ -19,6 +19,7 @@ type notice struct {
 	session   string
 	agent     string // row id
 	namespace string
+	but       map[string]map[string]OnFreeze // the agents of it, as keys, that are told another
 	everyone  bool
 	// pending is for those who wait for requests and decisions.
 	pending bool
@@ -32,7 +33,7 @@ func (n notice) reaches(by access.Caller) bool {
 	case n.agent != "":
 		return n.agent == by.ID
 	case n.namespace != "":
-		return n.namespace == by.Namespace
+		return n.namespace == by.Namespace && n.but[by.ID] == nil
 	}
 	return n.everyone
 }

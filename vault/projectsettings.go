@@ -107,8 +107,9 @@ type ProjectSettings struct {
 type ProjectChange struct {
 	// TokenTTL is for tokens that are issued from now on. 0 means as usual.
 	TokenTTL *time.Duration
-	// Masking and OnFreeze count for a daemon when it gets its next token.
-	Masking  *Masking
+	// Masking counts for a daemon when it gets its next token.
+	Masking *Masking
+	// OnFreeze counts for freezes from now on.
 	OnFreeze *OnFreeze
 	// OfflineTTL is for what is fetched from now on. What daemons hold from before
 	// is lost to those that listen.

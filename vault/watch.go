@@ -23,7 +23,7 @@ func (v *Vault) WatchEvents(ctx context.Context, by access.Caller) (w *Watch, ex
 			return err
 		}
 		expires = nanos(s.Expires)
-		return o.tellStanding(w)
+		return o.tellStanding(w, by)
 	})
 	if err != nil {
 		w.Close()
@@ -32,8 +32,8 @@ func (v *Vault) WatchEvents(ctx context.Context, by access.Caller) (w *Watch, ex
 	return w, expires, nil
 }
 
-// tellStanding tells one watch of the freezes there are.
-func (o *op) tellStanding(w *Watch) error {
+// tellStanding tells the watch of a daemon of the freezes there are.
+func (o *op) tellStanding(w *Watch, by access.Caller) error {
 	head, err := readHead(o.Tx, o.keys)
 	if err != nil {
 		return err
@@ -41,6 +41,9 @@ func (o *op) tellStanding(w *Watch) error {
 	for r, err := range freezes.All(o.Tx, "") {
 		if err != nil {
 			return err
+		}
+		if r.Kind == FreezeAgent && r.ID != by.ID || r.Kind == FreezeNamespace && r.ID != by.Namespace {
+			continue // somebody else's
 		}
 		told := len(o.notices)
 		if err := o.tellFrozen(r, EventFreeze); err != nil {

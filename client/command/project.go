@@ -71,6 +71,7 @@ func projectSettings() *cli.Command {
 		case f.json:
 			return writeJSON(cmd.Root().Writer, out)
 		}
+		set.announce(cmd)
 		return writeFields(cmd.Root().Writer, "project", out.ProjectName, "namespace", out.Namespace,
 			"token ttl", duration(time.Duration(out.TokenTTLSeconds)*time.Second), "masking", cmp.Or(out.Masking, api.MaskAlways),
 			"on freeze", cmp.Or(out.OnFreeze, api.FreezeLeaves), "offline ttl", offlineTTL(out),
@@ -80,6 +81,19 @@ func projectSettings() *cli.Command {
 
 // newSettings are what is to be changed, as it was typed; empty for what stays.
 type newSettings struct{ ttl, masking, onFreeze, offline, commands, templateFiles string }
+
+// announce says from when on something counts that does not with the next run.
+func (s newSettings) announce(cmd *cli.Command) {
+	switch s.onFreeze {
+	case api.FreezeEnds:
+		say(cmd, "cortex: freezes from now on end its commands, those that run already too")
+	case api.FreezeLeaves:
+		say(cmd, "cortex: freezes from now on leave its commands alone, those that run already too")
+	}
+	if s.masking != "" {
+		say(cmd, "cortex: masking counts from a daemon's next token on; to have that at once: cortex project revoke %s", cmd.Args().First())
+	}
+}
 
 // offlineTTL is how long values are kept, for people.
 func offlineTTL(s api.ProjectSettings) string {

@@ -17,7 +17,7 @@ const (
 	// EventHeartbeat says nothing else.
 	EventHeartbeat = "heartbeat"
 	// EventFreeze and EventUnfreeze have Kind and Name, and where it is about a
-	// project or a secret of one, ProjectName and EnvVarNames.
+	// project or a secret of one, ProjectName and EnvVarNames. EventFreeze has OnFreeze.
 	EventFreeze   = "freeze"
 	EventUnfreeze = "unfreeze"
 	// EventRevoke has ProjectName: its token ended.
@@ -59,4 +59,8 @@ type Event struct {
 	Status           string   `json:"status,omitempty"`
 	Reason           string   `json:"reason,omitempty"`
 	HeartbeatSeconds int      `json:"heartbeat_seconds,omitempty"`
+	// OnFreeze is FreezeLeaves or FreezeEnds by the name of the project that it is the
+	// setting of. For a project that is not in it, or on older servers, counts what came
+	// with its last token.
+	OnFreeze map[string]string `json:"on_freeze,omitempty"`
 }

@@ -254,10 +254,14 @@ var golden = []struct {
 
 	{Event{Event: EventOpen, HeartbeatSeconds: 5}, `{"event":"open","heartbeat_seconds":5}`},
 	{
-		Event{EventGrantDecided, 7, &at, "", "", "p", []string{"A"}, "i", StatusApproved, "", 0},
+		Event{EventGrantDecided, 7, &at, "", "", "p", []string{"A"}, "i", StatusApproved, "", 0, nil},
 		`{"event":"grant_decided","seq":7,"at":"2026-04-27 18:40:00","project_name":"p","env_var_names":["A"],"grant_id":"i","status":"approved"}`,
 	},
 	{Event{Event: EventFreeze, Seq: 7, Kind: KindAgent, Name: "bot"}, `{"event":"freeze","seq":7,"kind":"agent","name":"bot"}`},
+	{
+		Event{Event: EventFreeze, Seq: 7, Kind: KindAgent, Name: "bot", OnFreeze: map[string]string{"p": FreezeEnds, "a": FreezeLeaves}},
+		`{"event":"freeze","seq":7,"kind":"agent","name":"bot","on_freeze":{"a":"leave","p":"end"}}`,
+	},
 	{Event{Event: EventEnd, Reason: EndShutdown}, `{"event":"end","reason":"shutdown"}`},
 	{
 		ApprovedGrant{true, "i", []string{"A"}, at},
