@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -77,6 +79,42 @@ func TestLongRequestsTakeTurns(t *testing.T) {
 	holders[0].let()
 	if err := <-waits; err != nil {
 		t.Errorf("after one has left: %v", err)
+	}
+}
+
+// From a user of whose descriptors too many do not close nothing more is taken.
+func TestNothingMoreIsTaken(t *testing.T) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	bin, all, hold := new(drop.Bin), newArrivals(fewPlaces), make(chan struct{})
+	for !bin.Full(0) {
+		bin.Do(0, func() { <-hold })
+	}
+	ask := func(uid int) string {
+		c, theirs := connected(t, l)
+		c.bin, c.arrivals, c.giveWay, c.peer.UID = bin, all, func() {}, uid
+		all.await(c)
+		send(theirs, []byte(`{"cmd":"dance"}`+"\n"), 1)
+		(&Daemon{}).handle(t.Context(), t.Context(), c)
+		c.UnixConn.Close()
+		answer, _ := io.ReadAll(theirs)
+		return string(answer)
+	}
+	if got := ask(0); !strings.Contains(got, `"error_code":"busy"`) {
+		t.Errorf("heard %s", got)
+	}
+	if got := ask(1); strings.Contains(got, "busy") {
+		t.Errorf("another user heard %s", got)
+	}
+	close(hold)
+	for bin.Full(0) {
+		runtime.Gosched()
+	}
+	if got := ask(0); strings.Contains(got, "busy") {
+		t.Errorf("after they have closed: %s", got)
 	}
 }
 
