@@ -25,7 +25,7 @@ func (j *job) withhold(spec *spawn.Spec) {
 		gone = spec.Withhold()
 	}
 	if p, err := j.projects.of(j.req.Project); err == nil && j.req.Project != "" {
-		gone = p.withheld.news(gone)
+		gone = p.withheld.news(j.c.peer.UID, gone)
 	}
 	if answer.Withheld = gone; len(gone) > 0 {
 		j.c.answer(answer)

@@ -40,7 +40,7 @@ func (j *job) masks(got gift) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if names := p.unmasked.news(all); len(names) > 0 {
+	if names := p.unmasked.news(j.c.peer.UID, all); len(names) > 0 {
 		j.c.answer(ipc.Response{OK: true, Unmasked: names})
 	}
 	return true, nil

@@ -90,7 +90,7 @@ func (j *job) pin(spec *spawn.Spec, got gift) error {
 	}
 	env, gone, dirs := j.rightsOf(j.c.peer).strip(spec.Env, got.pin.Env, got.exact.Dir)
 	spec.Env = env
-	gone, dirs = p.stripped.news(gone), p.strippedPath.news(dirs)
+	gone, dirs = p.stripped.news(j.c.peer.UID, gone), p.strippedPath.news(j.c.peer.UID, dirs)
 	if len(gone)+len(dirs) > 0 {
 		j.c.answer(ipc.Response{OK: true, Stripped: gone, StrippedPath: dirs})
 	}

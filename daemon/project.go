@@ -16,7 +16,7 @@ type project struct {
 	name string
 	turn chan struct{} // holds a token while nobody asks the server for one
 
-	// What clients were told once.
+	// What each user was told once.
 	unmasked     said[string] // variables that are not masked
 	stripped     said[string] // variables that pinned commands run without
 	strippedPath said[string] // directories of PATH, so

@@ -2,26 +2,29 @@ package daemon
 
 import "sync"
 
-// A said tells what there is to say once. The zero value has said nothing.
+// A said tells each user once what there is to say. The zero value has said nothing.
 type said[T comparable] struct {
 	mu  sync.Mutex // guards all
-	all map[T]bool
+	all map[int]map[T]bool
 }
 
-// maxSaid bounds what clients can make the daemon remember of a project.
+// maxSaid bounds what a user can make the daemon remember of a project.
 const maxSaid = 4096
 
-// news returns those that it has not returned before.
-func (s *said[T]) news(some []T) (news []T) {
+// news returns those that it has not returned before for that user.
+func (s *said[T]) news(uid int, some []T) (news []T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
-		s.all = map[T]bool{}
+		s.all = map[int]map[T]bool{}
+	}
+	if s.all[uid] == nil {
+		s.all[uid] = map[T]bool{}
 	}
 	for _, one := range some {
-		if !s.all[one] && len(s.all) < maxSaid {
+		if !s.all[uid][one] && len(s.all[uid]) < maxSaid {
 			news = append(news, one)
-			s.all[one] = true
+			s.all[uid][one] = true
 		}
 	}
 	return news
