@@ -15,13 +15,9 @@ import (
 // the launcher's are not among them.
 type key struct {
 	signal  syscall.Signal
-	char    byte          // what it types
-	pressed *atomic.Int64 // when, in nanoseconds of Unix time
+	char    byte         // what it types
+	pressed *atomic.Bool // while the command had the terminal
 }
-
-// keyTime is how long a command may take to end by a key. When that was pressed before, the
-// command had its own mind about it, and ends by something else.
-const keyTime = 10 * time.Second
 
 // signalKeys returns the keys of a terminal by which people end programs.
 func signalKeys(fd int) []key {
@@ -30,8 +26,8 @@ func signalKeys(fd int) []key {
 		return nil
 	}
 	return []key{
-		{unix.SIGINT, modes.Cc[unix.VINTR], new(atomic.Int64)},
-		{unix.SIGQUIT, modes.Cc[unix.VQUIT], new(atomic.Int64)},
+		{unix.SIGINT, modes.Cc[unix.VINTR], new(atomic.Bool)},
+		{unix.SIGQUIT, modes.Cc[unix.VQUIT], new(atomic.Bool)},
 	}
 }
 
@@ -39,20 +35,21 @@ func signalKeys(fd int) []key {
 func (t *terminal) note(typed []byte) {
 	for _, k := range t.keys {
 		if bytes.IndexByte(typed, k.char) >= 0 {
-			k.pressed.Store(time.Now().UnixNano())
+			k.pressed.Store(true)
 		}
 	}
 }
 
-// endedBy returns the signal that has ended the command, if that came from a key of the
-// terminal that the command had taken: the launcher's process group should have
-// had it as well. Else it returns 0.
+// endedBy returns the signal that has ended the command, if that may have come from a key
+// of the terminal that the command had taken: the launcher's process group should have
+// had it as well. Else it returns 0. However long ago the key was pressed, the command may
+// have ended by it only now, as its cleaning up takes as long as it takes; so shells see it.
 func (t *terminal) endedBy(s syscall.Signal) syscall.Signal {
 	if !t.taken() {
 		return 0
 	}
 	for _, k := range t.keys {
-		if k.signal == s && time.Since(time.Unix(0, k.pressed.Load())) < keyTime {
+		if k.signal == s && k.pressed.Load() {
 			return s
 		}
 	}
