@@ -73,11 +73,13 @@ type Config struct {
 	Program string
 	// Sock is the daemon's socket, and StateDir where its key and its login lie.
 	Sock, StateDir string
-	// Project has the say over masking, if it is not empty.
+	// Project has the say over masking, if it is not empty, and is tried with commands that
+	// nobody has approved for it.
 	Project string
 	// Isolated tells that the daemon is another user's.
 	Isolated bool
-	// Command is what to attack while it runs. If empty, a command of our own.
+	// Command is what to attack while it runs. If empty, a command of our own. With a
+	// Project, changes of it are tried, if it is approved for that.
 	Command []string
 	// Progress hears what is under way, a line for people at a time.
 	Progress func(string)
@@ -127,7 +129,7 @@ func Run(ctx context.Context, c Config) (Report, error) { return run(ctx, c) }
 func Inside(args []string, in io.Reader, out, errs io.Writer) int { return inside(args, in, out, errs) }
 
 // Moves returns all moves there are here.
-func Moves() []Move { return moves() }
+func Moves() []Move { return append(moves(), pinMoves()...) }
 
 // expected returns what the threat model says of a move.
 func (m Move) expected(c Config, root bool) Outcome {

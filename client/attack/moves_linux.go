@@ -6,6 +6,7 @@ const (
 	smaller = "approve only what this agent may read, and give it keys that do little and can be withdrawn"
 	masking = "cortex project settings PROJECT --masking required, or report it: docs/SECURITY.md"
 	report  = "report it: docs/SECURITY.md"
+	pinList = "see what its pins allow: cortex pin list PROJECT, or report it: docs/SECURITY.md"
 	nothing = "nothing: see docs/threat-model.md"
 )
 
@@ -50,5 +51,15 @@ func moves() []Move {
 		{"monitor-killed", "C", "the same, by killing the process that watches over it", Stopped, Stopped, false, report, killWatch},
 		{"launcher-killed", "U", "kill the launcher, and have the command go on", Stopped, Stopped, false, report, killLauncher},
 		{"files-left-behind", "U", "kill all of a run, and find a value in a file system", Stopped, Stopped, false, report, leftBehind},
+	}
+}
+
+// pinMoves are tried on a project that is named, in this order.
+func pinMoves() []Move {
+	return []Move{
+		{"other-command", "A", "run a command of the project that nobody has approved, and an approved one with another argument", Stopped, Stopped, false, pinList, otherCommand},
+		{"other-directory", "A", "run an approved command in another directory", Stopped, Stopped, false, pinList, otherDirectory},
+		{"other-program", "A", "put another program in the place of an approved one, first in PATH", Stopped, Stopped, false, pinList, otherProgram},
+		{"loading-variables", "A", "make an approved command run other code by variables of the caller's", Stopped, Stopped, false, report, loadingVariables},
 	}
 }

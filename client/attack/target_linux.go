@@ -23,6 +23,7 @@ type target struct {
 	victim  *victim
 	asGiven bool // the command is not one of ours
 	told    string
+	pinning pinning
 }
 
 // run tries all moves.
@@ -37,7 +38,11 @@ func run(ctx context.Context, c Config) (Report, error) {
 		return report, err
 	}
 	defer done()
-	for _, m := range moves() {
+	all := moves()
+	if c.Project != "" {
+		all = append(all, pinMoves()...)
+	}
+	for _, m := range all {
 		if len(c.Only) > 0 && !slices.Contains(c.Only, m.ID) {
 			continue
 		}

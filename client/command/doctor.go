@@ -33,15 +33,20 @@ runs COMMAND as cortex run does, with made-up values in place of secrets, and at
 its monitor and the daemon; COMMAND is ended by SIGTERM. No secret is at stake, and nothing
 of yours is changed. The exit status is 1 if more got through than the threat model says.
 
+With --project it tries other commands than those that are approved for the project, and,
+if COMMAND is one of these, other arguments, directories, programs and variables for it.
+Each that is refused waits for approval then: deny it with cortex pin deny.
+
 Examples:
    cortex doctor
    cortex doctor --json
    cortex doctor --attack
-   cortex doctor --attack -- npm run dev`,
+   cortex doctor --attack -- npm run dev
+   cortex doctor --attack --project app -- ./deploy.sh`,
 		Flags: []cli.Flag{
 			sockFlag(&sock), jsonFlag(&asJSON),
 			&cli.BoolFlag{Name: "attack", Usage: "try the moves of an attacker", Destination: &attacks},
-			&cli.StringFlag{Name: "project", Usage: "with --attack: the `PROJECT` that says whether output may be unmasked", Destination: &project},
+			&cli.StringFlag{Name: "project", Usage: "with --attack: the `PROJECT` whose approved commands are tried, and that says whether output may be unmasked", Destination: &project},
 			&cli.BoolFlag{Name: "inside", Hidden: true, Destination: &inside}, // what --attack has done in a run
 		},
 		StopOnNthArg: new(1),

@@ -23,9 +23,13 @@ var (
 	hostMoves = []map[string]hostMove{strangers, valueMoves, templateMoves, askMoves, sshMoves, processMoves, busyMoves, pinMoves, otherPinMoves, betweenMoves, raisedMoves, stolenMoves, furtherMoves, copyMoves, heldMoves, floodMoves, unreadMoves}
 )
 
-// Only root can be another user as well, and read what others write meanwhile; and an
-// SSH agent answers to its command alone: so these are made otherwise here.
-var byOthers = []string{"socket", "others-daemon", "ssh-other-signature", "ssh-agent-keys", "files-left-behind"}
+// Only root can be another user as well, and read what others write meanwhile; an SSH agent
+// answers to its command alone; and a host has no administrator who approves commands. So
+// these are made otherwise here.
+var (
+	byOthers = append([]string{"socket", "others-daemon", "ssh-other-signature", "ssh-agent-keys", "files-left-behind"}, onPins...)
+	onPins   = []string{"other-command", "other-directory", "other-program", "loading-variables"}
+)
 
 // attacks are the moves that cortex doctor --attack tries, all at once.
 func attacks(h func() *host, report func() attack.Report) moves {
@@ -60,7 +64,14 @@ var (
 func attacked(t *testing.T, h *host) (report attack.Report) {
 	t.Helper()
 	defer h.withAgent(t)()
-	r := finish(t, h.cortex(t, h.alice, "doctor", "--attack", "--json", "--", "sleep", "1000"))
+	g := h.guarded(t)
+	g.mode(t, "enforce")
+	command := []string{"sleep", "1000"}
+	asked := finish(t, g.cmd(t, try{command: command}))
+	g.allow(t, pinID.FindStringSubmatch(asked.stderr)[1])
+	cmd := h.cortex(t, h.alice, append([]string{"doctor", "--attack", "--json", "--project", g.project, "--"}, command...)...)
+	cmd.Dir = g.dir
+	r := finish(t, cmd)
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || len(report.Results) < 30 {
 		t.Fatalf("%v: %+v", err, r)
 	}
@@ -69,6 +80,14 @@ func attacked(t *testing.T, h *host) (report attack.Report) {
 	}
 	if (r.status == 0) != report.OK() {
 		t.Errorf("exit status %d", r.status)
+	}
+	for _, m := range report.Results {
+		if slices.Contains(onPins, m.ID) {
+			t.Logf("%s: %s", m.ID, m.Evidence)
+			if m.Outcome != attack.Stopped || m.ID == "other-command" && !strings.Contains(m.Evidence, "one more argument") {
+				t.Errorf("%+v", m)
+			}
+		}
 	}
 	return report
 }
