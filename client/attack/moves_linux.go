@@ -4,7 +4,7 @@ package attack
 const (
 	isolate = "install the isolated daemon: sudo cortex install daemon --isolated"
 	smaller = "approve only what this agent may read, and give it keys that do little and can be withdrawn"
-	masking = "cortex project settings PROJECT --masking required, or report it: docs/SECURITY.md"
+	masking = "cortex project settings PROJECT --masking always, or report it: docs/SECURITY.md"
 	report  = "report it: docs/SECURITY.md"
 	pinList = "see what its pins allow: cortex pin list PROJECT, or report it: docs/SECURITY.md"
 	nothing = "nothing: see docs/threat-model.md"
