@@ -91,7 +91,7 @@ func (m *measurer) look() error {
 	if m.home() {
 		m.weak = append(m.weak, "home")
 	}
-	if inline(*c, c.Program, m.out.exact.Path, m.spec.Program) {
+	if inline(words{c.Args, m.out.exact.Files}, c.Program, m.out.exact.Path, m.spec.Program) {
 		m.weak = append(m.weak, "inline")
 	}
 	*c = c.Weaker(m.weak...)
