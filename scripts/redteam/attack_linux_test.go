@@ -20,7 +20,7 @@ var (
 	personalMoves = []moves{attacks(personalHost, personalReport), on(personalHost, hostMoves...)}
 	isolatedMoves = []moves{attacks(isolatedHost, isolatedReport), on(isolatedHost, hostMoves...)}
 
-	hostMoves = []map[string]hostMove{strangers, valueMoves, templateMoves, askMoves, sshMoves, processMoves, busyMoves, pinMoves, otherPinMoves, betweenMoves, raisedMoves, stolenMoves, furtherMoves, copyMoves, heldMoves, floodMoves, unreadMoves}
+	hostMoves = []map[string]hostMove{strangers, valueMoves, templateMoves, askMoves, sshMoves, processMoves, busyMoves, pinMoves, otherPinMoves, betweenMoves, raisedMoves, stolenMoves, furtherMoves, copyMoves, heldMoves, floodMoves, unreadMoves, requestMoves}
 )
 
 // Only root can be another user as well, and read what others write meanwhile; an SSH agent
