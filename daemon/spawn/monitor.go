@@ -18,6 +18,7 @@ const (
 	reportKilled  = 'K' // the signal that ended the program; the last report
 	reportStopped = 'S' // the signal that stopped the program
 	reportFailed  = 'F' // the errno why there is no child; the last report
+	reportEmpty   = 'E' // nothing of the program is left; what it printed may still be on its way
 	reportLost    = 'L' // the errno why some of the output is lost; before the last
 	reportBare    = 'B' // what it lacks; the first report
 )
@@ -56,6 +57,7 @@ func monitor() int {
 	}
 	commands := w.commands()
 	w.loop(signals, commands, output.consoles)
+	w.report(reportEmpty, 0)
 	output.unexpose() // before anybody hears of the end
 	abandoned := w.abandoned || w.exit.Signaled() && deadly(w.exit.Signal())
 	if errno := output.finish(commands, abandoned); errno != 0 {

@@ -23,6 +23,7 @@ type Run struct {
 	tty     tty           // so, too
 	note    func(bare)    // hears what monitor and child lack
 	stopped chan syscall.Signal
+	empty   chan struct{}
 	done    chan struct{}
 	gone    chan struct{}
 	killing sync.Once
@@ -57,6 +58,7 @@ func (r *Run) follow() {
 func (r *Run) ended() (Exit, error) {
 	report := make([]byte, 2)
 	var lost error
+	var once sync.Once // a program that has got hold of its monitor says what it likes
 	for {
 		if _, err := io.ReadFull(r.control, report); err != nil {
 			return Exit{}, ErrLost
@@ -67,6 +69,8 @@ func (r *Run) ended() (Exit, error) {
 			case r.stopped <- syscall.Signal(n):
 			default: // nobody has heard of the last one yet
 			}
+		case reportEmpty:
+			once.Do(func() { close(r.empty) })
 		case reportExited:
 			return Exit{Code: int(n)}, lost
 		case reportKilled:
@@ -108,9 +112,9 @@ func (r *Run) Stopped() <-chan syscall.Signal { return r.stopped }
 // wake lets a monitor go on that its program has stopped.
 func (r *Run) wake() { r.monitor.wake() }
 
-// killTimeout is how long a monitor may take to kill what it watches over. It
-// takes a millisecond, unless its program keeps it from that.
-const killTimeout = 5 * time.Second
+// endTimeout is how long a monitor may take to end, with passing on what was printed, after
+// all was to be killed.
+const endTimeout = 5 * time.Second
 
 // silence is how long a spawner may be silent after all was to be killed. It is more
 // than systemd waits before it kills one that does not go on: see [pulse].
@@ -122,8 +126,14 @@ func (r *Run) Kill() {
 	r.killing.Do(func() {
 		r.control.CloseWrite()
 		r.wake()
-		late, silent := time.AfterFunc(killTimeout, r.monitor.kill), time.AfterFunc(silence, r.giveUp)
+		hindered, late := time.AfterFunc(killTimeout, r.monitor.kill), time.AfterFunc(endTimeout, r.monitor.kill)
+		silent := time.AfterFunc(silence, r.giveUp)
 		go func() {
+			select {
+			case <-r.empty:
+			case <-r.done:
+			}
+			hindered.Stop()
 			<-r.done
 			late.Stop()
 			silent.Stop()

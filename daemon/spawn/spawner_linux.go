@@ -151,7 +151,7 @@ func (s *spawner) attend(ctx context.Context, conn *net.UnixConn) error {
 		w.end()
 	}
 	w.wake() // to notice either
-	late := time.AfterFunc(killTimeout, w.kill)
+	late := time.AfterFunc(endTimeout, w.kill)
 	defer late.Stop()
 	if killed(w.cmd.Process.Pid) {
 		w.sweep()

@@ -45,7 +45,7 @@ func newMonitor(launch launcher, note func(bare)) (*Run, error) {
 	}
 	r := &Run{
 		monitor: monitor, control: control, spec: spec, output: output, tty: t, note: note,
-		stopped: make(chan syscall.Signal, 1), done: make(chan struct{}), gone: make(chan struct{}),
+		stopped: make(chan syscall.Signal, 1), empty: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	go r.follow()
 	return r, nil

@@ -8,6 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// killTimeout is how long a monitor may take to kill what it watches over, before it is
+// killed as well and the rest is done here. It takes a millisecond, unless its program
+// keeps it from that: it can stop it.
+const killTimeout = 500 * time.Millisecond
+
 // strays are the children of this process that are no monitors: what programs
 // left behind whose monitors were killed. A nil strays knows of none.
 type strays struct {
