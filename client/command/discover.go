@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -16,6 +15,7 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 	"github.com/cortex-auth/cortex/vault/dotenv"
 	"github.com/cortex-auth/cortex/vault/opaque"
+	"github.com/cortex-auth/cortex/vault/pinned"
 	"github.com/cortex-auth/cortex/vault/proof"
 )
 
@@ -132,7 +132,7 @@ func printableNames(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		if strings.ContainsAny(n, " ,") {
-			quoted[i] = strconv.Quote(n)
+			quoted[i] = pinned.Quoted(n)
 		} else {
 			quoted[i] = printable(n)
 		}
@@ -141,9 +141,9 @@ func printableNames(names []string) string {
 }
 
 // printable returns s for the terminal: as it is, or quoted if it holds what
-// could play tricks there.
+// could play tricks there, blanks among them that nobody would notice.
 func printable(s string) string {
-	if q := strconv.Quote(s); q != `"`+s+`"` {
+	if q := pinned.Quoted(s); q != `"`+s+`"` {
 		return q
 	}
 	return s

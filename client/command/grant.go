@@ -122,7 +122,7 @@ Example:
 			"decided", timeOr(p.DecidedAt), "by", textOr(p.DecidedBy), "until", timeOr(p.AutoApprovalUntil)); err != nil {
 			return err
 		}
-		if err := writeFields(cmd.Root().Writer, commandFields(p.Command)...); err != nil {
+		if err := writeShown(cmd.Root().Writer, commandFields(p.Command)...); err != nil {
 			return err
 		}
 		if err := showWeak(cmd.Root().Writer, p.Command); err != nil {

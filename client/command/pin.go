@@ -52,9 +52,10 @@ func undecided(p api.Pin) bool { return p.Status == api.StatusLearned || p.Statu
 // maxShort is how much of a command a list shows, in characters.
 const maxShort = 100
 
+// short returns the beginning of a line, and says how much more there is.
 func short(line string) string {
 	if r := []rune(line); len(r) > maxShort {
-		return string(r[:maxShort-1]) + "…"
+		return fmt.Sprintf("%s… (%d more)", string(r[:maxShort-1]), len(r)-maxShort+1)
 	}
 	return line
 }

@@ -163,10 +163,10 @@ func showPin(w io.Writer, p api.Pin) error {
 		"first asked", p.FirstAsked.String(), "last asked", p.LastAsked.String(), "source", textOr(p.SourceIP),
 		"decided", timeOr(p.DecidedAt), "by", textOr(p.DecidedBy),
 	}
-	if err := writeFields(w, append(fields, commandFields(p.Command)...)...); err != nil {
+	if err := writeShown(w, append(shown(fields), commandFields(p.Command)...)...); err != nil {
 		return err
 	}
-	if err := writeFields(w, ruleFields(p.Pin)...); err != nil {
+	if err := writeShown(w, ruleFields(p.Pin)...); err != nil {
 		return err
 	}
 	for _, why := range p.Weakness {
@@ -177,32 +177,33 @@ func showPin(w io.Writer, p api.Pin) error {
 	return nil
 }
 
-// commandFields returns what was measured of a command, an argument each by itself.
+// commandFields returns what was measured of a command, an argument each by itself, in
+// quotes where it could look like more than one row.
 func commandFields(c *api.Command) []string {
 	if c == nil {
 		return nil
 	}
-	fields := []string{"program", c.Program, "sha256", c.ProgramSHA256, "interpreter", c.Interpreter, "sha256", c.InterpreterSHA256, "directory", c.Dir}
+	fields := []string{"program", wordOr(c.Program), "sha256", wordOr(c.ProgramSHA256), "interpreter", wordOr(c.Interpreter), "sha256", wordOr(c.InterpreterSHA256), "directory", wordOr(c.Dir)}
 	for i, a := range c.Args {
-		fields = append(fields, fmt.Sprintf("argument %d", i+1), orEmptyText(a))
+		fields = append(fields, fmt.Sprintf("argument %d", i+1), pinned.Word(a))
 		for _, file := range c.Files {
 			if file.Arg == i {
-				fields = append(fields, "file", file.Path, "sha256", file.SHA256)
+				fields = append(fields, "file", wordOr(file.Path), "sha256", wordOr(file.SHA256))
 			}
 		}
 	}
 	return fields
 }
 
-// orEmptyText shows that a text is empty, where a field without one is left out.
-func orEmptyText(s string) string {
-	if s == "" {
-		return "''"
+// wordOr is a text as a word, or nothing where there is none.
+func wordOr(text string) string {
+	if text == "" {
+		return ""
 	}
-	return s
+	return pinned.Word(text)
 }
 
-// ruleFields returns what a pin allows.
+// ruleFields returns what a pin allows, fit to be shown.
 func ruleFields(r *api.PinRule) []string {
 	if r == nil {
 		return nil
@@ -215,5 +216,14 @@ func ruleFields(r *api.PinRule) []string {
 	if r.Sealed {
 		copies = "copies of files that nobody can change"
 	}
-	return []string{"allows", program, "in", strings.Join(r.Dirs, " or "), "with", strings.Join(r.Env, " "), "gets", copies}
+	return []string{"allows", printable(program), "in", joinWords(r.Dirs, " or "), "with", joinWords(r.Env, " "), "gets", copies}
+}
+
+// joinWords puts texts into one, from which they can be told.
+func joinWords(texts []string, between string) string {
+	words := make([]string, 0, len(texts))
+	for _, t := range texts {
+		words = append(words, pinned.Word(t))
+	}
+	return strings.Join(words, between)
 }

@@ -25,13 +25,22 @@ type table[R any] struct {
 // write writes the rows in columns. Texts that could play tricks on a terminal
 // are quoted, and empty ones a dash.
 func (t table[R]) write(w io.Writer, rows []R) error {
+	cells := make([][]string, 0, len(rows))
+	for _, r := range rows {
+		cells = append(cells, inert(t.cells(r)))
+	}
+	return writeColumns(w, t.header, cells)
+}
+
+// writeColumns writes cells as they are, below a header if there is one.
+func writeColumns(w io.Writer, header string, rows [][]string) error {
 	var buf bytes.Buffer
 	tw := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
-	if t.header != "" {
-		fmt.Fprintln(tw, t.header)
+	if header != "" {
+		fmt.Fprintln(tw, header)
 	}
 	for _, r := range rows {
-		fmt.Fprintln(tw, strings.Join(inert(t.cells(r)), "\t"))
+		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
 	tw.Flush()
 	for line := range bytes.Lines(buf.Bytes()) {
@@ -54,9 +63,21 @@ func inert(cells []string) []string {
 
 // writeFields shows one thing: names and values in turn, without those that have
 // no value.
-func writeFields(w io.Writer, fields ...string) error {
+func writeFields(w io.Writer, fields ...string) error { return writeShown(w, shown(fields)...) }
+
+// writeShown is writeFields for values that are fit to be shown as they are.
+func writeShown(w io.Writer, fields ...string) error {
 	rows := slices.DeleteFunc(slices.Collect(slices.Chunk(fields, 2)), func(f []string) bool { return f[1] == "" })
-	return table[[]string]{"", slices.Clone[[]string]}.write(w, rows)
+	return writeColumns(w, "", rows)
+}
+
+// shown makes texts fit to be shown, and leaves empty ones.
+func shown(fields []string) []string {
+	out := make([]string, 0, len(fields))
+	for _, f := range fields {
+		out = append(out, printable(f))
+	}
+	return out
 }
 
 // listVerb makes the verb "list" of what is particular about it: what there is,

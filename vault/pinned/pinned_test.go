@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -115,14 +116,18 @@ func TestWeaker(t *testing.T) {
 func TestWords(t *testing.T) {
 	for text, want := range map[string]string{
 		"/bin/true": "/bin/true", "é b": "é b", "": `""`, "\x1b]0;x\a": `"\x1b]0;x\a"`, "a\nb": `"a\nb"`,
-		"\u202e": `"\u202e"`, "\xff": `"\xff"`,
+		"\u202e": `"\u202e"`, "\xff": `"\xff"`, " a": `"\x20a"`, "a ": `"a\x20"`, "x   y z": `"x \x20\x20y z"`, " ": `"\x20"`,
+		"a\u00a0b": `"a\u00a0b"`, "a\u2800b": `"a\u2800b"`, "a\u3164": `"a\u3164"`, "a\U000e0100": `"a\U000e0100"`, "a\u034f": `"a\u034f"`, `a"b`: `a"b`, `a\ b`: `a\ b`,
 	} {
 		if got := Printable(text); got != want {
 			t.Errorf("%q printed as %s, want %s", text, got, want)
 		}
+		if again, err := strconv.Unquote(Quoted(text)); err != nil || again != text {
+			t.Errorf("%s is %q, %v", Quoted(text), again, err)
+		}
 	}
-	c := deploy().with(func(c *Command) { c.Args = []string{"a b", "", `"`, "x\x1b", "y"} })
-	if got, want := c.Line(), `/srv/app/deploy "a b" "" "\"" "x\x1b" y`; got != want {
+	c := deploy().with(func(c *Command) { c.Args = []string{"a b", "", `"`, "x\x1b", "y", "a  b"} })
+	if got, want := c.Line(), `/srv/app/deploy "a b" "" "\"" "x\x1b" y "a \x20b"`; got != want {
 		t.Errorf("line %s, want %s", got, want)
 	}
 	c = deploy().with(func(c *Command) { c.Files[0].Path = "/srv/\x1b[2J" })

@@ -4,22 +4,11 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 )
 
 // WhyDenied is why a command is refused that somebody denied.
 const WhyDenied = "it was denied by an administrator"
-
-// Printable returns a text that whoever starts a command chose as it can be shown:
-// quoted as in Go where anything in it is not printed as it is.
-func Printable(text string) string {
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return strconv.Quote(text)
-	}
-	return text
-}
 
 // Line returns program and arguments as they can be shown in one line, each quoted
 // where a reader could not tell where it ends.
@@ -27,18 +16,11 @@ func (c Command) Line() string { return line(c.Program, c.Args) }
 
 func line(program string, args []string) string {
 	var b strings.Builder
-	b.WriteString(word(program))
+	b.WriteString(Word(program))
 	for _, a := range args {
-		b.WriteString(" " + word(a))
+		b.WriteString(" " + Word(a))
 	}
 	return b.String()
-}
-
-func word(text string) string {
-	if strings.ContainsAny(text, " \"'`\\") {
-		return strconv.Quote(text)
-	}
-	return Printable(text)
 }
 
 // Explain says in words what a token of Weak means for the command.
