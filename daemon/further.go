@@ -6,7 +6,7 @@ import (
 )
 
 // withhold keeps those of the caller's further descriptors from a program that would be
-// a way around something, and says once which. Where commands are approved, or learned to
+// a way around something, and says once which, and which of the others are not files for it. Where commands are approved, or learned to
 // be, a program gets none: nobody approves them, and what it does with them is not in its
 // pin.
 func (j *job) withhold(spec *spawn.Spec) {
@@ -24,10 +24,17 @@ func (j *job) withhold(spec *spawn.Spec) {
 	} else {
 		gone = spec.Withhold()
 	}
+	piped := spec.Piped()
 	if p, err := j.projects.of(j.req.Project); err == nil && j.req.Project != "" {
-		gone = p.withheld.news(j.c.peer.UID, gone)
+		gone, piped = p.withheld.news(j.c.peer.UID, gone), p.piped.news(j.c.peer.UID, piped)
 	}
 	if answer.Withheld = gone; len(gone) > 0 {
 		j.c.answer(answer)
+	}
+	if len(piped) > 0 {
+		j.c.answer(ipc.Response{
+			OK: true, Piped: piped,
+			Hint: "a lock can be taken by the command itself, as flock FILE COMMAND does; or, where the project allows it, run it with --no-mask",
+		})
 	}
 }

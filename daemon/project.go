@@ -21,6 +21,7 @@ type project struct {
 	stripped     said[string] // variables that pinned commands run without
 	strippedPath said[string] // directories of PATH, so
 	withheld     said[int]    // descriptors that no program gets
+	piped        said[int]    // descriptors that are pipes for programs
 
 	mu      sync.Mutex // guards what follows
 	token   *token     // nil without

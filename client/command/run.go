@@ -272,6 +272,9 @@ func tellNews(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	if len(m.Withheld) > 0 {
 		tellWithheld(cmd, m)
 	}
+	if len(m.Piped) > 0 {
+		tellPiped(cmd, m)
+	}
 	if len(m.Unmasked) > 0 {
 		say(cmd, "cortex: warning: too short or too common to be masked: %s", printableNames(m.Unmasked))
 	}

@@ -17,7 +17,7 @@ import (
 // people. What is not there is absent.
 type runEvent struct {
 	// Event is warning, pending, not_pinned, waiting, queued, offline, missing, ssh_keys, stripped,
-	// refused, withheld or unmasked; and at last exited, or pending, not_pinned or failed where the
+	// refused, withheld, piped or unmasked; and at last exited, or pending, not_pinned or failed where the
 	// command was not started or had to be ended.
 	Event string `json:"event"`
 	// Project, GrantID and Names say what waits for approval; GrantID and Names also
@@ -29,7 +29,8 @@ type runEvent struct {
 	// and what differs from what was approved.
 	PinID string `json:"pin_id,omitempty"`
 	Why   string `json:"why,omitempty"`
-	// Descriptors are the numbers of those that the command does not get, and Why says why.
+	// Descriptors are the numbers of those that the command does not get, and Why says why;
+	// or of files that are pipes for the command.
 	Descriptors []int `json:"descriptors,omitempty"`
 	// Path are the directories that were taken out of PATH.
 	Path []string `json:"path,omitempty"`
@@ -40,7 +41,7 @@ type runEvent struct {
 	ServerURL string `json:"server_url,omitempty"`
 	Since     string `json:"since,omitempty"`
 	Until     string `json:"until,omitempty"`
-	// Error, ErrorCode and Hint are for failed, refused and warning; a pending one has
+	// Error, ErrorCode and Hint are for failed, refused and warning, Hint also for withheld and piped; a pending one has
 	// the Hint that says who can do something about it.
 	Error     string `json:"error,omitempty"`
 	ErrorCode string `json:"error_code,omitempty"`
@@ -75,6 +76,9 @@ func tellEvents(cmd *cli.Command, r *runRequest, m ipc.Response) {
 	}
 	if len(m.Withheld) > 0 {
 		all = append(all, runEvent{Event: "withheld", Descriptors: m.Withheld, Why: m.Why, Hint: m.Hint})
+	}
+	if len(m.Piped) > 0 {
+		all = append(all, runEvent{Event: "piped", Descriptors: m.Piped, Hint: m.Hint})
 	}
 	if len(m.Unmasked) > 0 {
 		all = append(all, runEvent{Event: "unmasked", Names: m.Unmasked})

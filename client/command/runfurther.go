@@ -69,6 +69,14 @@ func tellWithheld(cmd *cli.Command, m ipc.Response) {
 	}
 }
 
+// tellPiped says which descriptors are not for the command what they are for the caller.
+func tellPiped(cmd *cli.Command, m ipc.Response) {
+	say(cmd, "cortex: warning: the command has pipes in place of the files on the descriptors %s, as what it prints is masked: it cannot lock them or seek in them", numbers(m.Piped))
+	if m.Hint != "" {
+		say(cmd, "cortex: hint: %s", printable(m.Hint))
+	}
+}
+
 // numbers lists numbers.
 func numbers(list []int) string {
 	texts := make([]string, len(list))

@@ -58,6 +58,9 @@ type Response struct {
 	// Withheld are the numbers of the request's descriptors that the program does not get,
 	// and Why says, in words for people, why not.
 	Withheld []int `json:"withheld,omitempty"`
+	// Piped are the numbers of those that are files, and pipes for the program; those of
+	// which it was not said before. Hint says what to do where that is not enough.
+	Piped []int `json:"piped,omitempty"`
 
 	// Error is one line for people, Hint the next command to type.
 	Error     string `json:"error,omitempty"`
@@ -82,7 +85,7 @@ type Response struct {
 // stopped, was sent a signal, was refused something, or is yet to run.
 func (r Response) Last() bool {
 	return !r.Terminal && r.Stopped == 0 && r.Ack == 0 && r.Refused == "" && !r.Waiting && !r.Queued && !r.Placed && r.Offline == nil &&
-		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath)+len(r.Withheld) == 0
+		len(r.Missing)+len(r.Unmasked)+len(r.SSHKeys)+len(r.Stripped)+len(r.StrippedPath)+len(r.Withheld)+len(r.Piped) == 0
 }
 
 // Offline says from when on something is held, and until when, in RFC 3339.

@@ -37,6 +37,19 @@ func (s *Spec) Withhold() (numbers []int) {
 	return numbers
 }
 
+// Piped returns the numbers of the further descriptors that are files and will be pipes for
+// the program: they cannot be locked there, nor can it seek in them. Those that Withhold
+// takes are gone.
+func (s *Spec) Piped() (numbers []int) {
+	for _, f := range s.Further {
+		var st unix.Stat_t
+		if s.masked() && !passes(f.FD) && unix.Fstat(f.FD, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			numbers = append(numbers, f.Number)
+		}
+	}
+	return numbers
+}
+
 // passes reports whether nothing could be seen of what is written to a descriptor.
 func passes(fd int) bool { return access(fd) == unix.O_RDONLY || isNull(fd) }
 
