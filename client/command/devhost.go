@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,9 +22,6 @@ const (
 	// end before it is killed.
 	devReady = 60 * time.Second
 	devStop  = 10 * time.Second
-	// devLog is how much of what a part printed is kept, to be shown if it
-	// fails.
-	devLog = 64 << 10
 )
 
 // A devHost starts the parts of cortex as processes of their own, in a directory
@@ -91,7 +87,7 @@ func (h *devHost) stay(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case p := <-ended:
-		return fmt.Errorf("dev: %s has ended (%v):\n%s", p.name, p.err, p.out)
+		return fmt.Errorf("dev: %s has ended (%v): %s", p.name, p.err, p.out)
 	}
 }
 
@@ -99,7 +95,7 @@ func (h *devHost) stay(ctx context.Context) error {
 type part struct {
 	name string
 	cmd  *exec.Cmd
-	out  *tail
+	out  *lastWords
 	done chan struct{} // closed when it has ended
 	err  error         // how, once done is closed
 }
@@ -108,7 +104,7 @@ type part struct {
 // under key once it is ready. input goes to its standard input, and secret to
 // descriptor 3, if there is one.
 func (h *devHost) start(ctx context.Context, name, key string, env []string, input, secret opaque.Bytes) (string, error) {
-	p := &part{name: name, out: &tail{}, done: make(chan struct{})}
+	p := &part{name: name, out: &lastWords{}, done: make(chan struct{})}
 	p.cmd = &exec.Cmd{
 		Path: h.exe, Args: []string{name}, Dir: h.dir, Stdout: p.out, Stderr: p.out,
 		Env:         append(env, "NOTIFY_SOCKET="+h.path("notify"), "HOME="+h.dir, "PATH="+os.Getenv("PATH"), "TMPDIR="+os.Getenv("TMPDIR")),
@@ -180,7 +176,7 @@ func (h *devHost) ready(ctx context.Context, p *part, key string) (string, error
 func (p *part) notReady(ctx context.Context) error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s did not start (%v):\n%s", p.name, p.err, p.out)
+		return fmt.Errorf("%s did not start (%v): %s", p.name, p.err, p.out)
 	default:
 		return fmt.Errorf("%s is not ready: %w", p.name, context.Cause(ctx))
 	}
@@ -208,28 +204,4 @@ func (p *part) stop() error {
 		return fmt.Errorf("%s did not end and was killed", p.name)
 	}
 	return nil
-}
-
-// A tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex // guards text
-	text []byte
-}
-
-// Write never fails.
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	if over := len(t.text) - devLog; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(b), nil
-}
-
-// String returns what is kept.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.text))
 }
