@@ -73,7 +73,7 @@ func (c *connection) let() {
 }
 
 func (c *connection) close() {
-	drop.Connection(c.UnixConn)
+	c.bin.Connection(c.peer.UID, c.UnixConn)
 	c.closeFiles()
 	c.peer.Close()
 	c.let()

@@ -208,10 +208,11 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 	large.most = places.most // nobody else waits for those
 	arrivals := newArrivals(places.most)
 	for {
+		d.bin.Room(ctx)
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			if err == nil {
-				drop.Connection(conn)
+				d.bin.Connection(drop.Unknown, conn)
 			}
 			return nil
 		}
@@ -227,7 +228,7 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 		p, err := d.visitor(conn)
 		if err != nil {
 			d.log.Warn("refused a connection", "err", err)
-			d.refuse(conn)
+			d.bin.Connection(drop.Unknown, conn)
 			continue
 		}
 		reading, giveWay := context.WithCancel(ctx)
@@ -239,18 +240,6 @@ func (d *Daemon) serve(ctx context.Context, l *listener) error {
 		})
 	}
 }
-
-// refuse closes a connection of which nothing was read.
-func (d *Daemon) refuse(conn *net.UnixConn) {
-	if d.bin.Full(unknown) {
-		drop.Connection(conn)
-		return
-	}
-	d.bin.Do(unknown, func() { drop.Connection(conn) })
-}
-
-// unknown stands for those whose user is not known.
-const unknown = -1
 
 // visitor returns whose process has connected. Where a group may, the socket's mode
 // has kept out everybody else.

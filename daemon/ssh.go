@@ -49,6 +49,7 @@ func (j *job) startAgent(ctx context.Context, spec *spawn.Spec, got gift, w wish
 		Keys:    keys,
 		Refused: tell.tell,
 		Admit:   whose.admit,
+		Bin:     &j.bin,
 		Sign: func(ctx context.Context, l sshagent.Login) ([]byte, error) {
 			return j.signSSH(ctx, project, w, l, by)
 		},

@@ -8,12 +8,14 @@
 // skips a byte out of band.
 //
 // A wait for a socket that lingers ends at a signal, so threads that read or close here
-// are sent one until they are done. For others nothing does, and these have threads of
-// their own: see [Bin.Full].
+// are sent one until they are done. For others nothing does. So there are so many threads for
+// what a user has sent, and no more; what waits for them keeps its descriptors: see [Bin.Full]
+// and [Bin.Room].
 package drop
 
 import (
 	"cmp"
+	"context"
 	"net"
 	"runtime"
 	"sync"
@@ -22,41 +24,98 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// most is how much of one user's is closed at a time before no more should be received.
-const most = 64
+// How much is closed at a time, of one user's, and how much of all users' may wait for that
+// until nobody new should be let in: each has at least a descriptor.
+const (
+	most    = 64
+	waiting = 1024
+)
+
+// Unknown stands for a user that is not known.
+const Unknown = -1
 
 // A Bin closes what was sent. The zero value has nothing to close.
 type Bin struct {
-	mu      sync.Mutex
-	closing map[int]int // by who sent it
+	mu    sync.Mutex // guards what follows
+	heaps map[int]*heap
+	all   int
+	less  chan struct{} // closed when there is less; nil while nobody waits for that
 }
 
-// Full reports whether so much of what a user has sent is still being closed that nothing
-// more should be received from it.
+// A heap is what is not closed yet of what a user has sent.
+type heap struct {
+	n      int
+	places chan struct{} // for those that are being closed
+}
+
+// Full reports whether so much of what a user has sent is not closed yet that nothing more
+// should be received from it.
 func (b *Bin) Full(uid int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.closing[uid] >= most
+	h := b.heaps[uid]
+	return h != nil && h.n >= most
 }
 
-// Do calls closeAll, which closes what a user has sent, on a thread of its own. It does not
-// wait for it.
+// Room waits until there is room for what else comes, from whomever, or ctx ends.
+func (b *Bin) Room(ctx context.Context) {
+	for {
+		b.mu.Lock()
+		if b.all < waiting {
+			b.mu.Unlock()
+			return
+		}
+		if b.less == nil {
+			b.less = make(chan struct{})
+		}
+		less := b.less
+		b.mu.Unlock()
+		select {
+		case <-less:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Do calls closeAll, which closes what a user has sent, on a thread of its own, and before
+// that waits for others of the user's if there are many. It does not wait for either.
 func (b *Bin) Do(uid int, closeAll func()) {
-	b.count(uid, 1)
+	h := b.add(uid)
 	go func() {
-		defer b.count(uid, -1)
+		h.places <- struct{}{}
 		prodded(closeAll)
+		<-h.places
+		b.remove(uid, h)
 	}()
 }
 
-func (b *Bin) count(uid, n int) {
+func (b *Bin) add(uid int) *heap {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closing == nil {
-		b.closing = map[int]int{}
+	h := b.heaps[uid]
+	if h == nil {
+		if b.heaps == nil {
+			b.heaps = map[int]*heap{}
+		}
+		h = &heap{places: make(chan struct{}, most)}
+		b.heaps[uid] = h
 	}
-	if b.closing[uid] += n; b.closing[uid] == 0 {
-		delete(b.closing, uid)
+	h.n++
+	b.all++
+	return h
+}
+
+func (b *Bin) remove(uid int, h *heap) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h.n--; h.n == 0 {
+		delete(b.heaps, uid)
+	}
+	b.all--
+	if b.less != nil {
+		close(b.less)
+		b.less = nil
 	}
 }
 
@@ -72,14 +131,15 @@ func (b *Bin) Descriptors(uid int, fds []int) {
 	})
 }
 
-// Connection closes a connection, and what was sent on it and not received. That is closed
-// here and now, in milliseconds, and not by who happens to read at the moment.
-func Connection(conn *net.UnixConn) {
+// Connection ends a connection with a user, and closes it with what was sent on it and not
+// received. It does not wait for that, nor does who reads it at the moment.
+func (b *Bin) Connection(uid int, conn *net.UnixConn) {
 	conn.CloseRead() // nothing more comes
+	conn.CloseWrite()
 	last, err := again(conn)
 	conn.Close()
 	if err == nil {
-		prodded(func() { unix.Close(last) })
+		b.Do(uid, func() { unix.Close(last) })
 	}
 }
 

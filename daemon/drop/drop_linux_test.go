@@ -1,11 +1,13 @@
 package drop
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +93,7 @@ func emptied(t *testing.T, b *Bin) {
 	t.Helper()
 	for late := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		b.mu.Lock()
-		n := len(b.closing)
+		n := len(b.heaps) + b.all
 		b.mu.Unlock()
 		if n == 0 {
 			return
@@ -113,8 +115,9 @@ func TestConnection(t *testing.T) {
 	}()
 	before, idle := pair(t)
 	send(t, idle, "x", 0)
-	soon(t, "the end of a connection", func() { Connection(before) })
-	soon(t, "the end of one that is read", func() { Connection(ours) })
+	var bin Bin
+	soon(t, "the end of a connection", func() { bin.Connection(7, before) })
+	soon(t, "the end of one that is read", func() { bin.Connection(7, ours) })
 	soon(t, "who reads it", func() { <-reading })
 	if !errors.Is(ended, net.ErrClosed) && !errors.Is(ended, io.EOF) {
 		t.Error(ended)
@@ -122,26 +125,60 @@ func TestConnection(t *testing.T) {
 	if _, err := theirs.Write([]byte("x")); err == nil {
 		t.Error("the connection is open")
 	}
+	idle.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if n, err := idle.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(n, err)
+	}
+	emptied(t, &bin)
 }
 
-// What cannot be hurried has its user wait, and nobody else.
+// What cannot be hurried has its user wait, and in the end everybody; but there are no more
+// threads than so many.
 func TestFull(t *testing.T) {
-	var b Bin
-	hold := make(chan struct{})
-	for range most {
-		if b.Full(7) {
-			t.Fatal("full too early")
+	synctest.Test(t, func(t *testing.T) {
+		var b Bin
+		hold, at := make(chan struct{}), make(chan int, 1)
+		at <- 0
+		closing := func() int {
+			synctest.Wait()
+			n := <-at
+			at <- n
+			return n
 		}
-		b.Do(7, func() { <-hold })
-	}
-	if !b.Full(7) || b.Full(8) {
-		t.Errorf("full: %v, and for others %v", b.Full(7), b.Full(8))
-	}
-	close(hold)
-	emptied(t, &b)
-	if b.Full(7) {
-		t.Error("still full")
-	}
+		for n := range waiting {
+			if full := b.Full(7); full != (n >= most) {
+				t.Fatalf("with %d it is full: %v", n, full)
+			}
+			b.Room(t.Context())
+			b.Do(7, func() {
+				at <- <-at + 1
+				<-hold
+				at <- <-at - 1
+			})
+		}
+		if n := closing(); n != most || b.Full(8) {
+			t.Errorf("%d are closed at a time, and it is full for others: %v", n, b.Full(8))
+		}
+		ctx, end := context.WithCancel(t.Context())
+		room := make(chan bool)
+		go func() {
+			b.Room(ctx)
+			close(room)
+		}()
+		synctest.Wait()
+		select {
+		case <-room:
+			t.Error("there is room without end")
+		default:
+		}
+		end()
+		<-room
+		close(hold)
+		b.Room(t.Context())
+		if n := closing(); n != 0 || b.Full(7) || b.all != 0 || len(b.heaps) != 0 {
+			t.Errorf("%d, %+v", n, b.heaps)
+		}
+	})
 }
 
 // Receive returns what came, as many descriptors as may be sent at a time, and has no program inherit them.

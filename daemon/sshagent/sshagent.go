@@ -84,8 +84,9 @@ type Agent struct {
 	// Admit returns an error for a process that is not to be served. If nil, those of
 	// this user are.
 	Admit func(*peer.Peer) error
+	// Bin closes what clients have sent that is no message, and connections.
+	Bin *drop.Bin
 
-	bin    drop.Bin    // what clients have sent that is no message
 	mu     sync.Mutex  // guards what follows
 	signed []time.Time // signatures that were asked for lately
 }
@@ -109,6 +110,7 @@ func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 	defer wg.Wait()
 	places := make(chan struct{}, maxConnections)
 	for {
+		a.Bin.Room(ctx)
 		conn, err := l.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return
@@ -129,21 +131,21 @@ func (a *Agent) Serve(ctx context.Context, l *net.UnixListener) {
 			})
 		default:
 			a.Refused(fmt.Errorf("%w: more than %d connections", sshauth.ErrRefused, maxConnections))
-			drop.Connection(conn)
+			a.Bin.Connection(drop.Unknown, conn)
 		}
 	}
 }
 
 // serve answers one client until it goes.
 func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
-	defer drop.Connection(conn)
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	uid, err := a.admit(conn)
+	defer a.Bin.Connection(uid, conn)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	if err != nil {
 		a.Refused(err)
 		return
 	}
-	c, r := connection{agent: a}, drop.Reader{Conn: conn, Bin: &a.bin, UID: uid}
+	c, r := connection{agent: a}, drop.Reader{Conn: conn, Bin: a.Bin, UID: uid}
 	for {
 		kind, body, err := readFrame(r)
 		if err != nil {
@@ -166,18 +168,18 @@ func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
 	}
 }
 
-// admit returns the user of who has connected, if it is to be served.
+// admit returns the user of who has connected, and an error if it is not to be served.
 func (a *Agent) admit(conn *net.UnixConn) (uid int, err error) {
 	p, err := peer.Of(conn)
 	if err != nil {
-		return 0, err
+		return drop.Unknown, err
 	}
 	defer p.Close()
 	if a.Admit != nil {
 		return p.UID, a.Admit(p)
 	}
 	if p.UID != os.Geteuid() {
-		return 0, fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
+		return p.UID, fmt.Errorf("%w: uid %d", peer.ErrForeign, p.UID)
 	}
 	return p.UID, nil
 }

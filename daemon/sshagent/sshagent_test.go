@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/sshagent"
 	"github.com/cortex-auth/cortex/vault/sshauth/sshauthtest"
 )
@@ -51,7 +52,7 @@ func serveWith(t *testing.T, prepare func(*sshagent.Agent)) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{t: t, host: sshauthtest.NewHost(t), keys: map[string]ssh.AlgorithmSigner{}}
-	a := &sshagent.Agent{Sign: s.sign, Refused: s.hear}
+	a := &sshagent.Agent{Sign: s.sign, Refused: s.hear, Bin: new(drop.Bin)}
 	for name, key := range map[string]any{"ED": ed, "RSA": r} {
 		signer, err := ssh.NewSignerFromKey(key)
 		if err != nil {
