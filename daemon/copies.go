@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -28,8 +29,26 @@ func seal(spec *spawn.Spec, l look) error {
 			return err
 		}
 	}
-	spec.Exact.Copies, err = copies(m.command)
-	return err
+	if spec.Exact.Copies, err = copies(m.command); err != nil {
+		return err
+	}
+	return calledAs(spec.Exact)
+}
+
+// calledAs refuses a script whose copy is to be called in another way than was read from it
+// before: whoever can write to it can have each read show something else, and what was hashed
+// is the copy.
+func calledAs(e *spawn.Exact) error {
+	for _, c := range e.Copies {
+		if c.Arg >= 0 {
+			continue
+		}
+		line, err := parseScriptLine(c.Content[:min(len(c.Content), maxScriptLine)])
+		if err != nil || line == nil || !slices.Equal(line.argv(), e.Interpreter.Argv) {
+			return spawn.ErrChanged
+		}
+	}
+	return nil
 }
 
 // named refuses a copy in place of the one of an argument's names that is i, if the form of

@@ -45,18 +45,12 @@ func unreadable(err error) error {
 
 // interpreter looks at what runs a script.
 func (m *measurer) interpreter(line scriptLine) error {
-	path, argv := line.path, []string{line.path}
-	if line.arg != "" {
-		argv = append(argv, line.arg)
-	}
+	path, argv := line.path, line.argv()
 	if words := line.throughEnv(); words != nil {
 		var err error
 		if path, err = m.find(words[0]); err != nil {
 			return err
 		}
-		argv = words
-	} else if line == (scriptLine{path: defaultShell}) {
-		argv = []string{"sh"}
 	} else if filepath.Base(path) == "env" {
 		m.weak = append(m.weak, "interpreter") // which then is what env finds
 	}

@@ -28,6 +28,20 @@ func readScriptLine(program *os.File) (*scriptLine, error) {
 	return parseScriptLine(head[:n])
 }
 
+// argv returns how the interpreter is called, before the script and its arguments.
+func (l scriptLine) argv() []string {
+	if words := l.throughEnv(); words != nil {
+		return words
+	}
+	switch {
+	case l == scriptLine{path: defaultShell}:
+		return []string{"sh"}
+	case l.arg != "":
+		return []string{l.path, l.arg}
+	}
+	return []string{l.path}
+}
+
 func parseScriptLine(head []byte) (*scriptLine, error) {
 	if binary(head) {
 		return nil, nil
