@@ -2,6 +2,7 @@ package redteam
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,8 +27,11 @@ type activated struct {
 	stop *os.File
 	wg   sync.WaitGroup
 
-	mu  sync.Mutex // guards cmd
-	cmd *exec.Cmd
+	notify string // where the spawner says that it goes on
+
+	mu    sync.Mutex // guards what follows
+	cmd   *exec.Cmd
+	began time.Time // when it was started; zero while it does not run
 }
 
 // activate makes so many of them.
@@ -56,6 +61,7 @@ func (h *host) activate(t *testing.T, n int) (all []*activated) {
 			t.Fatal(err)
 		}
 		a.stop = stop
+		a.watch(t)
 		a.wg.Go(func() { a.serve(stopped) })
 		t.Cleanup(a.end)
 		all = append(all, a)
@@ -82,9 +88,12 @@ func (a *activated) serve(stopped *os.File) {
 			return
 		}
 		a.mu.Lock()
-		a.cmd = cmd
+		a.cmd, a.began = cmd, time.Now()
 		a.mu.Unlock()
 		cmd.Wait()
+		a.mu.Lock()
+		a.began = time.Time{}
+		a.mu.Unlock()
 		a.spawner("--clear", a.home).Run()
 	}
 }
@@ -93,7 +102,7 @@ func (a *activated) serve(stopped *os.File) {
 func (a *activated) spawner(args ...string) *exec.Cmd {
 	// The socket is for the process with that id.
 	cmd := exec.Command("/bin/bash", append([]string{"-c", `LISTEN_PID=$$ exec -a cortex-spawner "$EXE" "$@"`, "bash"}, args...)...)
-	cmd.Env = []string{"LISTEN_FDS=1", "HOME=" + a.home, "USER=runner", "PATH=/usr/bin:/bin", "TMPDIR=" + a.home + "/tmp", "EXE=" + filepath.Join(bin, "cortex")}
+	cmd.Env = []string{"LISTEN_FDS=1", "HOME=" + a.home, "USER=runner", "PATH=/usr/bin:/bin", "TMPDIR=" + a.home + "/tmp", "EXE=" + filepath.Join(bin, "cortex"), "NOTIFY_SOCKET=" + a.notify, fmt.Sprintf("WATCHDOG_USEC=%d", silence.Microseconds())}
 	cmd.ExtraFiles, cmd.Dir = []*os.File{a.l}, a.home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.uid)}}
 	return cmd
@@ -110,4 +119,5 @@ func (a *activated) end() {
 	a.wg.Wait()
 	a.l.Close()
 	os.Remove(a.sock)
+	os.Remove(a.notify)
 }

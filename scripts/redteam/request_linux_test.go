@@ -18,6 +18,7 @@ import (
 var requestMoves = map[string]hostMove{
 	"example-linked":  exampleLinked,
 	"raised-schedule": raisedSchedule,
+	"spawner-stopped": spawnerStopped,
 }
 
 // A repository brings a link to a file of the user's, a pipe, and a device in the place of
