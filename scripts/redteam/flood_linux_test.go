@@ -18,6 +18,7 @@ var floodMoves = map[string]hostMove{
 	"made-up-projects":     madeUpProjects,
 	"queue-flood":          queueFlood,
 	"long-requests":        longRequests,
+	"waiting-terminal":     waitingTerminal,
 	"clinging-descriptors": clingingDescriptors,
 }
 
@@ -155,6 +156,25 @@ func queueFlood(t *testing.T, h *host) outcome {
 	defer in.Close()
 	asking := h.launcher(t, h.alice, h.project, h.variable, told(h.variable)...)
 	return unless(h.soon(t, asking, p.asked) != h.value, stopped)
+}
+
+// Requests have the places of a daemon and never take their terminals, for which it waits.
+func waitingTerminal(t *testing.T, h *host) outcome {
+	h.daemon.Kill()
+	h.start(t, "--max-connections", "4")
+	defer h.again(t)
+	request := fmt.Sprintf(`{"cmd":"run","v":1,"fds":["cwd","terminal","relay"],"queue":true,"program":"true","project":%q,"names":[%q]}`, h.project, h.variable)
+	cmd := h.tool(t, h.rival(), "park", h.sock, "4", request)
+	in, out := pipes(t, cmd)
+	defer cmd.Wait()
+	defer in.Close()
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "parked\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if h.getsSoon(t) != h.value {
+		return open
+	}
+	return limited
 }
 
 // Requests that are as long as they may be take the places of these.

@@ -68,13 +68,14 @@ func askOnce(sock string, request []byte, dir int) ([]byte, error) {
 	return io.ReadAll(conn)
 }
 
-// ask sends a request to a daemon, with the directory that it is to be carried out in.
-func ask(sock string, request []byte, dir int) (*net.UnixConn, error) {
+// ask sends a request to a daemon, with descriptors: the first is the directory that it is
+// to be carried out in.
+func ask(sock string, request []byte, files ...int) (*net.UnixConn, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: sock, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := conn.WriteMsgUnix(request, unix.UnixRights(dir), nil); err != nil {
+	if _, _, err := conn.WriteMsgUnix(request, unix.UnixRights(files...), nil); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("asking: %w", err)
 	}

@@ -8,10 +8,15 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // park sends the same request so many times, and leaves all of them waiting once each was
-// answered something.
+// answered something. With this directory it sends as many descriptors of a terminal as the
+// request has names for.
 func park(sock, text, request string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -22,9 +27,21 @@ func park(sock, text, request string) error {
 		return err
 	}
 	defer dir.Close()
+	files := []int{int(dir.Fd())}
+	if strings.Contains(request, `"terminal","relay"`) {
+		_, tty, err := pty.Open()
+		if err != nil {
+			return err
+		}
+		relay, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		files = append(files, int(tty.Fd()), relay[0])
+	}
 	var conns []*net.UnixConn
 	for range n {
-		conn, err := ask(sock, []byte(request+"\n"), int(dir.Fd()))
+		conn, err := ask(sock, []byte(request+"\n"), files...)
 		if err != nil {
 			return err
 		}
