@@ -190,13 +190,22 @@ func appearingPipe(t *testing.T, h *host) outcome {
 func wrappedInterpreter(t *testing.T, h *host) outcome {
 	g := h.guarded(t)
 	g.mode(t, "enforce")
-	for _, around := range [][]string{{"env"}, {"timeout", "60"}, {"nice"}} {
-		command := append(around, "sh", "-c", g.saying("good"))
+	g.write(t, "extglob", "")
+	code := g.saying("good")
+	text := `BEGIN{system("echo good; printenv ` + g.variable + ` | tr a-zA-Z n-za-mN-ZA-M")}`
+	for _, command := range [][]string{
+		{"env", "sh", "-c", code},
+		{"timeout", "60", "sh", "-c", code},
+		{"nice", "sh", "-c", code},
+		{"bash", "+O", "extglob", "-c", code}, // which is a file, too
+		{"awk", text, "-f", "good.sh"},
+		{"perl", "-Mstrict;" + text, "good.sh"},
+	} {
 		g.approve(t, command...)
 		var rows []map[string]any
 		g.Admin(t, http.MethodGet, "/admin/projects/"+g.project+"/pins", nil, &rows)
 		if text := string(marshal(rows)); strings.Count(text, `"inline"`) == 0 {
-			t.Logf("%q is not marked", around)
+			t.Logf("%q is not marked", command)
 			return open
 		}
 		for _, r := range rows {

@@ -15,6 +15,7 @@ import (
 // What is tried with a script whose command gets copies of its files.
 var copyMoves = map[string]hostMove{
 	"racing-script-sealed":  racingSealed,
+	"racing-name-sealed":    nameSealed,
 	"appearing-pipe-sealed": pipeSealed,
 }
 
@@ -40,6 +41,46 @@ func racingSealed(t *testing.T, h *host) outcome {
 		return open
 	}
 	return stopped
+}
+
+// A directory is moved when the copies are made, so that the file that an argument names
+// behind the letter of an option is what the argument names as a whole.
+func nameSealed(t *testing.T, h *host) outcome {
+	g := h.guarded(t)
+	g.write(t, "good.sh", "case $1 in -f*) ;; *) echo evil ;; esac\n"+g.saying("good"))
+	dir, moved := filepath.Join(g.dir, "dir"), filepath.Join(g.dir, "-fdir")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, g.alice.uid, g.alice.uid)); err != nil {
+		t.Fatal(err)
+	}
+	g.write(t, "dir/lib.sh", "")
+	g.write(t, "last", "")
+	if r := g.carry(t, try{command: []string{"sh", "good.sh", "/proc/self/fd/0"}}); !said(r, "evil") {
+		t.Fatalf("another argument comes to nothing anyway: %+v", r)
+	}
+	command := []string{"sh", "good.sh", "-fdir/lib.sh", "last"}
+	g.mode(t, "enforce")
+	g.approveAs(t, withCopies, command...)
+	rename := func(from, to string) func() {
+		return func() {
+			if err := os.Rename(from, to); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	race := &race{g, command, rename(dir, moved), rename(moved, dir)}
+	opened := 0 // for the look, and for the copy, when that of lib.sh is made
+	r := race.run(t, "last", unix.FAN_OPEN_PERM, func(o opening, change func()) {
+		if o.pid != g.daemon.Cmd.Process.Pid {
+			return
+		}
+		if opened++; opened == 2 {
+			change()
+		}
+	})
+	if r.stdout == "" && !strings.Contains(r.stderr, "names another file") {
+		t.Fatalf("it failed otherwise: %+v", r)
+	}
+	return unless(said(r, "evil"), stopped)
 }
 
 // What is no plain file takes the place of a script, and of a file that an argument names,

@@ -1,6 +1,7 @@
 package redteam
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,8 +131,12 @@ func codeBeside(t *testing.T, h *host) outcome {
 func loadingVariables(t *testing.T, h *host) outcome {
 	g := h.guarded(t)
 	names := []string{"LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "PERL5OPT", "RUBYOPT", "GIT_SSH_COMMAND", "ENV", "PAGER"}
-	g.write(t, "good.sh", g.saying("good")+"printenv "+strings.Join(names, " ")+"\ntrue\n")
+	g.write(t, "good.sh", "TEXTDOMAIN=app\necho $\"said\"\n"+g.saying("good")+"printenv "+strings.Join(names, " ")+"\ntrue\n")
 	g.write(t, "evil.sh", "echo evil\n")
+	if err := os.MkdirAll(filepath.Join(g.dir, "evil/LC_MESSAGES"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g.write(t, "evil/LC_MESSAGES/app.mo", translation("said", "$(echo; echo evil)"))
 	if err := os.Mkdir(filepath.Join(g.dir, "own"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +146,11 @@ func loadingVariables(t *testing.T, h *host) outcome {
 	for _, name := range names {
 		variables = append(variables, name+"=evil")
 	}
+	language := []string{"LC_ALL=C.UTF-8", "LANGUAGE=../../.." + g.dir + "/evil"}
 	g.mode(t, "any")
+	if r := g.carry(t, try{env: language, command: command}); !said(r, "evil") {
+		t.Fatalf("a translation comes to nothing anyway: %+v", r)
+	}
 	for _, v := range variables {
 		if r := g.carry(t, try{env: []string{v}, command: command}); strings.Count(r.stdout, "evil\n") == 0 && !strings.Contains(untold(r.stdout), "evil") {
 			t.Fatalf("%s comes to nothing anyway: %+v", v, r)
@@ -149,7 +158,7 @@ func loadingVariables(t *testing.T, h *host) outcome {
 	}
 	g.mode(t, "enforce")
 	g.approve(t, command...)
-	r := g.carry(t, try{env: variables, command: command})
+	r := g.carry(t, try{env: append(variables, language...), command: command})
 	switch {
 	case said(r, "evil") || strings.Contains(untold(r.stdout), "evil"):
 		t.Logf("%+v", r)
@@ -158,6 +167,21 @@ func loadingVariables(t *testing.T, h *host) outcome {
 		t.Fatalf("it does not run without them: %+v", r)
 	}
 	return stopped
+}
+
+// translation is a file with one, as gettext(3) reads it.
+func translation(from, to string) string {
+	texts := []string{"", from, "Content-Type: text/plain; charset=UTF-8\n", to}
+	file := []byte("\xde\x12\x04\x95")
+	for _, n := range []uint32{0, 2, 28, 28 + 16, 0, 0} {
+		file = binary.LittleEndian.AppendUint32(file, n)
+	}
+	at := uint32(len(file) + 8*len(texts))
+	for _, text := range texts {
+		file = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(file, uint32(len(text))), at)
+		at += uint32(len(text)) + 1
+	}
+	return string(file) + strings.Join(texts, "\x00") + "\x00"
 }
 
 // A secret as such a variable.
