@@ -9,7 +9,7 @@ import (
 )
 
 // watchRoom is how many events wait for a reader. One that is slower hears
-// that it missed some.
+// that it missed some, but no freeze is among them: asking again does not tell of it.
 const watchRoom = 64
 
 // A notice is an event on its way, and whom it is for: one session, one agent,
@@ -126,11 +126,17 @@ func (n *news) end(err error) {
 	}
 }
 
-// add queues an event. Where there is no room, the queue gives way to the one
-// event that says so.
+// add queues an event. Where there is no room, all but the freezes give way to the one
+// event that says so. There are as many freezes as administrators made, each once.
 func (w *Watch) add(e Event) {
-	if len(w.queue) >= watchRoom {
-		w.queue = append(w.queue[:0], Event{Kind: EventResync})
+	freezes := e.Kind == EventFreeze
+	if freezes {
+		w.queue = slices.DeleteFunc(w.queue, func(q Event) bool {
+			return q.Kind == EventFreeze && q.What == e.What && q.Name == e.Name && q.Project == e.Project
+		})
+	}
+	if len(w.queue) >= watchRoom && !freezes {
+		w.queue = slices.DeleteFunc(w.queue, func(q Event) bool { return q.Kind != EventFreeze })
 		e = Event{Kind: EventResync}
 	}
 	if e.Kind == EventResync {

@@ -1,10 +1,13 @@
 package vault_test
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/cortex-auth/cortex/vault"
+	"github.com/cortex-auth/cortex/vault/opaque"
 	"github.com/cortex-auth/cortex/vault/vaulttest"
 )
 
@@ -84,5 +87,47 @@ func TestSecretFreezeSaysWhatBecomesOfCommands(t *testing.T) {
 	}
 	if len(said) != 2 || !maps.Equal(said["app"], map[string]vault.OnFreeze{"app": vault.FreezeEnds}) || said["plain"] != nil {
 		t.Errorf("%v", said)
+	}
+}
+
+// Whoever does not read misses no freeze: nothing that it asks for afterwards tells of one.
+func TestSlowWatchHearsOfFreezes(t *testing.T) {
+	ctx, admin := t.Context(), vaulttest.Admin
+	v, h, s, _ := ready(t)
+	var names []string
+	for n := range 100 {
+		names = append(names, fmt.Sprint("key", n))
+		keep(t, v, "", names[n], "value")
+	}
+	for some := range slices.Chunk(names, 20) {
+		h.approved("some-"+some[0], append(some, "KEY")...)
+	}
+	w := h.watch()
+	freezes := func(w *vault.Watch) (told int) {
+		last := uint64(0)
+		for _, e := range heard(t, w) {
+			if e.Kind == vault.EventFreeze {
+				told++
+			}
+			if e.Seq < last && e.Kind != vault.EventResync {
+				t.Errorf("%+v after %d", e, last)
+			}
+			last = max(last, e.Seq)
+		}
+		return told
+	}
+	for n, name := range names {
+		if _, _, err := v.Freeze(ctx, admin, vault.FreezeTarget{Kind: vault.FreezeSecret, Name: name}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.UpdateSecret(ctx, admin, s.ID, vault.SecretChange{Value: new(opaque.New([]byte(fmt.Sprint(n))))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told := freezes(w); told != 100 {
+		t.Errorf("%d freezes are told", told)
+	}
+	if told := freezes(h.watch()); told != 100 {
+		t.Errorf("%d freezes that stand are told", told)
 	}
 }
