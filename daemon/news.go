@@ -90,6 +90,7 @@ func (d *enrolment) act(e api.Event) {
 		d.holds.forget(e.ProjectName)
 		d.projects.each(e.ProjectName, (*project).askAgain)
 	case api.EventResync:
+		d.projects.heed(e.OnFreeze)
 		d.holds.forget("")
 		d.projects.each("", (*project).askAgain)
 	case api.EventOpen:
@@ -111,11 +112,7 @@ func (d *enrolment) frozen(e api.Event) {
 	if len(e.EnvVarNames) == 0 {
 		d.projects.each(e.ProjectName, (*project).forget)
 	}
-	for name, rule := range e.OnFreeze {
-		if p := d.projects.known(name); p != nil {
-			p.endsBecomes(rule == api.FreezeEnds)
-		}
-	}
+	d.projects.heed(e.OnFreeze)
 	d.cut(&cutError{what: fmt.Sprintf("%s %s was frozen", e.Kind, e.Name)}, func(u *underway) bool {
 		return (e.ProjectName == "" || e.ProjectName == u.project) && u.has(e.EnvVarNames)
 	})
@@ -162,6 +159,15 @@ func (ps *projects) each(name string, do func(*project)) {
 	for _, p := range ps.all {
 		if name == "" || name == p.name {
 			do(p)
+		}
+	}
+}
+
+// heed keeps what the server says of projects and freezes.
+func (ps *projects) heed(onFreeze map[string]string) {
+	for name, rule := range onFreeze {
+		if p := ps.known(name); p != nil {
+			p.endsBecomes(rule == api.FreezeEnds)
 		}
 	}
 }

@@ -166,6 +166,22 @@ func TestProjectsUnderwayAreNotForgotten(t *testing.T) {
 	}
 }
 
+// A change of the settings is known to a daemon that hears of no freeze.
+func TestChangedSettingsCount(t *testing.T) {
+	var e enrolment
+	p, err := e.projects.of("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range []string{api.FreezeEnds, api.FreezeLeaves} {
+		e.act(api.Event{Event: api.EventResync, OnFreeze: map[string]string{"app": rule}})
+		e.act(api.Event{Event: api.EventResync})
+		if p.endsWhenCut() != (rule == api.FreezeEnds) {
+			t.Errorf("not %s", rule)
+		}
+	}
+}
+
 // What a freeze says of running commands counts, and where it says nothing, as from older
 // servers, what came with the token.
 func TestFreezeSaysWhatEnds(t *testing.T) {

@@ -35,8 +35,9 @@ type Event struct {
 	// What and Name say what was frozen or unfrozen.
 	What FreezeKind
 	Name string
-	// OnFreeze says, of a freeze, what becomes of commands that run of the projects in
-	// it. Of others counts what was said with their tokens.
+	// OnFreeze says what becomes at a freeze of commands that run of the projects in it,
+	// with the freeze and, for settings that were changed, in an EventResync. Of others
+	// counts what was said last.
 	OnFreeze map[string]OnFreeze
 	// Project is the project it is about, and Variables are the names in it,
 	// as the agent wrote them, sorted.

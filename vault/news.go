@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -135,12 +136,20 @@ func (w *Watch) add(e Event) {
 			return q.Kind == EventFreeze && q.What == e.What && q.Name == e.Name && q.Project == e.Project
 		})
 	}
-	if len(w.queue) >= watchRoom && !freezes {
-		w.queue = slices.DeleteFunc(w.queue, func(q Event) bool { return q.Kind != EventFreeze })
-		e = Event{Kind: EventResync}
+	full := len(w.queue) >= watchRoom && !freezes
+	if full {
+		e = Event{Kind: EventResync, OnFreeze: e.OnFreeze}
 	}
 	if e.Kind == EventResync {
-		w.queue = slices.DeleteFunc(w.queue, func(q Event) bool { return q.Kind == EventResync })
+		rules := map[string]OnFreeze{}
+		w.queue = slices.DeleteFunc(w.queue, func(q Event) bool {
+			if q.Kind == EventResync {
+				maps.Copy(rules, q.OnFreeze)
+			}
+			return q.Kind == EventResync || full && q.Kind != EventFreeze
+		})
+		maps.Copy(rules, e.OnFreeze)
+		e.OnFreeze = fewest(rules)
 	}
 	w.queue = append(w.queue, e)
 	w.wake()

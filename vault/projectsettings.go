@@ -262,7 +262,8 @@ func (o *op) changeSettings(row *projectSettingsRow, c ProjectChange) error {
 		return nil
 	}
 	// What its daemons hold was allowed by the settings as they were.
-	if err := o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync}}); err != nil {
+	rules := map[string]OnFreeze{row.Project: row.onFreeze()}
+	if err := o.tellProject(row.Namespace, row.Project, notice{Event: Event{Kind: EventResync, OnFreeze: rules}}); err != nil {
 		return err
 	}
 	if c.Commands == nil || *c.Commands == CommandsEnforce {

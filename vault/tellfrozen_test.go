@@ -131,3 +131,32 @@ func TestSlowWatchHearsOfFreezes(t *testing.T) {
 		t.Errorf("%d freezes that stand are told", told)
 	}
 }
+
+// A change of the settings is told at once: whoever is cut off may hear of no freeze. It is
+// not lost on a slow reader, and the last one counts.
+func TestChangedSettingsAreTold(t *testing.T) {
+	ctx, admin := t.Context(), vaulttest.Admin
+	v, h, s, _ := ready(t)
+	h.approved("plain", "KEY")
+	w := h.watch()
+	for n, rule := range []vault.OnFreeze{vault.FreezeEnds, vault.FreezeLeaves, vault.FreezeEnds} {
+		if _, err := v.UpdateProject(ctx, admin, "", "app", vault.ProjectChange{OnFreeze: &rule}); err != nil {
+			t.Fatal(err)
+		}
+		for range n * 100 {
+			if _, err := v.UpdateSecret(ctx, admin, s.ID, vault.SecretChange{Value: new(opaque.New([]byte("other")))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := v.UpdateProject(ctx, admin, "", "plain", vault.ProjectChange{OnFreeze: new(vault.FreezeLeaves)}); err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]vault.OnFreeze{}
+		for _, e := range heard(t, w) {
+			maps.Copy(told, e.OnFreeze)
+		}
+		if !maps.Equal(told, map[string]vault.OnFreeze{"app": rule, "plain": vault.FreezeLeaves}) {
+			t.Errorf("after %d other events: %v", n*100, told)
+		}
+	}
+}

@@ -29,7 +29,7 @@ const (
 	// other values, or none.
 	EventSecretChanged = "secret_changed"
 	// EventResync stands for what no other event tells, or for too many of
-	// them: whatever is held may be stale.
+	// them: whatever is held may be stale. It has OnFreeze where that may have changed.
 	EventResync = "resync"
 	// EventSessionEnded is followed by EventEnd.
 	EventSessionEnded = "session_ended"
@@ -60,7 +60,7 @@ type Event struct {
 	Reason           string   `json:"reason,omitempty"`
 	HeartbeatSeconds int      `json:"heartbeat_seconds,omitempty"`
 	// OnFreeze is FreezeLeaves or FreezeEnds by the name of the project that it is the
-	// setting of. For a project that is not in it, or on older servers, counts what came
-	// with its last token.
+	// setting of. For a project that is not in it, or on older servers, counts what was
+	// said last, or came with its last token.
 	OnFreeze map[string]string `json:"on_freeze,omitempty"`
 }
