@@ -12,8 +12,14 @@ import (
 
 // A program that keeps its monitor from killing it, by stopping it again and again, is
 // killed all the same, and with all that it has started.
-func TestMonitorStopped(t *testing.T) {
-	s := newStage(t)
+func TestMonitorStopped(t *testing.T) { newStage(t).killStopping(t) }
+
+func TestMonitorOfAnotherUserStopped(t *testing.T) {
+	s, _ := newRemoteStage(t, 1)
+	s.killStopping(t)
+}
+
+func (s *stage) killStopping(t *testing.T) {
 	s.write("stop", "#!/bin/sh\necho up\nwhile kill -STOP $1; do :; done\n", 0o755)
 	run, out := s.start(s.spec("sh", "-c", `./stop $PPID & setsid ./stop $PPID & exec ./stop $PPID`))
 	for range 3 {
