@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cortex-auth/cortex/client"
 	"github.com/cortex-auth/cortex/daemon/drop"
 	"github.com/cortex-auth/cortex/daemon/ipc"
 	"github.com/cortex-auth/cortex/daemon/peer"
@@ -81,8 +82,8 @@ func (c *connection) close() {
 
 // turnAway ends a connection whose request was not read. What comes of it is read for a
 // while, of so many at a time: a client that is cut off while it writes may not hear why.
-func (c *connection) turnAway() {
-	c.answer(busy)
+func (c *connection) turnAway(why error) {
+	c.answer(ipc.Response{Error: why.Error(), ErrorCode: ipc.Busy, Hint: client.Hint(why)})
 	c.CloseWrite()
 	select {
 	case c.arrivals.leaving <- struct{}{}:
@@ -93,6 +94,10 @@ func (c *connection) turnAway() {
 	c.SetReadDeadline(time.Now().Add(lingerTimeout))
 	c.drain(ipc.MaxLine)
 }
+
+// errClinging is about a user of whose descriptors nothing more is taken: see [drop.Bin.Full].
+var errClinging = client.WithHint(errors.New("too many descriptors that came from you do not close"),
+	"end what keeps them: a file system that does not answer, such as one over a network, or sockets that linger")
 
 // drain reads up to so many bytes that nobody wants, or up to the end, and drops what comes with them.
 func (c *connection) drain(most int) {
@@ -115,10 +120,10 @@ func (c *connection) closeFiles() {
 	}
 	c.bin.Do(c.peer.UID, func() {
 		for _, f := range files {
-			f.Close()
+			drop.Hastily(func() { f.Close() })
 		}
 		for _, f := range further {
-			unix.Close(f.FD)
+			drop.Hastily(func() { unix.Close(f.FD) })
 		}
 	})
 }
@@ -182,6 +187,9 @@ func (c *connection) readLine(ctx context.Context, files *[]int) ([]byte, error)
 				}
 			}
 			buf = append(make([]byte, 0, min(2*cap(buf), ipc.MaxLine)), buf...)
+		}
+		if c.bin.Full(c.peer.UID) {
+			return nil, errClinging
 		}
 		n, fds, err := c.reader().Receive(buf[len(buf):cap(buf)])
 		*files = append(*files, fds...)

@@ -252,15 +252,14 @@ func (d *Daemon) visitor(conn *net.UnixConn) (*peer.Peer, error) {
 
 // handle serves one connection, whose request is read until reading ends.
 func (d *Daemon) handle(ctx, reading context.Context, c *connection) {
-	var req ipc.Request
-	err := errBusy // with so much of this user's that does not go, nothing more is taken from it
-	if !c.bin.Full(c.peer.UID) {
-		req, err = c.readRequest(reading)
-	}
+	req, err := c.readRequest(reading)
 	c.giveWay()
 	switch {
 	case !c.arrivals.heard(c), errors.Is(err, errBusy):
-		c.turnAway()
+		c.turnAway(errBusy)
+		return
+	case errors.Is(err, errClinging):
+		c.turnAway(errClinging)
 		return
 	case err != nil:
 		c.answer(ipc.Response{Error: err.Error()})

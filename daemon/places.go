@@ -60,6 +60,3 @@ func (j *job) place(ctx context.Context) (leave func(), err error) {
 // errBusy is what a client hears for which there is no place.
 var errBusy = client.WithHint(errors.New("the daemon serves as many clients as it may"),
 	"try again when one of them has ended, or start the daemon with more --max-connections")
-
-// busy is the answer to it.
-var busy = ipc.Response{Error: errBusy.Error(), ErrorCode: ipc.Busy, Hint: client.Hint(errBusy)}

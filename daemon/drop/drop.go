@@ -84,7 +84,7 @@ func (b *Bin) Do(uid int, closeAll func()) {
 	h := b.add(uid)
 	go func() {
 		h.places <- struct{}{}
-		prodded(closeAll)
+		Hastily(closeAll)
 		<-h.places
 		b.remove(uid, h)
 	}()
@@ -126,7 +126,7 @@ func (b *Bin) Descriptors(uid int, fds []int) {
 	}
 	b.Do(uid, func() {
 		for _, fd := range fds {
-			unix.Close(fd)
+			Hastily(func() { unix.Close(fd) }) // each with a haste of its own
 		}
 	})
 }
@@ -137,10 +137,12 @@ func (b *Bin) Connection(uid int, conn *net.UnixConn) {
 	conn.CloseRead() // nothing more comes
 	conn.CloseWrite()
 	last, err := again(conn)
-	conn.Close()
-	if err == nil {
-		b.Do(uid, func() { unix.Close(last) })
+	if err != nil { // there are no more descriptors
+		b.Do(uid, func() { conn.Close() })
+		return
 	}
+	conn.Close()
+	b.Do(uid, func() { unix.Close(last) })
 }
 
 // again returns one more descriptor of a connection.
@@ -161,9 +163,9 @@ const (
 	leisure  = time.Second
 )
 
-// prodded calls f, which makes a system call, and sends its thread signals while that takes
+// Hastily calls f, which makes a system call, and sends its thread signals while that takes
 // longer than it should.
-func prodded(f func()) {
+func Hastily(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	thread, done := self(), make(chan struct{})

@@ -46,7 +46,7 @@ func (r Reader) Receive(b []byte) (n int, fds []int, err error) {
 	var got int
 	var failed error
 	err = raw.Read(func(fd uintptr) bool {
-		prodded(func() { n, got, failed = receive(int(fd), b, oob) })
+		Hastily(func() { n, got, failed = receive(int(fd), b, oob) })
 		return !errors.Is(failed, unix.EAGAIN)
 	})
 	if err = cmp.Or(err, failed); err != nil {

@@ -145,6 +145,10 @@ func (a *Agent) serve(ctx context.Context, conn *net.UnixConn) {
 		a.Refused(err)
 		return
 	}
+	if a.Bin.Full(uid) {
+		a.Refused(fmt.Errorf("%w: too many descriptors that came from uid %d do not close", sshauth.ErrRefused, uid))
+		return
+	}
 	c, r := connection{agent: a}, drop.Reader{Conn: conn, Bin: a.Bin, UID: uid}
 	for {
 		kind, body, err := readFrame(r)
