@@ -27,6 +27,8 @@ var askMoves = map[string]hostMove{
 	"fetch-after-freeze":   fetchAfterFreeze,
 	"run-after-freeze":     runAfterFreeze,
 	"run-after-freeze-end": runAfterFreezeEnd,
+	"freeze-late-setting":  freezeLateSetting,
+	"freeze-forgotten":     freezeForgotten,
 }
 
 // owned returns a project with an approved secret.

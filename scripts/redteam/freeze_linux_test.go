@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"strings"
 	"testing"
+	"time"
 )
 
 func (h *host) freeze(t *testing.T, project string) {
@@ -66,18 +68,65 @@ func runAfterFreeze(t *testing.T, h *host) outcome {
 
 func runAfterFreezeEnd(t *testing.T, h *host) outcome {
 	project, variable, _, value := h.owned(t)
-	if out, err := h.adminCommand("project", "settings", project, "--on-freeze", "end"); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	// A daemon hears of it with its next token.
-	h.restart(t)
-	h.gets(t, h.alice, project, variable)
+	h.onFreeze(t, project, "end")
 	p := h.imprison(t, project, variable)
 	h.freeze(t, project)
-	text, err := io.ReadAll(p.out) // until it ends, and nobody has asked it
-	if err != nil {
-		t.Fatal(err)
+	return p.cutOff(value)
+}
+
+// The project says so only once the command runs, and nothing of it asks the server then.
+func freezeLateSetting(t *testing.T, h *host) outcome {
+	project, variable, _, value := h.owned(t)
+	p := h.imprison(t, project, variable)
+	h.onFreeze(t, project, "end")
+	h.freeze(t, project)
+	return p.cutOff(value)
+}
+
+// The project has no token any more, and the daemon is asked for more projects than it
+// keeps in mind.
+func freezeForgotten(t *testing.T, h *host) outcome {
+	defer h.again(t)
+	project, variable, _, value := h.owned(t)
+	h.onFreeze(t, project, "end")
+	p := h.imprison(t, project, variable)
+	h.revoke(t, project)
+	for _, request := range []string{
+		`{"cmd":"redact","v":1,"fds":["cwd"],"project":"%s-%%d"}`,
+		`{"cmd":"run","v":1,"fds":["cwd"],"program":"true","project":"%s-%%d","names":["NO_SUCH"],"no_mask":true}`,
+	} {
+		cmd := h.tool(t, h.rival(), "ask", h.sock, "4200")
+		cmd.Stdin = strings.NewReader(fmt.Sprintf(request+"\n", named("made-up")))
+		if r := finish(t, cmd); r.status != 0 {
+			t.Fatalf("not all was asked: %d, %s", r.status, r.stderr)
+		}
 	}
+	h.freeze(t, project)
+	return p.cutOff(value)
+}
+
+// onFreeze sets what becomes of a project's commands at a freeze.
+func (h *host) onFreeze(t *testing.T, project, rule string) {
+	t.Helper()
+	if out, err := h.adminCommand("project", "settings", project, "--on-freeze", rule); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// revoke ends a project's tokens.
+func (h *host) revoke(t *testing.T, project string) {
+	t.Helper()
+	if out, err := h.adminCommand("project", "revoke", project); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// cutOff returns what became of a prisoner that nobody asks: after a while its input ends,
+// and it tells.
+func (p *prisoner) cutOff(value string) outcome {
+	late := time.AfterFunc(patience/6, func() { p.in.Close() })
+	defer late.Stop()
+	text, _ := io.ReadAll(p.out)
 	return unless(untold(string(text)) == value || p.cmd.Wait() == nil, stopped)
 }
 
