@@ -18,14 +18,14 @@ import (
 	"github.com/cortex-auth/cortex/server/api"
 )
 
-// health asks for anything at a URL.
-func health(t *testing.T, url string, h *http.Client) error {
+// health asks for anything at a URL, for so long.
+func health(t *testing.T, url string, h *http.Client, patience time.Duration) error {
 	t.Helper()
 	c, err := client.New(client.Config{URL: url, HTTP: h})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = within(t.Context(), 200*time.Millisecond, func(ctx context.Context) (gift, error) {
+	_, err = within(t.Context(), patience, func(ctx context.Context) (gift, error) {
 		_, err := c.ProjectSettings(ctx, "", "app")
 		if errors.Is(err, client.ErrNoAdminToken) {
 			_, err = c.KeepJournal(ctx, "bot", nil, nil)
@@ -80,7 +80,11 @@ func TestAway(t *testing.T) {
 		{"somebody else answers", untrusted.URL, nil, false},
 		{"it speaks no TLS", strings.Replace(status(200), "http:", "https:", 1), nil, false},
 	} {
-		err := health(t, row.url, row.http)
+		patience := time.Minute
+		if row.what == "nobody answers" {
+			patience = 200 * time.Millisecond
+		}
+		err := health(t, row.url, row.http, patience)
 		if err == nil || away(err) != row.want {
 			t.Errorf("%s: %v (%v)", row.what, away(err), err)
 		}
