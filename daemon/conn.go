@@ -115,20 +115,17 @@ func (c *connection) drain(most int) {
 func (c *connection) closeFiles() {
 	files, further := c.files, c.further
 	c.files, c.further = nil, nil
-	if len(files)+len(further) == 0 {
-		return
+	var closings []func()
+	for _, f := range files {
+		closings = append(closings, func() { f.Close() })
 	}
-	c.bin.Do(c.peer.UID, func() {
-		for _, f := range files {
-			drop.Hastily(func() { f.Close() })
-		}
-		for _, f := range further {
-			drop.Hastily(func() { unix.Close(f.FD) })
-		}
-	})
+	for _, f := range further {
+		closings = append(closings, func() { unix.Close(f.FD) })
+	}
+	c.bin.Do(c.peer.UID, closings...)
 }
 
-// reader reads what a client sends and is no request: no descriptors come with that.
+// reader reads what a client sends.
 func (c *connection) reader() drop.Reader {
 	return drop.Reader{Conn: c.UnixConn, Bin: c.bin, UID: c.peer.UID}
 }

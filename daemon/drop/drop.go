@@ -78,13 +78,19 @@ func (b *Bin) Room(ctx context.Context) {
 	}
 }
 
-// Do calls closeAll, which closes what a user has sent, on a thread of its own, and before
-// that waits for others of the user's if there are many. It does not wait for either.
-func (b *Bin) Do(uid int, closeAll func()) {
+// Do makes calls that close what a user has sent, one after the other on a thread of their
+// own, and before that waits for others of the user's if there are many. It waits for
+// neither.
+func (b *Bin) Do(uid int, closings ...func()) {
+	if len(closings) == 0 {
+		return
+	}
 	h := b.add(uid)
 	go func() {
 		h.places <- struct{}{}
-		Hastily(closeAll)
+		for _, f := range closings {
+			hastily(f) // each with a haste of its own
+		}
 		<-h.places
 		b.remove(uid, h)
 	}()
@@ -121,14 +127,11 @@ func (b *Bin) remove(uid int, h *heap) {
 
 // Descriptors closes descriptors that a user has sent. It does not wait.
 func (b *Bin) Descriptors(uid int, fds []int) {
-	if len(fds) == 0 {
-		return
+	var closings []func()
+	for _, fd := range fds {
+		closings = append(closings, func() { unix.Close(fd) })
 	}
-	b.Do(uid, func() {
-		for _, fd := range fds {
-			Hastily(func() { unix.Close(fd) }) // each with a haste of its own
-		}
-	})
+	b.Do(uid, closings...)
 }
 
 // Connection ends a connection with a user, and closes it with what was sent on it and not
@@ -163,9 +166,9 @@ const (
 	leisure  = time.Second
 )
 
-// Hastily calls f, which makes a system call, and sends its thread signals while that takes
+// hastily calls f, which makes a system call, and sends its thread signals while that takes
 // longer than it should.
-func Hastily(f func()) {
+func hastily(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	thread, done := self(), make(chan struct{})

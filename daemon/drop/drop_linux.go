@@ -14,11 +14,16 @@ func self() int { return unix.Gettid() }
 func prod(thread int) { unix.Tgkill(unix.Getpid(), thread, unix.SIGURG) }
 
 // receive reads a message that is there already.
-func receive(fd int, b, oob []byte) (n, got int, err error) {
+func receive(fd int, b, oob []byte) (n int, fds []int, err error) {
 	for {
-		n, got, _, _, err = unix.Recvmsg(fd, b, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
-		if !errors.Is(err, unix.EINTR) {
-			return n, got, err
+		n, got, _, _, err := unix.Recvmsg(fd, b, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		if errors.Is(err, unix.EINTR) {
+			continue
 		}
+		if err != nil {
+			return 0, nil, err
+		}
+		fds, err = rights(oob[:got])
+		return n, fds, err
 	}
 }

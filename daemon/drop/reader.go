@@ -43,16 +43,12 @@ func (r Reader) Receive(b []byte) (n int, fds []int, err error) {
 		return 0, nil, err
 	}
 	oob := make([]byte, unix.CmsgSpace(4*maxRights))
-	var got int
 	var failed error
 	err = raw.Read(func(fd uintptr) bool {
-		Hastily(func() { n, got, failed = receive(int(fd), b, oob) })
+		hastily(func() { n, fds, failed = receive(int(fd), b, oob) })
 		return !errors.Is(failed, unix.EAGAIN)
 	})
-	if err = cmp.Or(err, failed); err != nil {
-		return 0, nil, err
-	}
-	if fds, err = rights(oob[:got]); err == nil && n == 0 && len(b) > 0 {
+	if err = cmp.Or(err, failed); err == nil && n == 0 && len(b) > 0 {
 		err = io.EOF
 	}
 	return n, fds, err
