@@ -35,8 +35,21 @@ func (s *stage) killStopping(t *testing.T) {
 }
 
 // What a program had printed when it was killed is passed on to whoever reads it late.
+// On a busy machine the reader is later than that at times, and then is another one tried.
 func TestKilledOutputArrives(t *testing.T) {
 	s := newStage(t)
+	for range 10 {
+		if s.killedOutputArrives() {
+			return
+		}
+	}
+	t.Fatal("whoever reads was too late each time")
+}
+
+// killedOutputArrives tries it once, and reports whether whoever read was in time.
+func (s *stage) killedOutputArrives() bool {
+	t := s.t
+	t.Helper()
 	spec := s.spec("sh", "-c", `head -c 700000 /dev/zero; echo; echo up >&2; sleep 1000`)
 	spec.Needles = []Secret{{"KEY", opaque.New([]byte("sk-canary-value"))}}
 	out, w := pipe(t)
@@ -54,7 +67,9 @@ func TestKilledOutputArrives(t *testing.T) {
 	time.Sleep(killTimeout + killTimeout/4) // whoever reads is as late as that
 	got, err := io.ReadAll(out)
 	if took := time.Since(began); took > patience {
-		t.Skipf("too late, after %v", took)
+		t.Logf("too late, after %v", took)
+		<-run.Done()
+		return false
 	}
 	if err != nil || len(got) != 700001 {
 		t.Errorf("%d bytes, %v", len(got), err)
@@ -63,4 +78,5 @@ func TestKilledOutputArrives(t *testing.T) {
 	if e, err := run.Exit(); err != nil || e.Signal != unix.SIGKILL {
 		t.Errorf("%+v, %v", e, err)
 	}
+	return true
 }
