@@ -25,18 +25,8 @@ var floodMoves = map[string]hostMove{
 // More projects than a daemon keeps in mind, none of which has anything.
 func madeUpProjects(t *testing.T, h *host) outcome {
 	defer h.again(t)
-	const many = 4200
-	stem := named("made-up")
 	// It ends as soon as it has the project's token: no program is to be started.
-	request := fmt.Sprintf(`{"cmd":"run","v":1,"fds":["cwd"],"program":"true","project":"%s-%%d","names":["NO_SUCH"],"no_mask":true}`+"\n", stem)
-	cmd := h.tool(t, h.rival(), "ask", h.sock, fmt.Sprint(many))
-	cmd.Stdin = strings.NewReader(request)
-	r := finish(t, cmd)
-	answers := strings.Split(strings.TrimSpace(r.stdout), "\n")
-	t.Logf("%d answers, the last is %s; %s", len(answers), answers[len(answers)-1], r.stderr)
-	if r.status != 0 || len(answers) != many {
-		t.Fatalf("not all was asked: %d, %s", r.status, r.stderr)
-	}
+	answers := h.asksOfMadeUp(t, `{"cmd":"run","v":1,"fds":["cwd"],"program":"true","project":"%s-%%d","names":["NO_SUCH"],"no_mask":true}`)
 	if !strings.Contains(answers[0], "must_mask") {
 		t.Fatalf("the daemon got no token for it: %s", answers[0])
 	}
@@ -47,6 +37,22 @@ func madeUpProjects(t *testing.T, h *host) outcome {
 		return limited
 	}
 	return stopped
+}
+
+// asksOfMadeUp has the rival ask a daemon of more projects than it keeps in mind, and returns
+// the answers. The request has a place for the name that they begin with.
+func (h *host) asksOfMadeUp(t *testing.T, request string) []string {
+	t.Helper()
+	const many = 4200
+	cmd := h.tool(t, h.rival(), "ask", h.sock, fmt.Sprint(many))
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(request+"\n", named("made-up")))
+	r := finish(t, cmd)
+	answers := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	t.Logf("%d answers, the last is %s; %s", len(answers), answers[len(answers)-1], r.stderr)
+	if r.status != 0 || len(answers) != many {
+		t.Fatalf("not all was asked: %d, %s", r.status, r.stderr)
+	}
+	return answers
 }
 
 // newProject reports whether alice can begin with a new project.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 )
@@ -91,11 +90,7 @@ func freezeForgotten(t *testing.T, h *host) outcome {
 	h.onFreeze(t, project, "end")
 	p := h.imprison(t, project, variable)
 	h.revoke(t, project)
-	cmd := h.tool(t, h.rival(), "ask", h.sock, "4200")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"cmd":"redact","v":1,"fds":["cwd"],"project":"%s-%%d"}`+"\n", named("made-up")))
-	if r := finish(t, cmd); r.status != 0 {
-		t.Fatalf("not all was asked: %d, %s", r.status, r.stderr)
-	}
+	h.asksOfMadeUp(t, `{"cmd":"redact","v":1,"fds":["cwd"],"project":"%s-%%d"}`)
 	h.freeze(t, project)
 	return p.cutOff(value)
 }

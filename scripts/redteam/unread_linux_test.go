@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,9 +19,7 @@ var unreadMoves = map[string]hostMove{"unread-after-freeze": unreadAfterFreeze}
 // frozen: their standard output, a descriptor above 2, and what the daemon tells.
 func unreadAfterFreeze(t *testing.T, h *host) outcome {
 	project, variable, _, _ := h.owned(t)
-	h.Admin(t, http.MethodPut, "/admin/projects/"+project+"/settings", object{"on_freeze": "end"}, nil)
-	h.restart(t) // it hears of that with its next token
-	h.gets(t, h.alice, project, variable)
+	h.onFreeze(t, project, "end")
 	var pids []int
 	for _, to := range []string{"1", "2", "3"} {
 		pids = append(pids, h.unread(t, project, variable, to))
